@@ -1,0 +1,32 @@
+//! The rules, one a file.
+
+mod arrows;
+mod dependencies;
+mod documents;
+mod honesty;
+mod length;
+mod lints;
+mod names;
+mod orphans;
+mod places;
+mod words;
+
+use crate::finding::Finding;
+use crate::tree::Tree;
+
+/// A rule looks at the whole tree.
+pub type Rule = fn(&Tree) -> Vec<Finding>;
+
+/// Every rule that is enforced.
+pub const ALL: &[Rule] = &[
+    arrows::check,
+    dependencies::check,
+    documents::check,
+    honesty::check,
+    length::check,
+    lints::check,
+    names::check,
+    orphans::check,
+    places::check,
+    words::check,
+];
