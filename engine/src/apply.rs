@@ -1,0 +1,67 @@
+//! Folds an event into the state.
+
+use alloc::format;
+use alloc::string::String;
+
+use crate::effects;
+use crate::event::{Event, Recorded};
+use crate::ids::EffectId;
+use crate::state::State;
+use crate::{
+    backup, configuration, dependency, hook, lease, namespace, outbox, repository, restore,
+    retention, schedule, snapshot, storage,
+};
+
+/// An event that cannot follow the state it meets: the log is damaged, or was decided elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} cannot follow: {reason}")]
+pub struct Illegal {
+    /// Sequence number of the event.
+    pub seq: u64,
+    /// What does not fit.
+    pub reason: String,
+}
+
+/// Folds one event into the state, and its once-effects into the outbox.
+///
+/// # Errors
+/// [`Illegal`] when the event cannot follow; the state is then unchanged.
+pub fn apply(state: &mut State, recorded: &Recorded) -> Result<(), Illegal> {
+    if recorded.seq != state.seq + 1 {
+        return Err(Illegal {
+            seq: recorded.seq,
+            reason: format!("the state is at {}", state.seq),
+        });
+    }
+    route(state, recorded).map_err(|reason| Illegal { seq: recorded.seq, reason })?;
+    state.seq = recorded.seq;
+    state.last_at = recorded.at;
+    for (ordinal, once) in (0_u16..).zip(effects::once(state, &recorded.event)) {
+        state.outbox.insert(EffectId { seq: recorded.seq, ordinal }, once);
+    }
+    Ok(())
+}
+
+fn route(state: &mut State, recorded: &Recorded) -> Result<(), String> {
+    let at = recorded.at;
+    match &recorded.event {
+        Event::Lease(event) => lease::apply::apply(state, recorded.epoch, event),
+        Event::Namespace(event) => namespace::apply::apply(state, event),
+        Event::Dependency(event) => dependency::apply::apply(state, event),
+        Event::Storage(event) => storage::apply::apply(state, at, event),
+        Event::Retention(event) => retention::apply::apply(state, event),
+        Event::Hook(event) => hook::apply::apply(state, event),
+        Event::Configuration(event) => configuration::apply::apply(state, at, event),
+        Event::Schedule(event) => schedule::apply::apply(state, event),
+        Event::Repository(event) => repository::apply::apply(state, at, event),
+        Event::Backup(event) => backup::apply::apply(state, at, event),
+        Event::Snapshot(event) => snapshot::apply::apply(state, at, event),
+        Event::Restore(event) => restore::apply::apply(state, at, event),
+        Event::Outbox(event) => outbox::apply::apply(state, event),
+    }
+}
+
+/// What an event says about an object that is not there.
+pub(crate) fn unknown(what: &str, uid: crate::ids::Uid) -> String {
+    format!("no {what} {uid}")
+}

@@ -1,0 +1,29 @@
+//! Decides on configurations, one command a file.
+
+mod declare;
+mod delete;
+mod reconcile;
+mod scheduler;
+
+pub(crate) use delete::finish as finish_deletion;
+pub(crate) use reconcile::{reconcile_where, trigger_initial_backups_of};
+
+use crate::configuration::Command;
+use crate::draft::Draft;
+use crate::rejection::Rejection;
+
+/// Decides on one command.
+pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
+    match command {
+        Command::Declare { uid, key, generation, hash, spec, schedules } => {
+            let declared =
+                declare::Declared { uid: *uid, key, generation: *generation, hash: *hash };
+            declare::decide(draft, &declared, spec, schedules)
+        }
+        Command::Reconcile { uid } => reconcile::decide(draft, *uid),
+        Command::SchedulerReported { uid, session, outcome } => {
+            scheduler::decide(draft, *uid, session, outcome)
+        }
+        Command::Delete { uid } => delete::decide(draft, *uid),
+    }
+}

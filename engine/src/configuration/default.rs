@@ -1,0 +1,111 @@
+//! The default storage and retention policy of a namespace (behaviour reference, section 8).
+//!
+//! 1. a default of the same namespace, for `Same`;
+//! 2. one of any namespace whose selector matches the labels of the using one;
+//! 3. one of any namespace, for `All`.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::configuration::Event;
+use crate::configuration::state::{ChosenBackend, Configuration};
+use crate::draft::Draft;
+use crate::ids::Key;
+use crate::usage::UsagePolicy;
+
+/// Chooses what the configuration's backends leave open, and records a choice that is new.
+pub(crate) fn choose(draft: &mut Draft, configuration: &Configuration) {
+    let chosen = wanted(draft, configuration);
+    for choice in chosen {
+        if configuration.defaults.contains(&choice) {
+            continue;
+        }
+        draft.emit(Event::BackendDefaulted {
+            uid: configuration.uid,
+            backend: choice.name,
+            storage: choice.storage,
+            retention: choice.retention,
+        });
+    }
+}
+
+fn wanted(draft: &Draft, configuration: &Configuration) -> Vec<ChosenBackend> {
+    let namespace = &configuration.key.namespace;
+    let labels = draft.labels_of(namespace);
+    let storages = draft
+        .storages()
+        .filter(|storage| storage.spec.default && !storage.deleting)
+        .map(|storage| (&storage.key, storage.spec.usage.as_ref()));
+    let storage = rank(namespace, &labels, storages);
+    let policies = draft
+        .retentions()
+        .filter(|policy| policy.spec.default)
+        .map(|policy| (&policy.key, policy.spec.usage.as_ref()));
+    let policy = rank(namespace, &labels, policies);
+
+    let fill = |name: &str, own_storage: Option<&Key>, own_policy: Option<&Key>| {
+        Some(ChosenBackend {
+            name: name.into(),
+            storage: own_storage.or(storage.as_ref())?.clone(),
+            retention: own_policy.or(policy.as_ref())?.clone(),
+        })
+    };
+    if configuration.backends.is_empty() {
+        return fill("", None, None).into_iter().collect();
+    }
+    configuration
+        .backends
+        .iter()
+        .filter(|backend| backend.storage.is_none() || backend.retention.is_none())
+        .filter_map(|b| fill(&b.name, b.storage.as_ref(), b.retention.as_ref()))
+        .collect()
+}
+
+/// The best default for a namespace; the first by name within a rank.
+fn rank<'k>(
+    namespace: &str,
+    labels: &BTreeMap<String, String>,
+    defaults: impl Iterator<Item = (&'k Key, Option<&'k UsagePolicy>)>,
+) -> Option<Key> {
+    let ranked = defaults.filter_map(|(key, usage)| {
+        let rank = match usage? {
+            UsagePolicy::Same if key.namespace == namespace => 1,
+            UsagePolicy::Selector(selector) if selector.matches(labels) => 2,
+            UsagePolicy::All => 3,
+            UsagePolicy::Same | UsagePolicy::Selector(_) => return None,
+        };
+        Some((rank, key))
+    });
+    ranked.min().map(|(_, key)| key.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::Selector;
+
+    fn selector() -> UsagePolicy {
+        let mut selector = Selector::default();
+        selector.match_labels.insert("team".into(), "blue".into());
+        UsagePolicy::Selector(selector)
+    }
+
+    #[test]
+    fn own_namespace_then_selector_then_all() {
+        let mut labels = BTreeMap::new();
+        labels.insert("team".into(), "blue".into());
+        let own = Key::new("demo", "own");
+        let chosen = Key::new("other", "selected");
+        let all = Key::new("demo", "all");
+        let (same, select, any) = (UsagePolicy::Same, selector(), UsagePolicy::All);
+        let entries = [(&all, Some(&any)), (&chosen, Some(&select)), (&own, Some(&same))];
+        for (skip, expected) in [(3, &own), (2, &chosen), (1, &all)] {
+            let best = rank("demo", &labels, entries.iter().take(skip).copied());
+            assert_eq!(best.as_ref(), Some(expected));
+        }
+        assert_eq!(rank("other", &labels, [(&own, Some(&same))].into_iter()), None);
+        assert_eq!(rank("demo", &labels, [(&all, None)].into_iter()), None, "no policy denies");
+        assert_eq!(rank("demo", &BTreeMap::new(), [(&chosen, Some(&select))].into_iter()), None);
+    }
+}

@@ -1,0 +1,391 @@
+//! The checks of a configuration, in the documents' order (behaviour reference, section 11), then
+//! those of our own: which code would run, and whose Secrets it would read.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+
+use crate::configuration::state::{ChosenBackend, Configuration};
+use crate::configuration::{RepositoryRef, SessionSpec};
+use crate::dependency::{Driver, Facts, Task, state as dependency};
+use crate::draft::Draft;
+use crate::ids::{Key, TypedRef};
+use crate::usage;
+
+/// Why a configuration is Invalid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// CamelCase.
+    pub reason: &'static str,
+    /// Which field, and what to do.
+    pub message: String,
+}
+
+/// The documents' own reason.
+pub(crate) const RESOURCE: &str = "ResourceValidationFailed";
+/// A usage policy says no.
+pub(crate) const USAGE: &str = "UsageNotAllowed";
+/// A Secret of another namespace does not name this one.
+pub(crate) const CROSS_NAMESPACE: &str = "CrossNamespaceReferenceDenied";
+/// A Function that this operator has no code for.
+pub(crate) const UNSUPPORTED_FUNCTION: &str = "UnsupportedFunction";
+/// A driver of another product.
+pub(crate) const UNSUPPORTED_DRIVER: &str = "UnsupportedDriver";
+
+fn bad<T>(message: impl Into<String>) -> Result<T, Problem> {
+    Err(Problem { reason: RESOURCE, message: message.into() })
+}
+
+/// Checks everything; the first problem found is the answer.
+pub(crate) fn validate(draft: &Draft, configuration: &Configuration) -> Result<(), Problem> {
+    backends(configuration)?;
+    let resolved = configuration.resolved_backends();
+    session_names(configuration)?;
+    for (index, session) in configuration.sessions.iter().enumerate() {
+        let at = format!("spec.sessions[{index}]");
+        session_shape(&at, &session.spec)?;
+        for repository in &session.spec.repositories {
+            self::repository(draft, configuration, &resolved, &at, repository)?;
+        }
+    }
+    directories(configuration)?;
+    for backend in &resolved {
+        backend_usage(draft, configuration, backend)?;
+    }
+    for session in &configuration.sessions {
+        hook_usage(draft, configuration, &session.spec)?;
+        tasks(draft, &session.spec)?;
+        secrets(draft, configuration, &session.spec)?;
+    }
+    Ok(())
+}
+
+fn backends(configuration: &Configuration) -> Result<(), Problem> {
+    if configuration.backends.is_empty() && configuration.defaults.is_empty() {
+        return bad("spec.backends: none is given, and no default BackupStorage with a default \
+             RetentionPolicy may be used from this namespace");
+    }
+    let mut names = BTreeSet::new();
+    for (index, backend) in configuration.backends.iter().enumerate() {
+        if !names.insert(&backend.name) {
+            return bad(format!("spec.backends[{index}].name: {:?} stands twice", backend.name));
+        }
+        if configuration.backend(&backend.name).is_none() {
+            let missing = match (&backend.retention, &backend.storage) {
+                (None, _) => "retentionPolicy",
+                _ => "storageRef",
+            };
+            return bad(format!(
+                "spec.backends[{index}].{missing}: none is given, and there is no default"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn session_names(configuration: &Configuration) -> Result<(), Problem> {
+    if configuration.sessions.is_empty() {
+        return bad("spec.sessions: at least one is needed");
+    }
+    let mut names = BTreeSet::new();
+    for (index, session) in configuration.sessions.iter().enumerate() {
+        let name = &session.spec.name;
+        if name.is_empty() {
+            return bad(format!("spec.sessions[{index}].name: it is empty"));
+        }
+        if !names.insert(name) {
+            return bad(format!("spec.sessions[{index}].name: {name:?} stands twice"));
+        }
+    }
+    Ok(())
+}
+
+fn session_shape(at: &str, session: &SessionSpec) -> Result<(), Problem> {
+    let mut names = BTreeSet::new();
+    for (index, repository) in session.repositories.iter().enumerate() {
+        if !names.insert(&repository.name) {
+            return bad(format!(
+                "{at}.repositories[{index}].name: {:?} stands twice",
+                repository.name
+            ));
+        }
+    }
+    if session.scheduler.is_none() {
+        return bad(format!("{at}.scheduler: it is missing"));
+    }
+    if session.addon.name.is_empty() {
+        return bad(format!("{at}.addon.name: it is missing"));
+    }
+    if session.addon.tasks.is_empty() {
+        return bad(format!("{at}.addon.tasks: at least one is needed"));
+    }
+    if let Some(index) = session.addon.tasks.iter().position(|task| task.name.is_empty()) {
+        return bad(format!("{at}.addon.tasks[{index}].name: it is empty"));
+    }
+    if session.repositories.is_empty() {
+        return bad(format!("{at}.repositories: at least one is needed"));
+    }
+    Ok(())
+}
+
+fn repository(
+    draft: &Draft,
+    configuration: &Configuration,
+    resolved: &[ChosenBackend],
+    at: &str,
+    wanted: &RepositoryRef,
+) -> Result<(), Problem> {
+    let name = &wanted.name;
+    if name.is_empty() {
+        return bad(format!("{at}.repositories: a repository has no name"));
+    }
+    let Some(backend) = resolved.iter().find(|backend| backend.name == wanted.backend) else {
+        return bad(format!(
+            "{at}.repositories: {name} names backend {:?}, which spec.backends does not have",
+            wanted.backend
+        ));
+    };
+    if wanted.directory.is_empty() {
+        return bad(format!("{at}.repositories: {name} has no directory"));
+    }
+    let key = Key::new(configuration.key.namespace.clone(), name.clone());
+    if let Some(existing) = draft.repository_named(&key) {
+        let target = configuration.target.clone().unwrap_or_else(TypedRef::absent);
+        if existing.app != target {
+            return bad(format!(
+                "{at}.repositories: Repository {key} belongs to {}; choose another name",
+                existing.app
+            ));
+        }
+        if existing.storage != backend.storage {
+            return bad(format!(
+                "{at}.repositories: Repository {key} lies in BackupStorage {}; choose another name",
+                existing.storage
+            ));
+        }
+        if existing.path != wanted.directory {
+            return bad(format!(
+                "{at}.repositories: Repository {key} lies in {:?}, and its directory cannot change",
+                existing.path
+            ));
+        }
+    }
+    let twin = draft.repositories().find(|other| {
+        other.key != key
+            && other.storage == backend.storage
+            && overlap(&other.path, &wanted.directory)
+    });
+    match twin {
+        Some(twin) => bad(format!(
+            "{at}.repositories: directory {:?} of {name} overlaps {:?} of Repository {}; \
+             choose another one",
+            wanted.directory, twin.path, twin.key
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Equal, or one within the other: wiping the outer one would take the inner one along.
+fn overlap(one: &str, other: &str) -> bool {
+    let within = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    within(one, other) || within(other, one)
+}
+
+/// Within one configuration a directory of a backend belongs to one repository.
+fn directories(configuration: &Configuration) -> Result<(), Problem> {
+    let mut owners: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    for session in &configuration.sessions {
+        for repository in &session.spec.repositories {
+            let place = (repository.backend.as_str(), repository.directory.as_str());
+            let owner = *owners.entry(place).or_insert(&repository.name);
+            if owner != repository.name {
+                return bad(format!(
+                    "spec.sessions: repositories {owner} and {} have one directory, {:?}",
+                    repository.name, repository.directory
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn backend_usage(
+    draft: &Draft,
+    configuration: &Configuration,
+    backend: &ChosenBackend,
+) -> Result<(), Problem> {
+    let namespace = &configuration.key.namespace;
+    let labels = draft.labels_of(namespace);
+    let denied = |what: &str, key: &Key| {
+        Err(Problem {
+            reason: USAGE,
+            message: format!(
+                "spec.backends: {what} {key} may not be used from namespace {namespace}; \
+                 its usagePolicy decides"
+            ),
+        })
+    };
+    if let Some(storage) = draft.storage_named(&backend.storage) {
+        let home = &storage.key.namespace;
+        if !usage::allowed(storage.spec.usage.as_ref(), home, namespace, Some(&labels)) {
+            return denied("BackupStorage", &storage.key);
+        }
+        let runs_in = configuration.target.as_ref().map_or(namespace, |target| &target.namespace);
+        if storage.spec.own_namespace_only && home != runs_in {
+            return bad(format!(
+                "spec.backends: BackupStorage {} is a claim and can be mounted in namespace {home} \
+                 only; the backup runs in {runs_in}",
+                storage.key
+            ));
+        }
+    }
+    if let Some(policy) = draft.retention_named(&backend.retention) {
+        let home = &policy.key.namespace;
+        if !usage::allowed(policy.spec.usage.as_ref(), home, namespace, Some(&labels)) {
+            return denied("RetentionPolicy", &policy.key);
+        }
+        if let Some(invalid) = &policy.spec.invalid {
+            return bad(format!("RetentionPolicy {}: {invalid}", policy.key));
+        }
+    }
+    Ok(())
+}
+
+fn hook_usage(
+    draft: &Draft,
+    configuration: &Configuration,
+    session: &SessionSpec,
+) -> Result<(), Problem> {
+    let namespace = &configuration.key.namespace;
+    let labels = draft.labels_of(namespace);
+    for hook in session.pre_hooks.iter().chain(&session.post_hooks) {
+        let Some(template) = draft.hook_named(&hook.template) else { continue };
+        let home = &template.key.namespace;
+        if !usage::allowed(template.spec.usage.as_ref(), home, namespace, Some(&labels)) {
+            return Err(Problem {
+                reason: USAGE,
+                message: format!(
+                    "session {}: HookTemplate {} may not be used from namespace {namespace}; \
+                     its usagePolicy decides",
+                    session.name, template.key
+                ),
+            });
+        }
+        if let Some(invalid) = &template.spec.invalid {
+            return bad(format!("HookTemplate {}: {invalid}", template.key));
+        }
+    }
+    Ok(())
+}
+
+/// Tasks of an Addon that is known; one that is not known yet is no mistake of the configuration.
+fn tasks(draft: &Draft, session: &SessionSpec) -> Result<(), Problem> {
+    let addon = &session.addon;
+    let Some(Facts::Addon { tasks }) = draft.facts(&dependency::addon(&addon.name)) else {
+        return Ok(());
+    };
+    for wanted in &addon.tasks {
+        let found = tasks.iter().find(|task| !task.restore && task.name == wanted.name);
+        let Some(task) = found else {
+            return bad(format!(
+                "session {}: Addon {} has no backup task {}",
+                session.name, addon.name, wanted.name
+            ));
+        };
+        runnable(draft, session, task)?;
+    }
+    Ok(())
+}
+
+fn runnable(draft: &Draft, session: &SessionSpec, task: &Task) -> Result<(), Problem> {
+    let name = &session.name;
+    if task.driver == Driver::Foreign {
+        return Err(Problem {
+            reason: UNSUPPORTED_DRIVER,
+            message: format!("session {name}: task {} has a driver of another product", task.name),
+        });
+    }
+    let function = draft.facts(&dependency::function(&task.function));
+    if let Some(Facts::Function { supported: false }) = function {
+        return Err(Problem {
+            reason: UNSUPPORTED_FUNCTION,
+            message: format!(
+                "session {name}: Function {} of task {} has an image and a command of its own, \
+                 which this operator gives no rights to run",
+                task.function, task.name
+            ),
+        });
+    }
+    let lacking = session.repositories.iter().find(|repository| repository.secret.is_none());
+    match lacking {
+        Some(repository) if task.driver == Driver::Restic => bad(format!(
+            "session {name}: repository {} has no encryptionSecret, and task {} stores files",
+            repository.name, task.name
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A Secret of another namespace has to name this one (design, D13).
+fn secrets(
+    draft: &Draft,
+    configuration: &Configuration,
+    session: &SessionSpec,
+) -> Result<(), Problem> {
+    let namespace = &configuration.key.namespace;
+    for secret in session.repositories.iter().filter_map(|repository| repository.secret.as_ref()) {
+        if secret.namespace == *namespace {
+            continue;
+        }
+        let Some(Facts::Secret { allowed_namespaces, .. }) =
+            draft.facts(&dependency::secret(secret))
+        else {
+            continue;
+        };
+        if !names_namespace(allowed_namespaces.as_deref(), namespace) {
+            return Err(Problem {
+                reason: CROSS_NAMESPACE,
+                message: format!(
+                    "session {}: Secret {secret} is in another namespace and does not name this \
+                     one; annotate it with holdfast.dev/allowed-namespaces: {namespace}, or set \
+                     the chart value crossNamespaceReferences to any",
+                    session.name
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether an annotation `holdfast.dev/allowed-namespaces` names a namespace: a comma list, or `*`.
+#[must_use]
+pub fn names_namespace(annotation: Option<&str>, namespace: &str) -> bool {
+    annotation.is_some_and(|list| {
+        list.split(',').map(str::trim).any(|entry| entry == "*" || entry == namespace)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_overlap_when_one_is_within_the_other() {
+        assert!(overlap("a/b", "a/b"));
+        assert!(overlap("a/b", "a"));
+        assert!(overlap("a", "a/b/c"));
+        assert!(!overlap("a/b", "a/bc"));
+        assert!(!overlap("a/b", "a/c"));
+    }
+
+    #[test]
+    fn an_annotation_is_a_comma_list_or_a_star() {
+        assert!(names_namespace(Some("a, demo"), "demo"));
+        assert!(names_namespace(Some("*"), "demo"));
+        assert!(!names_namespace(Some("demo2,dem"), "demo"));
+        assert!(!names_namespace(Some(""), "demo"));
+        assert!(!names_namespace(None, "demo"));
+    }
+}

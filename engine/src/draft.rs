@@ -1,0 +1,387 @@
+//! A decision while it is being made.
+//!
+//! One command may take a session several steps further, and each step looks at what the ones before
+//! it have changed. A draft folds every event that it takes on into a scratch copy of the few objects
+//! that the event touches, with the same [`crate::apply`] that folds the log; everything else is read
+//! from the state underneath, which is never copied.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::apply;
+use crate::backup::{self, state::Backup};
+use crate::configuration::{self, state::Configuration};
+use crate::dependency::Facts;
+use crate::effect::Once;
+use crate::envelope::Envelope;
+use crate::event::{Event, Recorded, StreamKind};
+use crate::hook::state::HookTemplate;
+use crate::ids::{EffectId, Key, TypedRef, Uid};
+use crate::outbox;
+use crate::rejection::Rejection;
+use crate::repository::state::Repository;
+use crate::restore::state::Restore;
+use crate::retention::state::RetentionPolicy;
+use crate::schedule::state::Schedule;
+use crate::snapshot::{self, state::Snapshot};
+use crate::state::{Known, State};
+use crate::storage::state::Storage;
+use crate::time::Timestamp;
+
+/// A decision while it is being made.
+pub struct Draft<'a> {
+    base: &'a State,
+    scratch: State,
+    gone: BTreeSet<(StreamKind, Uid)>,
+    settled: BTreeSet<EffectId>,
+    envelope: &'a Envelope,
+    events: Vec<Event>,
+    minted: u16,
+    broken: Option<apply::Illegal>,
+}
+
+/// Reads an object from the scratch copy, else from the state underneath.
+macro_rules! lookup {
+    ($(#[$doc:meta] $one:ident, #[$doc_all:meta] $all:ident: $map:ident, $kind:ident -> $type:ty;)*) => {$(
+        #[$doc]
+        #[must_use]
+        pub fn $one(&self, uid: Uid) -> Option<&$type> {
+            if self.gone.contains(&(StreamKind::$kind, uid)) {
+                return None;
+            }
+            self.scratch.$map.get(&uid).or_else(|| self.base.$map.get(&uid))
+        }
+
+        #[$doc_all]
+        pub fn $all(&self) -> impl Iterator<Item = &$type> {
+            let untouched = self.base.$map.iter().filter(|(uid, _)| {
+                !self.scratch.$map.contains_key(uid)
+                    && !self.gone.contains(&(StreamKind::$kind, **uid))
+            });
+            untouched.chain(self.scratch.$map.iter()).map(|(_, found)| found)
+        }
+    )*};
+}
+
+impl<'a> Draft<'a> {
+    /// An empty decision on a command.
+    #[must_use]
+    pub fn new(base: &'a State, envelope: &'a Envelope) -> Self {
+        let scratch =
+            State { seq: base.seq, epoch: base.epoch, last_at: base.last_at, ..State::default() };
+        Self {
+            base,
+            scratch,
+            gone: BTreeSet::new(),
+            settled: BTreeSet::new(),
+            envelope,
+            events: Vec::new(),
+            minted: 0,
+            broken: None,
+        }
+    }
+
+    /// The time of the decision.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        self.envelope.at
+    }
+
+    /// The command with what surrounds it.
+    #[must_use]
+    pub fn envelope(&self) -> &'a Envelope {
+        self.envelope
+    }
+
+    /// The state underneath, without the events of this decision: for objects that no decision
+    /// changes while it reads them (namespaces, dependencies, policies, templates).
+    #[must_use]
+    pub fn base(&self) -> &'a State {
+        self.base
+    }
+
+    /// A uid for an object that this command creates.
+    pub fn mint(&mut self) -> Uid {
+        let uid = self.envelope.id.uid(self.minted);
+        self.minted = self.minted.wrapping_add(1);
+        uid
+    }
+
+    /// Takes an event into the decision.
+    pub fn emit(&mut self, event: impl Into<Event>) {
+        if self.broken.is_some() {
+            return;
+        }
+        let recorded = Recorded {
+            seq: self.scratch.seq + 1,
+            at: self.at(),
+            cause: self.envelope.id,
+            epoch: self.envelope.epoch,
+            event: event.into(),
+        };
+        self.pull(&recorded.event);
+        if let Err(illegal) = apply::apply(&mut self.scratch, &recorded) {
+            self.broken = Some(illegal);
+            return;
+        }
+        self.note_gone(&recorded.event);
+        self.events.push(recorded.event);
+    }
+
+    /// Takes an effect whose outcome is known out of the outbox.
+    pub fn settle(&mut self, effect: EffectId) {
+        self.emit(outbox::Event::EffectDone { effect });
+    }
+
+    /// Takes an effect that nobody waits for any more out of the outbox.
+    pub fn give_up(&mut self, effect: EffectId, message: impl Into<String>) {
+        self.emit(outbox::Event::EffectFailed { effect, message: message.into() });
+    }
+
+    /// The once-effect of this id, while its outcome is not known.
+    #[must_use]
+    pub fn effect(&self, id: EffectId) -> Option<&Once> {
+        if self.settled.contains(&id) {
+            return None;
+        }
+        self.scratch.outbox.get(&id).or_else(|| self.base.outbox.get(&id))
+    }
+
+    /// The once-effects that fit, in order of their ids.
+    #[must_use]
+    pub fn effects(&self, fits: impl Fn(&Once) -> bool) -> Vec<EffectId> {
+        let all = self.base.outbox.iter().chain(self.scratch.outbox.iter());
+        let open: BTreeSet<EffectId> = all
+            .filter(|(id, once)| !self.settled.contains(id) && fits(once))
+            .map(|(id, _)| *id)
+            .collect();
+        open.into_iter().collect()
+    }
+
+    /// Checks that an answer is to an effect that is still waited for.
+    ///
+    /// # Errors
+    /// A conflict when the effect has been answered, given up, or asked for something else.
+    pub fn expect(
+        &self,
+        effect: EffectId,
+        what: &str,
+        fits: impl Fn(&Once) -> bool,
+    ) -> Result<(), Rejection> {
+        match self.effect(effect) {
+            Some(once) if fits(once) => Ok(()),
+            Some(_) => Err(Rejection::conflict(what, format!("effect {effect} is another one"))),
+            None => {
+                Err(Rejection::conflict(what, format!("nobody waits for effect {effect} any more")))
+            }
+        }
+    }
+
+    /// The decision.
+    ///
+    /// # Errors
+    /// A conflict when an event cannot follow the ones before it; nothing is recorded then.
+    pub fn finish(self) -> Result<Vec<Event>, Rejection> {
+        match self.broken {
+            None => Ok(self.events),
+            Some(illegal) => Err(Rejection::conflict("state", illegal.reason)),
+        }
+    }
+
+    /// The uid behind a name.
+    #[must_use]
+    pub fn uid_of(&self, kind: StreamKind, key: &Key) -> Option<Uid> {
+        let found = self.scratch.uid_of(kind, key).or_else(|| self.base.uid_of(kind, key))?;
+        (!self.gone.contains(&(kind, found))).then_some(found)
+    }
+
+    lookup! {
+        /// A storage.
+        storage,
+        /// All storages.
+        storages: storages, Storage -> Storage;
+        /// A retention policy.
+        retention,
+        /// All retention policies.
+        retentions: retentions, Retention -> RetentionPolicy;
+        /// A hook template.
+        hook,
+        /// All hook templates.
+        hooks: hooks, Hook -> HookTemplate;
+        /// A configuration.
+        configuration,
+        /// All configurations.
+        configurations: configurations, Configuration -> Configuration;
+        /// A repository.
+        repository,
+        /// All repositories.
+        repositories: repositories, Repository -> Repository;
+        /// A backup session.
+        backup,
+        /// All backup sessions.
+        backups: backups, Backup -> Backup;
+        /// A snapshot.
+        snapshot,
+        /// All snapshots.
+        snapshots: snapshots, Snapshot -> Snapshot;
+        /// A restore session.
+        restore,
+        /// All restore sessions.
+        restores: restores, Restore -> Restore;
+    }
+
+    /// The storage of this name.
+    #[must_use]
+    pub fn storage_named(&self, key: &Key) -> Option<&Storage> {
+        self.storage(self.uid_of(StreamKind::Storage, key)?)
+    }
+
+    /// The retention policy of this name.
+    #[must_use]
+    pub fn retention_named(&self, key: &Key) -> Option<&RetentionPolicy> {
+        self.retention(self.uid_of(StreamKind::Retention, key)?)
+    }
+
+    /// The hook template of this name.
+    #[must_use]
+    pub fn hook_named(&self, key: &Key) -> Option<&HookTemplate> {
+        self.hook(self.uid_of(StreamKind::Hook, key)?)
+    }
+
+    /// The repository of this name.
+    #[must_use]
+    pub fn repository_named(&self, key: &Key) -> Option<&Repository> {
+        self.repository(self.uid_of(StreamKind::Repository, key)?)
+    }
+
+    /// What is known of a dependency, as it will be once this decision is recorded.
+    #[must_use]
+    pub fn facts(&self, object: &TypedRef) -> Option<&Facts> {
+        let uid = self.scratch.objects.get(object).or_else(|| self.base.objects.get(object))?;
+        if self.gone.contains(&(StreamKind::Dependency, *uid)) {
+            return None;
+        }
+        let found = self.scratch.dependencies.get(uid).or_else(|| self.base.dependencies.get(uid));
+        found.map(|dependency| &dependency.facts)
+    }
+
+    /// Labels of a namespace, as they will be once this decision is recorded.
+    #[must_use]
+    pub fn labels_of(&self, namespace: &str) -> alloc::collections::BTreeMap<String, String> {
+        match self.scratch.namespace_named(namespace) {
+            Some(found) => found.labels.clone(),
+            None => self.base.labels_of(namespace),
+        }
+    }
+
+    /// The schedule of one session of a configuration.
+    #[must_use]
+    pub fn schedule(&self, configuration: Uid, session: &str) -> Option<&Schedule> {
+        if self.scratch.schedules.contains_key(&configuration) {
+            return self.scratch.schedule(configuration, session);
+        }
+        self.base.schedule(configuration, session)
+    }
+
+    /// Names of the sessions of a configuration that have a schedule.
+    #[must_use]
+    pub fn scheduled_sessions(&self, configuration: Uid) -> Vec<String> {
+        let of = |state: &State| {
+            state.schedules.get(&configuration).map(|map| map.keys().cloned().collect())
+        };
+        of(&self.scratch).or_else(|| of(self.base)).unwrap_or_default()
+    }
+
+    /// Copies what an event touches into the scratch copy.
+    fn pull(&mut self, event: &Event) {
+        let stream = event.stream();
+        self.pull_one(stream.kind, stream.uid);
+        match event {
+            Event::Backup(backup::Event::Started { uid, .. }) => {
+                if let Some(configuration) = self.backup(*uid).map(|found| found.configuration) {
+                    self.pull_one(StreamKind::Configuration, configuration);
+                }
+            }
+            Event::Configuration(configuration::Event::PausedByRestore { restore, .. }) => {
+                self.pull_one(StreamKind::Restore, *restore);
+            }
+            Event::Snapshot(snapshot::Event::Created { backup, .. }) => {
+                self.pull_one(StreamKind::Backup, *backup);
+            }
+            Event::Snapshot(_) => {
+                if let Some(backup) = self.snapshot(stream.uid).and_then(|found| found.backup) {
+                    self.pull_one(StreamKind::Backup, backup);
+                }
+            }
+            Event::Outbox(
+                outbox::Event::EffectDone { effect } | outbox::Event::EffectFailed { effect, .. },
+            ) => {
+                if let Some(once) = self.effect(*effect).cloned() {
+                    self.scratch.outbox.insert(*effect, once);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn pull_one(&mut self, kind: StreamKind, uid: Uid) {
+        if self.gone.contains(&(kind, uid)) {
+            return;
+        }
+        let Self { base, scratch, .. } = self;
+        macro_rules! copy {
+            ($map:ident) => {
+                if let (false, Some(found)) = (scratch.$map.contains_key(&uid), base.$map.get(&uid))
+                {
+                    scratch.$map.insert(uid, found.clone());
+                }
+            };
+        }
+        match kind {
+            StreamKind::Namespace => copy!(namespaces),
+            StreamKind::Dependency => copy!(dependencies),
+            StreamKind::Storage => copy!(storages),
+            StreamKind::Retention => copy!(retentions),
+            StreamKind::Hook => copy!(hooks),
+            StreamKind::Configuration => copy!(configurations),
+            StreamKind::Schedule => copy!(schedules),
+            StreamKind::Repository => copy!(repositories),
+            StreamKind::Backup => copy!(backups),
+            StreamKind::Snapshot => copy!(snapshots),
+            StreamKind::Restore => copy!(restores),
+            StreamKind::Lease | StreamKind::Outbox => {}
+        }
+    }
+
+    fn note_gone(&mut self, event: &Event) {
+        if let Event::Outbox(
+            outbox::Event::EffectDone { effect } | outbox::Event::EffectFailed { effect, .. },
+        ) = event
+        {
+            self.settled.insert(*effect);
+        } else if event.ends_stream() {
+            let stream = event.stream();
+            self.gone.insert((stream.kind, stream.uid));
+        }
+    }
+}
+
+impl Known for Draft<'_> {
+    fn storage_named(&self, key: &Key) -> Option<&Storage> {
+        Self::storage_named(self, key)
+    }
+
+    fn retention_named(&self, key: &Key) -> Option<&RetentionPolicy> {
+        Self::retention_named(self, key)
+    }
+
+    fn hook_named(&self, key: &Key) -> Option<&HookTemplate> {
+        Self::hook_named(self, key)
+    }
+
+    fn facts(&self, object: &TypedRef) -> Option<&Facts> {
+        Self::facts(self, object)
+    }
+}

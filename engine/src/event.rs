@@ -1,0 +1,131 @@
+//! What has happened, one variant per aggregate, and how it stands in the log.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CommandId, Uid};
+use crate::time::Timestamp;
+use crate::{
+    backup, configuration, dependency, hook, lease, namespace, outbox, repository, restore,
+    retention, schedule, snapshot, storage,
+};
+
+/// Something that happened. Never encoded as such: the log has a frozen shape for every variant.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "each variant is its aggregate's own word")]
+pub enum Event {
+    Lease(lease::Event),
+    Namespace(namespace::Event),
+    Dependency(dependency::Event),
+    Storage(storage::Event),
+    Retention(retention::Event),
+    Hook(hook::Event),
+    Configuration(configuration::Event),
+    Schedule(schedule::Event),
+    Repository(repository::Event),
+    Backup(backup::Event),
+    Snapshot(snapshot::Event),
+    Restore(restore::Event),
+    Outbox(outbox::Event),
+}
+
+/// An event in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// Place in the log; starts at 1, no gaps.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The command that caused it.
+    pub cause: CommandId,
+    /// Term of leadership under which it was decided.
+    pub epoch: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Kinds of streams; the number is written to disk and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each variant is its aggregate's own word")]
+#[repr(u8)]
+pub enum StreamKind {
+    Lease = 1,
+    Namespace = 2,
+    Dependency = 3,
+    Storage = 4,
+    Retention = 5,
+    Hook = 6,
+    Configuration = 7,
+    Schedule = 8,
+    Repository = 9,
+    Backup = 10,
+    Snapshot = 11,
+    Restore = 12,
+    Outbox = 13,
+}
+
+/// The events of one object, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StreamId {
+    /// What kind of object.
+    pub kind: StreamKind,
+    /// Which one.
+    pub uid: Uid,
+}
+
+impl Event {
+    /// The stream that this event belongs to.
+    #[must_use]
+    pub fn stream(&self) -> StreamId {
+        let (kind, uid) = match self {
+            Self::Lease(_) => (StreamKind::Lease, Uid::default()),
+            Self::Namespace(e) => (StreamKind::Namespace, e.uid()),
+            Self::Dependency(e) => (StreamKind::Dependency, e.uid()),
+            Self::Storage(e) => (StreamKind::Storage, e.uid()),
+            Self::Retention(e) => (StreamKind::Retention, e.uid()),
+            Self::Hook(e) => (StreamKind::Hook, e.uid()),
+            Self::Configuration(e) => (StreamKind::Configuration, e.uid()),
+            Self::Schedule(e) => (StreamKind::Schedule, e.uid()),
+            Self::Repository(e) => (StreamKind::Repository, e.uid()),
+            Self::Backup(e) => (StreamKind::Backup, e.uid()),
+            Self::Snapshot(e) => (StreamKind::Snapshot, e.uid()),
+            Self::Restore(e) => (StreamKind::Restore, e.uid()),
+            Self::Outbox(_) => (StreamKind::Outbox, Uid::default()),
+        };
+        StreamId { kind, uid }
+    }
+
+    /// The object leaves the state with this event.
+    #[must_use]
+    pub fn ends_stream(&self) -> bool {
+        matches!(
+            self,
+            Self::Namespace(namespace::Event::Gone { .. })
+                | Self::Dependency(dependency::Event::Gone { .. })
+                | Self::Storage(storage::Event::Deleted { .. })
+                | Self::Retention(retention::Event::Deleted { .. })
+                | Self::Hook(hook::Event::Deleted { .. })
+                | Self::Configuration(configuration::Event::Deleted { .. })
+                | Self::Repository(repository::Event::Deleted { .. })
+                | Self::Backup(backup::Event::Archived { .. })
+                | Self::Snapshot(snapshot::Event::Forgotten { .. })
+                | Self::Restore(restore::Event::Archived { .. })
+        )
+    }
+}
+
+/// An aggregate's event is an event.
+macro_rules! from_aggregate {
+    ($($variant:ident: $module:ident),* $(,)?) => {$(
+        impl From<$module::Event> for Event {
+            fn from(event: $module::Event) -> Self {
+                Self::$variant(event)
+            }
+        }
+    )*};
+}
+
+from_aggregate! {
+    Lease: lease, Namespace: namespace, Dependency: dependency, Storage: storage,
+    Retention: retention, Hook: hook, Configuration: configuration, Schedule: schedule,
+    Repository: repository, Backup: backup, Snapshot: snapshot, Restore: restore, Outbox: outbox,
+}

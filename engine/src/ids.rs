@@ -1,0 +1,179 @@
+//! Names and numbers that identify things.
+
+use alloc::string::String;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Identity of one object for its whole life; a new object of the same name has another one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct Uid(pub [u8; 16]);
+
+impl Uid {
+    /// A uid that follows from this one and a name: the same every time, so that what is made for
+    /// them is made once (FNV-1a over 128 bits; no secret, only spread).
+    #[must_use]
+    pub fn derive(self, name: &str) -> Self {
+        const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+        const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+        let bytes = self.0.iter().chain(name.as_bytes());
+        let hash = bytes.fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME));
+        Self(hash.to_be_bytes())
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, byte) in self.0.iter().enumerate() {
+            if matches!(i, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Identity of a command; the same command twice has one effect and one answer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct CommandId(pub [u8; 16]);
+
+impl CommandId {
+    /// The uid of the `ordinal`-th object that this command creates.
+    ///
+    /// Ids arrive with the command because the engine rolls no dice; one command may create several
+    /// objects (a session and its snapshots), so the ordinal is folded into the last bytes.
+    #[must_use]
+    pub fn uid(self, ordinal: u16) -> Uid {
+        let mut bytes = self.0;
+        let [high, low] = ordinal.to_be_bytes();
+        bytes[14] ^= high;
+        bytes[15] ^= low;
+        Uid(bytes)
+    }
+}
+
+impl fmt::Display for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Uid(self.0), f)
+    }
+}
+
+impl fmt::Debug for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Hash of an object's content as the operator saw it (design: what is hashed is fixed outside).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct Hash(pub [u8; 32]);
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Namespace and name of an object; cluster-scoped objects have an empty namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct Key {
+    /// Empty for cluster-scoped objects.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+}
+
+impl Key {
+    /// A key of these two parts.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}/{}", self.namespace, self.name)
+        }
+    }
+}
+
+/// Reference to an object of any kind, as targets and app references are written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct TypedRef {
+    /// API group; empty for the core group, `na` for the absent target.
+    pub api_group: String,
+    /// Kind; empty for the absent target.
+    pub kind: String,
+    /// Namespace; empty for cluster-scoped objects and the absent target.
+    pub namespace: String,
+    /// Name; `na` for the absent target.
+    pub name: String,
+}
+
+impl TypedRef {
+    /// What stands for "no target" in references and labels (behaviour reference, section 4).
+    #[must_use]
+    pub fn absent() -> Self {
+        Self {
+            api_group: "na".into(),
+            kind: String::new(),
+            namespace: String::new(),
+            name: "na".into(),
+        }
+    }
+
+    /// Namespace and name of the object.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key::new(self.namespace.clone(), self.name.clone())
+    }
+}
+
+impl fmt::Display for TypedRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.key())
+    }
+}
+
+/// Identity of a once-effect: sequence number of the event that caused it, and its place among that
+/// event's effects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EffectId {
+    /// Sequence number of the cause.
+    pub seq: u64,
+    /// Place among the effects of the same cause.
+    pub ordinal: u16,
+}
+
+impl fmt::Display for EffectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.seq, self.ordinal)
+    }
+}
+
+/// One try of one component by one worker; a report is accepted while its attempt is current.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The BackupSession or RestoreSession.
+    pub session: Uid,
+    /// Component name.
+    pub component: String,
+    /// Starts at 1.
+    pub number: u32,
+}

@@ -1,0 +1,42 @@
+//! Leadership: each term is an epoch, and an epoch fences what its predecessors still try.
+
+pub(crate) mod apply;
+pub(crate) mod decide;
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// A new term begins; the envelope's epoch must be above the last one.
+    Begin {
+        /// Who leads now.
+        holder: String,
+    },
+    /// The loss of a stretch of the log is accepted by a human.
+    AcknowledgeGap {
+        /// First lost sequence number.
+        from: u64,
+        /// Last lost sequence number.
+        to: u64,
+    },
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A term of leadership began; the number is the record's own epoch.
+    EpochBegan {
+        /// Who leads.
+        holder: String,
+    },
+    /// The loss of a stretch of the log was accepted.
+    LogGapAcknowledged {
+        /// First lost sequence number.
+        from: u64,
+        /// Last lost sequence number.
+        to: u64,
+    },
+}

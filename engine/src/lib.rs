@@ -1,0 +1,64 @@
+//! Decides: the pure core of Holdfast.
+//!
+//! Three functions and a match. [`decide`] answers a command with events, [`apply`] folds an event
+//! into the state, [`effects`] says what is to be done outside. There is no IO here, no clock, no
+//! randomness and no async: time and ids arrive with the command and become part of the event.
+#![no_std]
+
+extern crate alloc;
+
+pub mod apply;
+pub mod backup;
+pub mod command;
+pub mod component;
+pub mod condition;
+pub mod configuration;
+pub mod deadline;
+pub mod decide;
+pub mod dependency;
+pub mod draft;
+pub mod effect;
+pub mod effects;
+pub mod envelope;
+pub mod event;
+pub mod explain;
+pub mod hook;
+pub mod ids;
+pub mod lease;
+pub mod limits;
+pub mod names;
+pub mod namespace;
+pub mod outbox;
+pub mod outcome;
+pub mod rejection;
+pub mod report;
+pub mod repository;
+pub mod restore;
+pub mod retention;
+pub mod schedule;
+pub mod snapshot;
+pub mod state;
+pub mod storage;
+pub mod survey;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod time;
+pub mod ulid;
+pub mod units;
+pub mod usage;
+pub mod variables;
+pub mod view;
+
+pub use apply::{Illegal, apply};
+pub use command::Command;
+pub use deadline::{Due, due, next_wakeup};
+pub use decide::decide;
+pub use effect::{Effect, Level, Once};
+pub use effects::{effects, levels};
+pub use envelope::{Actor, Envelope};
+pub use event::{Event, Recorded, StreamId, StreamKind};
+pub use ids::{Attempt, CommandId, EffectId, Hash, Key, TypedRef, Uid};
+pub use outcome::{Failure, Outcome};
+pub use rejection::Rejection;
+pub use state::{State, outstanding};
+pub use time::{Millis, Timestamp};

@@ -1,0 +1,39 @@
+//! Bounds of the domain, each with its reason. Lists go one item a record, and a record of the log is
+//! at most 64 KiB, so what lies within one record is bounded here.
+
+use crate::time::Millis;
+
+/// Sessions of one configuration: each becomes a record and a schedule.
+pub const SESSIONS: usize = 64;
+/// Backends of one configuration: all of them lie in one record.
+pub const BACKENDS: usize = 32;
+/// Repositories of one session: one worker writes to all of them at once.
+pub const REPOSITORIES_A_SESSION: usize = 16;
+/// Tasks of one session: each is planned for every host.
+pub const TASKS_A_SESSION: usize = 16;
+/// Hooks of one stage: they run one after another.
+pub const HOOKS_A_STAGE: usize = 32;
+/// Further tries of one hook: beyond this it is a loop, not a retry.
+pub const HOOK_RETRIES: u32 = 100;
+/// Characters of all strings of one session, so that its record stays below 64 KiB in any encoding.
+pub const SESSION_TEXT_BYTES: usize = 40 * 1024;
+/// Hosts of one target: each becomes a component with a worker of its own.
+pub const COMPONENTS_A_SESSION: usize = 1024;
+/// Components of one snapshot that is adopted from a repository.
+pub const ADOPTED_COMPONENTS: usize = 1024;
+/// How long descriptions, retention and hooks after the work may take once the work is over, besides
+/// the hooks' own timeouts: a lost answer must not keep a session open.
+pub const CLOSING_MILLIS: Millis = Millis(15 * 60 * 1000);
+/// How long a hook without a timeout of its own is waited for after the work.
+pub const HOOK_DEFAULT_MILLIS: Millis = Millis(60 * 60 * 1000);
+/// How many seconds a session's name may move on when it is taken: more than one a second for a minute
+/// is a loop somewhere.
+pub const NAME_SHIFT_SECONDS: i64 = 60;
+/// Unreadable paths that a message names; the report has them all.
+pub const UNREADABLE_NAMED: usize = 3;
+/// Slots that a schedule keeps ahead (design 4.2).
+pub const SLOTS_AHEAD: usize = 3;
+/// Folds that the search for causes may try: below a second for a person who waits, also unoptimised.
+pub const EXPLAIN_FOLDS: u32 = 20_000;
+/// Causes that are listed: nobody reads more alternatives.
+pub const EXPLAIN_CAUSES: usize = 32;

@@ -1,0 +1,26 @@
+//! Folds namespaces.
+
+use alloc::string::String;
+
+use crate::apply::unknown;
+use crate::event::StreamKind;
+use crate::ids::Key;
+use crate::namespace::Event;
+use crate::namespace::state::Namespace;
+use crate::state::State;
+
+/// Folds one event.
+pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {
+    match event {
+        Event::Observed { uid, name, labels } => {
+            let namespace = Namespace { name: name.clone(), labels: labels.clone() };
+            state.namespaces.insert(*uid, namespace);
+            state.take_name(StreamKind::Namespace, &Key::new("", name.clone()), *uid);
+        }
+        Event::Gone { uid } => {
+            let gone = state.namespaces.remove(uid).ok_or_else(|| unknown("namespace", *uid))?;
+            state.drop_name(StreamKind::Namespace, &Key::new("", gone.name), *uid);
+        }
+    }
+    Ok(())
+}

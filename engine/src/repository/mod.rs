@@ -1,0 +1,148 @@
+//! Repository: one encrypted store of snapshots, below one path of one storage.
+
+pub(crate) mod apply;
+pub(crate) mod decide;
+pub(crate) mod effects;
+pub mod state;
+
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{EffectId, Key, TypedRef, Uid};
+use crate::outcome::Failure;
+use crate::storage::DeletionPolicy;
+
+/// How the initialisation of a repository ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Initialization {
+    /// It is there, ours, and opens with the Secret.
+    Ready {
+        /// Identity written in the repository itself; another one later is `RepositoryReplaced`.
+        id: Uid,
+    },
+    /// It cannot be used.
+    Failed(Failure),
+}
+
+/// How the removal of a repository's data ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wipe {
+    /// Nothing is left below its path.
+    Done,
+    /// Something is left.
+    Failed(Failure),
+}
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// The initialisation was tried.
+    InitializationReported {
+        /// The repository.
+        uid: Uid,
+        /// The effect that this answers.
+        effect: EffectId,
+        /// What came of it.
+        result: Initialization,
+    },
+    /// Try again what failed before (its Secret or storage changed).
+    Reconcile {
+        /// The repository.
+        uid: Uid,
+    },
+    /// The object is to be deleted.
+    Delete {
+        /// The repository.
+        uid: Uid,
+    },
+    /// The wipe was tried.
+    WipeReported {
+        /// The repository.
+        uid: Uid,
+        /// The effect that this answers.
+        effect: EffectId,
+        /// What came of it.
+        result: Wipe,
+    },
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Made for a configuration.
+    Created {
+        /// Its uid.
+        uid: Uid,
+        /// Namespace and name.
+        key: Key,
+        /// The configuration.
+        configuration: Uid,
+        /// What is backed up.
+        app: TypedRef,
+        /// The storage.
+        storage: Key,
+        /// Path inside the storage.
+        path: String,
+        /// Encryption Secret.
+        secret: Option<Key>,
+        /// What deletion does to its data.
+        deletion: DeletionPolicy,
+    },
+    /// Secret or deletion policy changed; path and storage cannot.
+    Updated {
+        /// The repository.
+        uid: Uid,
+        /// Encryption Secret.
+        secret: Option<Key>,
+        /// What deletion does to its data.
+        deletion: DeletionPolicy,
+    },
+    /// It can be used (condition RepositoryInitialized=True).
+    Initialized {
+        /// The repository.
+        uid: Uid,
+        /// Identity written in the repository itself.
+        id: Uid,
+    },
+    /// It cannot be used (condition RepositoryInitialized=False).
+    InitializationFailed {
+        /// The repository.
+        uid: Uid,
+        /// What failed.
+        failure: Failure,
+    },
+    /// Its initialisation is tried again.
+    InitializationRequested {
+        /// The repository.
+        uid: Uid,
+    },
+    /// Deletion began; its snapshots go first.
+    DeletionRequested {
+        /// The repository.
+        uid: Uid,
+    },
+    /// The repository is gone from the state.
+    Deleted {
+        /// The repository.
+        uid: Uid,
+        /// Whether its data was wiped.
+        wiped: bool,
+    },
+}
+
+impl Event {
+    /// The repository.
+    #[must_use]
+    pub fn uid(&self) -> Uid {
+        match self {
+            Self::Created { uid, .. }
+            | Self::Updated { uid, .. }
+            | Self::Initialized { uid, .. }
+            | Self::InitializationFailed { uid, .. }
+            | Self::InitializationRequested { uid }
+            | Self::DeletionRequested { uid }
+            | Self::Deleted { uid, .. } => *uid,
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! A session as spans of time: what ran when, what came of it, and which events say so.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::backup::repository_name;
+use super::fold::SessionFold;
+use crate::event::Event;
+use crate::hook::{Run, Stage};
+use crate::ids::Uid;
+use crate::outcome::Outcome;
+use crate::state::State;
+use crate::time::Timestamp;
+use crate::{backup, restore, snapshot};
+
+/// The spans of a session, in order of their begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The session itself first.
+    pub spans: Vec<Span>,
+}
+
+/// Something that took time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// What it is.
+    pub kind: SpanKind,
+    /// Its name, for people.
+    pub name: String,
+    /// When it began.
+    pub begin: Timestamp,
+    /// When it ended; absent while it goes on.
+    pub end: Option<Timestamp>,
+    /// What came of it; absent while it goes on, and for what can only end.
+    pub outcome: Option<Outcome>,
+    /// Sequence numbers of the events that say so.
+    pub events: Vec<u64>,
+}
+
+/// Kinds of spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum SpanKind {
+    /// The whole session.
+    Session,
+    /// It waited for another one.
+    Queue,
+    /// The target's hosts were asked for.
+    Survey,
+    /// One try of a hook.
+    Hook,
+    /// One attempt at a component.
+    Component,
+    /// A component's data in one repository.
+    Upload,
+    /// Retention of one repository.
+    Retention,
+}
+
+/// What tells spans of one session apart.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Session,
+    Queue,
+    Survey,
+    Hook(Run),
+    Component(String),
+    Upload(Uid, String),
+    Retention(Uid),
+}
+
+/// The spans of a session.
+#[must_use]
+pub fn timeline(fold: &SessionFold) -> Timeline {
+    let mut spans = Spans { state: fold.state(), open: BTreeMap::new(), order: Vec::new() };
+    for recorded in fold.events() {
+        let (at, seq) = (recorded.at, recorded.seq);
+        match &recorded.event {
+            Event::Backup(event) => spans.backup(at, seq, event, fold),
+            Event::Restore(event) => spans.restore(at, seq, event, fold),
+            Event::Snapshot(event) => spans.snapshot(at, seq, event),
+            _ => {}
+        }
+    }
+    let mut all: Vec<(Span, usize)> = spans.order.into_iter().zip(0..).collect();
+    all.sort_by_key(|(span, index)| (span.kind != SpanKind::Session, span.begin, *index));
+    Timeline { spans: all.into_iter().map(|(span, _)| span).collect() }
+}
+
+struct Spans<'a> {
+    state: &'a State,
+    open: BTreeMap<Place, usize>,
+    order: Vec<Span>,
+}
+
+impl Spans<'_> {
+    fn begin(&mut self, place: Place, kind: SpanKind, name: String, at: Timestamp, seq: u64) {
+        self.open.insert(place, self.order.len());
+        let events = Vec::from([seq]);
+        self.order.push(Span { kind, name, begin: at, end: None, outcome: None, events });
+    }
+
+    /// Without a begin there is nothing to end: that part of the stream is missing.
+    fn end(&mut self, place: &Place, outcome: Option<Outcome>, at: Timestamp, seq: u64) {
+        if let Some(span) = self.open.remove(place).and_then(|index| self.order.get_mut(index)) {
+            span.end = Some(at);
+            span.outcome = outcome;
+            span.events.push(seq);
+        }
+    }
+
+    fn note(&mut self, place: &Place, seq: u64) {
+        if let Some(span) = self.open.get(place).and_then(|index| self.order.get_mut(*index)) {
+            span.events.push(seq);
+        }
+    }
+
+    fn hook(&mut self, run: Run, name: Option<&str>, at: Timestamp, seq: u64) {
+        let stage = if run.stage == Stage::Pre { "before" } else { "after" };
+        let number = (run.index + 1).to_string();
+        let name = name.unwrap_or(&number);
+        let tries = if run.number > 1 { format!(", try {}", run.number) } else { String::new() };
+        let name = format!("hook {stage}: {name}{tries}");
+        self.begin(Place::Hook(run), SpanKind::Hook, name, at, seq);
+    }
+
+    fn component(&mut self, component: &str, number: u32, at: Timestamp, seq: u64) {
+        let name =
+            if number > 1 { format!("{component}, attempt {number}") } else { component.into() };
+        self.begin(Place::Component(component.into()), SpanKind::Component, name, at, seq);
+    }
+
+    fn backup(&mut self, at: Timestamp, seq: u64, event: &backup::Event, fold: &SessionFold) {
+        use backup::Event as E;
+        match event {
+            E::Created { key, .. } => {
+                self.begin(Place::Session, SpanKind::Session, key.name.clone(), at, seq);
+            }
+            E::Queued { .. } => {
+                self.begin(Place::Queue, SpanKind::Queue, "waiting for its turn".into(), at, seq);
+            }
+            E::Skipped { .. } => {
+                self.end(&Place::Queue, None, at, seq);
+                self.end(&Place::Session, None, at, seq);
+            }
+            E::Started { .. } => {
+                self.end(&Place::Queue, None, at, seq);
+                self.note(&Place::Session, seq);
+                self.begin(Place::Survey, SpanKind::Survey, "survey".into(), at, seq);
+            }
+            E::Surveyed { .. } => self.end(&Place::Survey, Some(Outcome::Succeeded), at, seq),
+            E::HookStarted { run, .. } => {
+                let plan = fold.backup().and_then(|backup| backup.plan.as_ref());
+                let hooks = plan.map(|plan| match run.stage {
+                    Stage::Pre => &plan.spec.pre_hooks,
+                    Stage::Post => &plan.spec.post_hooks,
+                });
+                let name = hooks.and_then(|hooks| hooks.get(usize::try_from(run.index).ok()?));
+                self.hook(*run, name.map(|hook| hook.name.as_str()), at, seq);
+            }
+            E::HookEnded { run, outcome, .. } => {
+                self.end(&Place::Hook(*run), Some(outcome.clone()), at, seq);
+            }
+            E::AttemptStarted { component, number, .. } => {
+                self.component(component, *number, at, seq);
+            }
+            E::WorkerObserved { component, .. } => {
+                self.note(&Place::Component(component.clone()), seq)
+            }
+            E::ComponentEnded { component, outcome, .. } => {
+                self.end(&Place::Component(component.clone()), Some(outcome.clone()), at, seq);
+            }
+            E::RetentionStarted { repository, .. } => {
+                let name = format!("retention of {}", repository_name(self.state, *repository));
+                self.begin(Place::Retention(*repository), SpanKind::Retention, name, at, seq);
+            }
+            E::RetentionApplied { repository, .. } => {
+                self.end(&Place::Retention(*repository), Some(Outcome::Succeeded), at, seq);
+            }
+            E::RetentionFailed { repository, message, .. } => {
+                let outcome = failed("RetentionFailed", message);
+                self.end(&Place::Retention(*repository), Some(outcome), at, seq);
+            }
+            E::MetricsPushed { .. } => {
+                let problem = fold.backup().filter(|b| phase_is_failed(b));
+                let problem = problem.and_then(super::phases::backup_error);
+                self.finish(problem, at, seq);
+            }
+            _ => self.note(&Place::Session, seq),
+        }
+    }
+
+    fn restore(&mut self, at: Timestamp, seq: u64, event: &restore::Event, fold: &SessionFold) {
+        use restore::Event as E;
+        match event {
+            E::Declared { key, .. } if self.order.is_empty() => {
+                self.begin(Place::Session, SpanKind::Session, key.name.clone(), at, seq);
+            }
+            E::Started { .. } => {
+                self.note(&Place::Session, seq);
+                self.begin(Place::Survey, SpanKind::Survey, "survey".into(), at, seq);
+            }
+            E::Surveyed { .. } => self.end(&Place::Survey, Some(Outcome::Succeeded), at, seq),
+            E::HookStarted { run, .. } => {
+                let hooks = fold.restore().map(|restore| match run.stage {
+                    Stage::Pre => &restore.spec.pre_hooks,
+                    Stage::Post => &restore.spec.post_hooks,
+                });
+                let name = hooks.and_then(|hooks| hooks.get(usize::try_from(run.index).ok()?));
+                self.hook(*run, name.map(|hook| hook.name.as_str()), at, seq);
+            }
+            E::HookEnded { run, outcome, .. } => {
+                self.end(&Place::Hook(*run), Some(outcome.clone()), at, seq);
+            }
+            E::AttemptStarted { component, number, .. } => {
+                self.component(component, *number, at, seq);
+            }
+            E::WorkerObserved { component, .. } => {
+                self.note(&Place::Component(component.clone()), seq)
+            }
+            E::ComponentEnded { component, outcome, .. } => {
+                self.end(&Place::Component(component.clone()), Some(outcome.clone()), at, seq);
+            }
+            E::MetricsPushed { .. } => {
+                let problem = fold.restore().and_then(super::phases::restore_error);
+                self.finish(problem, at, seq);
+            }
+            _ => self.note(&Place::Session, seq),
+        }
+    }
+
+    fn snapshot(&mut self, at: Timestamp, seq: u64, event: &snapshot::Event) {
+        use snapshot::Event as E;
+        let uid = event.uid();
+        match event {
+            E::ComponentStarted { component, .. } => {
+                let known = self.state.snapshots.get(&uid).map(|known| known.repository);
+                let repository = known.map(|known| repository_name(self.state, known));
+                let name = format!("{component} to {}", repository.unwrap_or_default());
+                let place = Place::Upload(uid, component.clone());
+                self.begin(place, SpanKind::Upload, name, at, seq);
+            }
+            E::ComponentEnded { component, outcome, .. } => {
+                let place = Place::Upload(uid, component.clone());
+                self.end(&place, Some(outcome.clone()), at, seq);
+            }
+            _ => self.note(&Place::Session, seq),
+        }
+    }
+
+    /// With the session ends whatever nobody ended.
+    fn finish(&mut self, problem: Option<String>, at: Timestamp, seq: u64) {
+        let outcome = problem.map_or(Outcome::Succeeded, |message| failed("Failed", &message));
+        self.end(&Place::Session, Some(outcome), at, seq);
+        let left: Vec<Place> = self.open.keys().cloned().collect();
+        for place in left {
+            let outcome = failed("Unfinished", "the session ended before it did");
+            self.end(&place, Some(outcome), at, seq);
+        }
+    }
+}
+
+fn phase_is_failed(backup: &backup::state::Backup) -> bool {
+    backup::phase::phase(backup) == backup::phase::Phase::Failed
+}
+
+fn failed(reason: &str, message: &str) -> Outcome {
+    Outcome::Failed(crate::outcome::Failure {
+        reason: reason.into(),
+        message: message.into(),
+        permanent: true,
+    })
+}

@@ -1,0 +1,291 @@
+//! Laws of the engine, over random histories with a simulated outside that loses answers.
+
+mod world;
+
+use holdfast_engine::backup::phase::phase;
+use holdfast_engine::configuration::{Concurrency, Retry, Spec};
+use holdfast_engine::hook::{Executor, HookSpec, Policy};
+use holdfast_engine::storage::DeletionPolicy;
+use holdfast_engine::{
+    Command, Event, Key, Millis, Rejection, backup, configuration, lease, repository, snapshot,
+    storage,
+};
+use proptest::prelude::*;
+use world::outside::Doing;
+use world::spec::{self, NAMESPACE};
+use world::{World, minutes, uid};
+
+/// What a history is made of.
+#[derive(Clone, Debug)]
+enum Action {
+    Pass(i64),
+    Declare { paused: bool, sessions: u8, replace: bool },
+    DeleteConfiguration,
+    Create { session: u8 },
+    Cancel,
+    DeleteSession,
+    DeleteSnapshot,
+    DeleteRepository { wipe: bool },
+    DeleteStorage,
+    Worker(Doing),
+    Silence(&'static str),
+    Listen,
+    BreakRepository(bool),
+    BreakRemoval(bool),
+    FailHook(u32),
+    Restart,
+    Stale,
+}
+
+fn doing() -> impl Strategy<Value = Doing> {
+    prop::sample::select(vec![
+        Doing::Succeed,
+        Doing::Fail,
+        Doing::FailForGood,
+        Doing::Vanish,
+        Doing::Partial,
+        Doing::Empty,
+        Doing::NotReadBack,
+        Doing::NotStart,
+    ])
+}
+
+const EFFECTS: [&str; 10] = [
+    "InitializeBackend",
+    "InitializeRepository",
+    "WipeRepository",
+    "WipeBackend",
+    "Survey",
+    "RunHook",
+    "StartWorker",
+    "StopWorker",
+    "UploadMetadata",
+    "RemoveSnapshot",
+];
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        6 => (1_i64..200).prop_map(Action::Pass),
+        2 => (any::<bool>(), 1_u8..3, any::<bool>())
+            .prop_map(|(paused, sessions, replace)| Action::Declare { paused, sessions, replace }),
+        1 => Just(Action::DeleteConfiguration),
+        3 => (0_u8..2).prop_map(|session| Action::Create { session }),
+        1 => Just(Action::Cancel),
+        1 => Just(Action::DeleteSession),
+        1 => Just(Action::DeleteSnapshot),
+        1 => any::<bool>().prop_map(|wipe| Action::DeleteRepository { wipe }),
+        1 => Just(Action::DeleteStorage),
+        4 => doing().prop_map(Action::Worker),
+        3 => prop::sample::select(EFFECTS.to_vec()).prop_map(Action::Silence),
+        3 => Just(Action::Listen),
+        1 => any::<bool>().prop_map(Action::BreakRepository),
+        1 => any::<bool>().prop_map(Action::BreakRemoval),
+        1 => (0_u32..4).prop_map(Action::FailHook),
+        1 => Just(Action::Restart),
+        2 => Just(Action::Stale),
+    ]
+}
+
+fn hook(name: &str, policy: Policy) -> HookSpec {
+    HookSpec {
+        name: name.into(),
+        template: Key::new(NAMESPACE, name),
+        params: vec![],
+        max_retry: 1,
+        timeout: Some(Millis(60_000)),
+        policy,
+    }
+}
+
+/// Two sessions with everything that a session can have.
+fn configured(sessions: u8, paused: bool, replace: bool) -> Spec {
+    let all = (0..sessions).map(|number| {
+        let mut session = spec::session(&format!("s{number}"));
+        session.repositories = vec![spec::repository("one"), spec::repository("two")];
+        session.repositories[1].deletion = Some(DeletionPolicy::WipeOut);
+        session.timeout = Some(Millis(30 * 60_000));
+        session.retry = Some(Retry { max: 2, delay: Millis(60_000) });
+        session.history_limit = 2;
+        session.pre_hooks = vec![hook("freeze", Policy::Always)];
+        session.post_hooks = vec![hook("thaw", Policy::Always), hook("alarm", Policy::OnFailure)];
+        if let (true, Some(scheduler)) = (replace, &mut session.scheduler) {
+            scheduler.concurrency = Concurrency::Replace;
+        }
+        session
+    });
+    Spec { paused, ..spec::configuration(all.collect()) }
+}
+
+fn declare(world: &mut World, sessions: u8, paused: bool, replace: bool) {
+    let spec = configured(sessions, paused, replace);
+    let periods: Vec<(String, i64)> =
+        (0..sessions).map(|n| (format!("s{n}"), minutes(60 + 30 * i64::from(n)))).collect();
+    world.declare("app", &spec, &periods);
+}
+
+fn begin() -> World {
+    let mut world = World::new();
+    world.outside.work = minutes(7);
+    world.furnish();
+    world.declare_hook("freeze", Executor::Pod);
+    world.declare_hook("thaw", Executor::Operator);
+    world.declare_hook("alarm", Executor::Function);
+    world.declare_retention("keep", spec::retention(2));
+    world.declare_storage("store", spec::storage("store"));
+    declare(&mut world, 2, false, false);
+    world
+}
+
+/// Refusals are part of the game: whatever a user asks is answered, and the laws hold after it.
+fn ask(world: &mut World, command: impl Into<Option<Command>>) {
+    if let Some(command) = command.into() {
+        let _ = world.ask(command);
+    }
+}
+
+fn act(world: &mut World, action: &Action) {
+    let configuration = uid("configuration/app");
+    let last = world.state.backups.keys().next_back().copied();
+    match action {
+        Action::Pass(span) => world.pass(minutes(*span)),
+        Action::Declare { paused, sessions, replace } => {
+            declare(world, *sessions, *paused, *replace);
+        }
+        Action::DeleteConfiguration => {
+            let uid = configuration;
+            ask(world, Command::Configuration(configuration::Command::Delete { uid }));
+        }
+        Action::Create { session } => create(world, *session),
+        Action::Cancel => ask(
+            world,
+            last.map(|session| {
+                Command::Backup(backup::Command::Cancel { session, reason: "enough".into() })
+            }),
+        ),
+        Action::DeleteSession => {
+            ask(world, last.map(|session| Command::Backup(backup::Command::Delete { session })))
+        }
+        Action::DeleteSnapshot => {
+            let first = world.state.snapshots.keys().next().copied();
+            ask(world, first.map(|uid| Command::Snapshot(snapshot::Command::Delete { uid })));
+        }
+        Action::DeleteRepository { wipe } => {
+            let found = world
+                .state
+                .repositories
+                .values()
+                .find(|r| (r.deletion == DeletionPolicy::WipeOut) == *wipe);
+            let uid = found.map(|found| found.uid);
+            ask(world, uid.map(|uid| Command::Repository(repository::Command::Delete { uid })));
+        }
+        Action::DeleteStorage => {
+            let uid = uid("storage/store");
+            ask(world, Command::Storage(storage::Command::Delete { uid }));
+        }
+        Action::Worker(doing) => world.outside.workers.push(*doing),
+        Action::Silence(kind) => {
+            world.outside.silent.insert((*kind).into());
+        }
+        Action::Listen => world.outside.silent.clear(),
+        Action::BreakRepository(broken) => {
+            let broken = broken.then(|| ("one".to_string(), "WrongPassphrase".to_string()));
+            world.outside.broken_repositories = broken.into_iter().collect();
+        }
+        Action::BreakRemoval(broken) => {
+            world.outside.broken_removal = broken.then(|| "locked".into());
+        }
+        Action::FailHook(times) => {
+            world.outside.failing_hooks.insert("freeze".into(), *times);
+        }
+        Action::Restart => world.restart(),
+        Action::Stale => stale(world),
+    }
+}
+
+fn create(world: &mut World, session: u8) {
+    let made = world.state.seq;
+    let command = backup::Command::Create {
+        uid: uid(&format!("backup/{made}")),
+        key: Key::new(NAMESPACE, format!("by-hand-{made}")),
+        configuration: "app".into(),
+        session: format!("s{session}"),
+        retry_left: 1,
+        timeout: None,
+        slot: None,
+    };
+    ask(world, Command::Backup(command));
+}
+
+/// Old epochs and answers to effects that nobody waits for change nothing.
+fn stale(world: &mut World) {
+    let before = world.state.clone();
+    let old = world.state.epoch - 1;
+    let begin = Command::Lease(lease::Command::Begin { holder: "ghost".into() });
+    assert!(matches!(world.submit(old, begin), Err(Rejection::StaleEpoch { .. })));
+    let done = world.log.iter().rev().find_map(|recorded| match &recorded.event {
+        Event::Backup(backup::Event::ComponentEnded { uid, component, number, .. }) => {
+            let component = component.clone();
+            Some(holdfast_engine::Attempt { session: *uid, component, number: *number })
+        }
+        _ => None,
+    });
+    if let Some(attempt) = done {
+        let failure = world::outside::failure("Ghost", "an echo");
+        let echo = Command::Backup(backup::Command::WorkerVanished { attempt, failure });
+        assert!(matches!(world.ask(echo), Err(Rejection::Conflict { .. })));
+    }
+    assert_eq!(world.state, before);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// `World::submit` holds the laws of single commands; here are those of whole histories.
+    #[test]
+    fn histories_keep_the_laws(actions in prop::collection::vec(action(), 1..60)) {
+        let mut world = begin();
+        for action in &actions {
+            act(&mut world, action);
+        }
+        prop_assert_eq!(world.replay(), world.state.clone(), "replay = live");
+        no_session_outlives_its_deadline(&mut world)?;
+        the_outbox_empties_when_answers_come(&mut world)?;
+    }
+}
+
+/// Whatever answers are lost: a day later no session of before is open.
+fn no_session_outlives_its_deadline(world: &mut World) -> Result<(), TestCaseError> {
+    for kind in EFFECTS {
+        world.outside.silent.insert(kind.into());
+    }
+    let open: Vec<_> =
+        world.state.backups.values().filter(|b| b.is_going()).map(|b| b.uid).collect();
+    world.pass(minutes(24 * 60));
+    for uid in open {
+        if let Some(backup) = world.state.backups.get(&uid) {
+            prop_assert!(phase(backup).is_completed(), "{:#?}", backup);
+        }
+    }
+    Ok(())
+}
+
+fn the_outbox_empties_when_answers_come(world: &mut World) -> Result<(), TestCaseError> {
+    world.outside.silent.clear();
+    world.outside.broken_repositories.clear();
+    world.outside.broken_removal = None;
+    let uid = uid("configuration/app");
+    if world.state.configurations.contains_key(&uid) {
+        ask(world, Command::Configuration(configuration::Command::Delete { uid }));
+    }
+    world.restart();
+    world.pass(minutes(24 * 60));
+    world.pass(minutes(24 * 60));
+    prop_assert!(world.state.outbox.is_empty(), "{:#?}", world.state.outbox);
+    prop_assert!(world.state.backups.is_empty(), "{:#?}", world.state.backups);
+    prop_assert!(!world.state.configurations.contains_key(&uid));
+    Ok(())
+}

@@ -1,0 +1,285 @@
+//! A small world for tests: the engine, a log in memory, a clock, and an outside that answers effects.
+//!
+//! Every command that goes through [`World::submit`] is also checked against the laws that hold for
+//! all of them, so that each scenario and each random run is a proof of them as well.
+#![allow(dead_code, reason = "two test programs use it, each a part")]
+
+pub mod outside;
+pub mod spec;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_engine::backup::phase::{Phase, phase};
+use holdfast_engine::{
+    Actor, Command, CommandId, Due, Effect, EffectId, Envelope, Event, Level, Millis, Recorded,
+    Rejection, State, Timestamp, Uid, apply, backup, configuration, decide, due, effects, lease,
+    next_wakeup, outstanding, restore, schedule,
+};
+use outside::Outside;
+
+/// The engine and what surrounds it.
+pub struct World {
+    pub state: State,
+    pub log: Vec<Recorded>,
+    /// The commands that led to it: all that were not refused.
+    pub asked: Vec<Envelope>,
+    pub now: Timestamp,
+    pub outside: Outside,
+    /// Period of each session's schedule, by configuration and session name.
+    pub periods: BTreeMap<(Uid, String), i64>,
+    /// Answers that are on their way, by the time of their arrival.
+    pub arrivals: Vec<(Timestamp, u64, Command)>,
+    commands: u64,
+}
+
+/// A uid that follows from a word.
+pub fn uid(name: &str) -> Uid {
+    Uid::default().derive(name)
+}
+
+/// Minutes since the beginning of the world.
+pub fn minutes(count: i64) -> i64 {
+    count * 60_000
+}
+
+impl World {
+    /// An empty world under its first leader.
+    pub fn new() -> Self {
+        let mut world = Self {
+            state: State::default(),
+            log: Vec::new(),
+            asked: Vec::new(),
+            // A Monday, so that days and weeks begin where one expects them.
+            now: Timestamp(1_700_438_400_000),
+            outside: Outside::default(),
+            periods: BTreeMap::new(),
+            arrivals: Vec::new(),
+            commands: 0,
+        };
+        world.lead();
+        world
+    }
+
+    /// Submits a command in the current epoch.
+    pub fn ask(&mut self, command: Command) -> Result<Vec<Event>, Rejection> {
+        self.submit(self.state.epoch, command)
+    }
+
+    /// Decides, checks the laws, records, applies, and hands the effects to the outside.
+    pub fn submit(&mut self, epoch: u64, command: Command) -> Result<Vec<Event>, Rejection> {
+        self.commands += 1;
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&self.commands.to_be_bytes());
+        let envelope =
+            Envelope { id: CommandId(id), at: self.now, actor: Actor::Operator, epoch, command };
+        let events = decide(&self.state, &envelope);
+        assert_eq!(events, decide(&self.state, &envelope), "decide is deterministic");
+        let events = events?;
+        for event in &events {
+            let recorded = Recorded {
+                seq: self.state.seq + 1,
+                at: self.now,
+                cause: envelope.id,
+                epoch,
+                event: event.clone(),
+            };
+            self.record(recorded);
+        }
+        self.asked.push(envelope);
+        self.check_laws();
+        Ok(events)
+    }
+
+    fn record(&mut self, recorded: Recorded) {
+        let before: BTreeSet<EffectId> = self.state.outbox.keys().copied().collect();
+        apply(&mut self.state, &recorded).expect("apply accepts what decide returned");
+        let effects = effects(&self.state, &recorded);
+        let new: Vec<Effect> = self
+            .state
+            .outbox
+            .iter()
+            .filter(|(id, _)| !before.contains(id))
+            .map(|(id, once)| Effect::Once { id: *id, once: once.clone() })
+            .collect();
+        let once: Vec<Effect> =
+            effects.iter().filter(|e| matches!(e, Effect::Once { .. })).cloned().collect();
+        assert_eq!(once, new, "effects are the new entries of the outbox");
+        self.log.push(recorded);
+        for effect in effects {
+            match effect {
+                Effect::Once { id, once } => {
+                    let answers = self.outside.answer(&self.state, self.now, id, &once);
+                    for (when, command) in answers {
+                        self.commands += 1;
+                        self.arrivals.push((when, self.commands, command));
+                    }
+                }
+                Effect::Level(Level::EnsureScheduler { configuration, session }) => {
+                    self.ensure_scheduler(configuration, session);
+                }
+                Effect::Level(_) => {}
+            }
+        }
+    }
+
+    fn ensure_scheduler(&mut self, uid: Uid, session: String) {
+        if self.state.schedule(uid, &session).is_some() {
+            let outcome = holdfast_engine::Outcome::Succeeded;
+            let command = configuration::Command::SchedulerReported { uid, session, outcome };
+            self.commands += 1;
+            self.arrivals.push((self.now, self.commands, Command::Configuration(command)));
+        }
+    }
+
+    fn check_laws(&self) {
+        assert_eq!(outstanding(&self.state).len(), self.state.outbox.len());
+        for backup in self.state.backups.values() {
+            if backup.is_finished() {
+                assert!(
+                    phase(backup).is_completed(),
+                    "MetricsPushed makes the phase final: {backup:#?}"
+                );
+            } else {
+                assert!(!phase(backup).is_completed(), "no phase is final before: {backup:#?}");
+            }
+        }
+        for restore in self.state.restores.values().filter(|restore| restore.is_finished()) {
+            assert!(restore::phase::phase(restore).is_completed(), "{restore:#?}");
+        }
+    }
+
+    /// A new leader: what its predecessor had asked for is asked for again.
+    pub fn lead(&mut self) {
+        let (epoch, before) = (self.state.epoch + 1, self.state.seq);
+        let begin = lease::Command::Begin { holder: format!("operator-{epoch}") };
+        self.submit(epoch, Command::Lease(begin)).expect("a higher epoch begins");
+        for effect in outstanding(&self.state) {
+            // What the beginning itself asks for is handed out with its own events.
+            if let Effect::Once { id, once } = effect
+                && id.seq <= before
+            {
+                for (when, command) in self.outside.answer(&self.state, self.now, id, &once) {
+                    self.commands += 1;
+                    self.arrivals.push((when, self.commands, command));
+                }
+            }
+        }
+    }
+
+    /// The operator stops and starts: its state is replayed, answers on their way are lost, and only
+    /// the reports of workers, which know no operator, still arrive.
+    pub fn restart(&mut self) {
+        let replayed = self.replay();
+        assert_eq!(replayed, self.state, "replay = live");
+        self.arrivals.retain(|(_, _, command)| {
+            matches!(command, Command::Backup(backup::Command::WorkerReported { .. }))
+        });
+        self.lead();
+    }
+
+    /// The state that follows from the log alone.
+    pub fn replay(&self) -> State {
+        let mut state = State::default();
+        for recorded in &self.log {
+            apply(&mut state, recorded).expect("the log can be replayed");
+        }
+        state
+    }
+
+    /// Lets everything happen that is due now.
+    pub fn settle(&mut self) {
+        for _ in 0..10_000 {
+            if !self.arrive() && !self.wake() {
+                return;
+            }
+        }
+        panic!("the world does not come to rest: {:?}", due(&self.state, self.now, Millis(0)));
+    }
+
+    /// Lets time pass, stopping wherever something happens.
+    pub fn pass(&mut self, span: i64) {
+        let end = Timestamp(self.now.0 + span);
+        self.settle();
+        loop {
+            let arrival = self.arrivals.iter().map(|(when, _, _)| *when).min();
+            let wakeup = next_wakeup(&self.state, Millis(0));
+            let next = arrival.into_iter().chain(wakeup).min().unwrap_or(end);
+            self.now = self.now.max(next.min(end));
+            self.settle();
+            if next >= end {
+                return;
+            }
+        }
+    }
+
+    /// The earliest answer that has arrived.
+    fn arrive(&mut self) -> bool {
+        self.arrivals.sort_by_key(|(when, order, _)| (*when, *order));
+        match self.arrivals.first() {
+            Some((when, _, _)) if *when <= self.now => {
+                let (_, _, command) = self.arrivals.remove(0);
+                // A late answer may be refused; that is a law of its own.
+                let _ = self.ask(command);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Submits what is due; false when nothing was, or nothing came of it.
+    fn wake(&mut self) -> bool {
+        let before = self.state.seq;
+        for due in due(&self.state, self.now, Millis(0)) {
+            let command = match due {
+                Due::Slot { configuration, session, version } => {
+                    self.slot(configuration, session, version)
+                }
+                Due::ExpireBackup { session } => {
+                    Command::Backup(backup::Command::Expire { session })
+                }
+                Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
+                Due::ResumeBackup { session } => {
+                    Command::Backup(backup::Command::Resume { session })
+                }
+                Due::ReconcileRestore { uid } => {
+                    Command::Restore(restore::Command::Reconcile { uid })
+                }
+                Due::ExpireRestore { session } => {
+                    Command::Restore(restore::Command::Expire { session })
+                }
+            };
+            let _ = self.ask(command);
+        }
+        self.state.seq > before
+    }
+
+    /// The calendar: slots are the multiples of the session's period.
+    fn slot(&self, configuration: Uid, session: String, version: u32) -> Command {
+        let period = self.periods[&(configuration, session.clone())];
+        let slot = self.now.0 - self.now.0.rem_euclid(period);
+        let first = self.state.schedule(configuration, &session).map(|known| known.next[0].0);
+        let missed = first.map_or(0, |first| ((slot - first) / period).max(0));
+        let next = (1..=3).map(|n| Timestamp(slot + n * period)).collect();
+        Command::Schedule(schedule::Command::Wake {
+            configuration,
+            session,
+            version,
+            slot: Timestamp(slot),
+            missed: u32::try_from(missed).expect("few slots"),
+            next,
+        })
+    }
+
+    /// Sessions in the order of their making, with their phases.
+    pub fn sessions(&self) -> Vec<(&backup::state::Backup, Phase)> {
+        let mut all: Vec<_> = self.state.backups.values().collect();
+        all.sort_by_key(|backup| {
+            let made = self.log.iter().position(|recorded| {
+                matches!(&recorded.event,
+                    Event::Backup(backup::Event::Created { uid, .. }) if *uid == backup.uid)
+            });
+            made.expect("every session was made")
+        });
+        all.into_iter().map(|backup| (backup, phase(backup))).collect()
+    }
+}

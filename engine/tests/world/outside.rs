@@ -1,0 +1,318 @@
+//! The third handler of effects, besides a cluster and local directories: a simulation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_engine::backup::{Command as Backup, Worker};
+use holdfast_engine::effect::Once;
+use holdfast_engine::hook::Stage;
+use holdfast_engine::outcome::{Failure, Outcome};
+use holdfast_engine::report::{BackupReport, Grade, PathResult, RepositoryResult};
+use holdfast_engine::repository::{Initialization, Wipe};
+use holdfast_engine::survey::{Host, Role, Survey, Volume};
+use holdfast_engine::{
+    Attempt, Command, EffectId, Millis, State, Timestamp, Uid, outbox, repository, snapshot,
+    storage,
+};
+
+/// What the outside does, as a scenario sets it.
+#[derive(Default)]
+pub struct Outside {
+    /// Effects of these kinds get no answer.
+    pub silent: BTreeSet<String>,
+    /// Pods of the target; none: a Deployment's single pod.
+    pub pods: u32,
+    /// How long a worker works, in milliseconds.
+    pub work: i64,
+    /// What the next workers do; empty: they succeed.
+    pub workers: Vec<Doing>,
+    /// How often a hook fails, by its name.
+    pub failing_hooks: BTreeMap<String, u32>,
+    /// Why a repository does not open, by its name.
+    pub broken_repositories: BTreeMap<String, String>,
+    /// Why a storage does not answer, by its name.
+    pub broken_storages: BTreeMap<String, String>,
+    /// Why snapshots cannot be removed.
+    pub broken_removal: Option<String>,
+    /// Why the target cannot be asked for.
+    pub broken_survey: Option<String>,
+    /// Which hooks ran, in order.
+    pub hooks: Vec<String>,
+    /// Which data was removed, in order.
+    pub removed: Vec<String>,
+    /// How many workers were stopped.
+    pub stopped: u32,
+}
+
+/// What a worker does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Doing {
+    Succeed,
+    Fail,
+    FailForGood,
+    Vanish,
+    Partial,
+    Empty,
+    NotReadBack,
+    NotStart,
+}
+
+/// A failure that another try may heal.
+pub fn failure(reason: &str, message: &str) -> Failure {
+    Failure { reason: reason.into(), message: message.into(), permanent: false }
+}
+
+/// Name of a kind of effect, as scenarios write it.
+pub fn kind(once: &Once) -> &'static str {
+    match once {
+        Once::InitializeBackend { .. } => "InitializeBackend",
+        Once::InitializeRepository { .. } => "InitializeRepository",
+        Once::WipeRepository { .. } => "WipeRepository",
+        Once::WipeBackend { .. } => "WipeBackend",
+        Once::Survey { .. } => "Survey",
+        Once::RunHook { .. } => "RunHook",
+        Once::StartWorker { .. } => "StartWorker",
+        Once::StopWorker { .. } => "StopWorker",
+        Once::UploadMetadata { .. } => "UploadMetadata",
+        Once::RemoveSnapshot { .. } => "RemoveSnapshot",
+    }
+}
+
+fn outcome(problem: Option<&String>) -> Outcome {
+    match problem {
+        None => Outcome::Succeeded,
+        Some(message) => Outcome::Failed(failure("Broken", message)),
+    }
+}
+
+impl Outside {
+    /// The answers to an effect, with the times of their arrival.
+    pub fn answer(
+        &mut self,
+        state: &State,
+        now: Timestamp,
+        effect: EffectId,
+        once: &Once,
+    ) -> Vec<(Timestamp, Command)> {
+        if self.silent.contains(kind(once)) {
+            return Vec::new();
+        }
+        let command = match once {
+            Once::Survey { session } => Command::Backup(Backup::Surveyed {
+                session: *session,
+                effect,
+                survey: self.survey(),
+            }),
+            Once::RunHook { session, run } => {
+                let outcome = self.hook(state, *session, run.stage, run.index);
+                Command::Backup(Backup::HookReported {
+                    session: *session,
+                    effect,
+                    run: *run,
+                    outcome,
+                })
+            }
+            Once::StartWorker { attempt } => return self.work(state, now, effect, attempt),
+            Once::StopWorker { .. } => {
+                self.stopped += 1;
+                Command::Outbox(outbox::Command::Done { effect })
+            }
+            _ => self.answer_about_data(state, effect, once),
+        };
+        vec![(now, command)]
+    }
+
+    /// Answers to effects on storages, repositories and snapshots.
+    fn answer_about_data(&mut self, state: &State, effect: EffectId, once: &Once) -> Command {
+        match once {
+            Once::InitializeBackend { storage } => {
+                let name = &state.storages[storage].key.name;
+                let outcome = outcome(self.broken_storages.get(name));
+                Command::Storage(storage::Command::BackendReported {
+                    uid: *storage,
+                    effect,
+                    outcome,
+                })
+            }
+            Once::WipeBackend { storage } => {
+                self.removed.push(state.storages[storage].key.name.clone());
+                let outcome = Outcome::Succeeded;
+                Command::Storage(storage::Command::WipeReported { uid: *storage, effect, outcome })
+            }
+            Once::InitializeRepository { repository } => {
+                let result = self.open(state, *repository);
+                let uid = *repository;
+                Command::Repository(repository::Command::InitializationReported {
+                    uid,
+                    effect,
+                    result,
+                })
+            }
+            Once::WipeRepository { repository } => {
+                self.removed.push(state.repositories[repository].key.name.clone());
+                let uid = *repository;
+                let result = Wipe::Done;
+                Command::Repository(repository::Command::WipeReported { uid, effect, result })
+            }
+            Once::UploadMetadata { snapshot } => {
+                Command::Snapshot(snapshot::Command::MetadataReported {
+                    uid: *snapshot,
+                    effect,
+                    outcome: Outcome::Succeeded,
+                })
+            }
+            Once::RemoveSnapshot { snapshot, by } => {
+                let outcome = outcome(self.broken_removal.as_ref());
+                if outcome == Outcome::Succeeded {
+                    self.removed.push(state.snapshots[snapshot].key.name.clone());
+                }
+                let uid = *snapshot;
+                match by {
+                    Some(session) => Command::Backup(Backup::RemovalReported {
+                        session: *session,
+                        effect,
+                        snapshot: uid,
+                        outcome,
+                    }),
+                    None => Command::Snapshot(snapshot::Command::RemovalReported {
+                        uid,
+                        effect,
+                        outcome,
+                    }),
+                }
+            }
+            _ => unreachable!("{once:?} is about a session"),
+        }
+    }
+
+    fn open(&self, state: &State, repository: Uid) -> Initialization {
+        let found = &state.repositories[&repository];
+        match self.broken_repositories.get(&found.key.name) {
+            Some(reason) => Initialization::Failed(failure(reason, "it does not open")),
+            None => Initialization::Ready { id: repository.derive("identity") },
+        }
+    }
+
+    fn survey(&self) -> Survey {
+        if let Some(message) = &self.broken_survey {
+            return Survey::Failed(failure("TargetNotFound", message));
+        }
+        let volume = Volume {
+            name: "data".into(),
+            claim: Some("data".into()),
+            mount_path: "/source/data".into(),
+        };
+        let host = |role: Role, pod: String| Host {
+            role,
+            pod,
+            node: "node-1".into(),
+            ready: true,
+            created_ms: 0,
+            volumes: vec![volume.clone()],
+        };
+        let hosts = match self.pods {
+            0 => vec![host(Role::Single, "db-abc".into())],
+            pods => (0..pods).map(|n| host(Role::Ordinal(n), format!("db-{n}"))).collect(),
+        };
+        Survey::Found { hosts }
+    }
+
+    fn hook(&mut self, state: &State, session: Uid, stage: Stage, index: u32) -> Outcome {
+        let plan = state.backups[&session].plan.as_ref().expect("it started");
+        let hooks = match stage {
+            Stage::Pre => &plan.spec.pre_hooks,
+            Stage::Post => &plan.spec.post_hooks,
+        };
+        let name = hooks[index as usize].name.clone();
+        self.hooks.push(name.clone());
+        match self.failing_hooks.get_mut(&name) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                Outcome::Failed(failure("ExitCode", "exit code 1"))
+            }
+            _ => Outcome::Succeeded,
+        }
+    }
+
+    /// A worker starts at once and ends after its time.
+    fn work(
+        &mut self,
+        state: &State,
+        now: Timestamp,
+        effect: EffectId,
+        attempt: &Attempt,
+    ) -> Vec<(Timestamp, Command)> {
+        let doing = if self.workers.is_empty() { Doing::Succeed } else { self.workers.remove(0) };
+        let attempt = attempt.clone();
+        if doing == Doing::NotStart {
+            let failure = failure("Forbidden", "the quota is used up");
+            return vec![(
+                now,
+                Command::Backup(Backup::WorkerNotStarted { attempt, effect, failure }),
+            )];
+        }
+        let job = attempt.session.derive(&format!("{}/{}", attempt.component, attempt.number));
+        let worker = Worker { job, pod: job.derive("pod") };
+        let started =
+            Command::Backup(Backup::WorkerStarted { attempt: attempt.clone(), effect, worker });
+        let end = Timestamp(now.0 + self.work.max(60_000));
+        let ended = if doing == Doing::Vanish {
+            let failure = failure("Evicted", "container worker: exit code 137, Evicted");
+            Backup::WorkerVanished { attempt, failure }
+        } else {
+            let report = report(state, &attempt, now, end, doing);
+            Backup::WorkerReported { attempt, worker, report }
+        };
+        vec![(now, started), (end, Command::Backup(ended))]
+    }
+}
+
+fn report(
+    state: &State,
+    attempt: &Attempt,
+    start: Timestamp,
+    end: Timestamp,
+    doing: Doing,
+) -> BackupReport {
+    let failed = |permanent| Failure { permanent, ..failure("ReadError", "the disk says no") };
+    let failure = match doing {
+        Doing::Fail => Some(failed(false)),
+        Doing::FailForGood => Some(failed(true)),
+        Doing::Partial => Some(failure("PartialBackup", "2 entries could not be read")),
+        _ => None,
+    };
+    let nothing = matches!(doing, Doing::Fail | Doing::FailForGood);
+    let files = if doing == Doing::Empty { 0 } else { 10 };
+    let path = PathResult {
+        path: "/source/data".into(),
+        size: files * 100,
+        uploaded: files * 100,
+        files,
+        start,
+        end,
+    };
+    let listed = &state.backups[&attempt.session].snapshots;
+    let repositories = listed
+        .iter()
+        .map(|snapshot| RepositoryResult {
+            repository: snapshot.repository,
+            commit: if nothing { String::new() } else { format!("commit-{}", attempt.component) },
+            partial: doing == Doing::Partial,
+            source_empty: doing == Doing::Empty,
+            grade: match doing {
+                Doing::Fail | Doing::FailForGood => Grade::None,
+                Doing::NotReadBack => Grade::Written,
+                _ => Grade::ReadBack,
+            },
+            repository_size: 1000,
+            paths: if nothing { vec![] } else { vec![path.clone()] },
+            unreadable: if doing == Doing::Partial { 2 } else { 0 },
+            first_unreadable: if doing == Doing::Partial {
+                vec!["/source/data/x".into()]
+            } else {
+                vec![]
+            },
+            failure: None,
+        })
+        .collect();
+    BackupReport { failure, ended: end, duration: Millis(end.since(start).0), repositories }
+}

@@ -1,0 +1,211 @@
+//! Objects as a user would write them, with everything that does not matter filled in.
+
+use holdfast_engine::configuration::{
+    AddonRef, Backend, Concurrency, RepositoryRef, ScheduleEvaluation, Scheduler, SessionSpec,
+    Spec, TaskRef,
+};
+use holdfast_engine::dependency::{self, Driver, Facts, Parameter, Task, state as reference};
+use holdfast_engine::hook::{self, Executor};
+use holdfast_engine::storage::{self, DeletionPolicy, Provider};
+use holdfast_engine::usage::UsagePolicy;
+use holdfast_engine::{Command, Hash, Key, Timestamp, TypedRef, Uid, configuration, retention};
+
+use super::{World, uid};
+
+/// The namespace of nearly everything.
+pub const NAMESPACE: &str = "demo";
+
+/// A hash that is as new as the number.
+pub fn hash(number: u64) -> Hash {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    Hash(bytes)
+}
+
+/// The target of all configurations.
+pub fn target() -> TypedRef {
+    TypedRef {
+        api_group: "apps".into(),
+        kind: "StatefulSet".into(),
+        namespace: NAMESPACE.into(),
+        name: "db".into(),
+    }
+}
+
+/// A session without extras.
+pub fn session(name: &str) -> SessionSpec {
+    SessionSpec {
+        name: name.into(),
+        scheduler: Some(Scheduler {
+            schedule: "0 0 * * *".into(),
+            starting_deadline: None,
+            concurrency: Concurrency::Allow,
+            suspend: false,
+        }),
+        pre_hooks: vec![],
+        post_hooks: vec![],
+        retry: None,
+        timeout: None,
+        history_limit: 10,
+        addon: AddonRef {
+            name: "workload-addon".into(),
+            tasks: vec![TaskRef {
+                name: "logical-backup".into(),
+                params: vec![("paths".into(), "/source/data".into())],
+                mounts: vec![],
+            }],
+        },
+        repositories: vec![],
+    }
+}
+
+/// A repository reference; its directory follows from its name.
+pub fn repository(name: &str) -> RepositoryRef {
+    RepositoryRef {
+        name: name.into(),
+        backend: "main".into(),
+        directory: format!("dir/{name}"),
+        secret: Some(Key::new(NAMESPACE, "key")),
+        deletion: None,
+    }
+}
+
+/// A configuration of the target with these sessions.
+pub fn configuration(sessions: Vec<SessionSpec>) -> Spec {
+    Spec {
+        target: Some(target()),
+        backends: vec![Backend {
+            name: "main".into(),
+            storage: Some(Key::new(NAMESPACE, "store")),
+            retention: Some(Key::new(NAMESPACE, "keep")),
+        }],
+        sessions,
+        paused: false,
+        allow_partial: false,
+        invalid: None,
+    }
+}
+
+/// A storage that everybody may use.
+pub fn storage(name: &str) -> storage::Spec {
+    storage::Spec {
+        provider: Provider::S3,
+        identity: format!("s3/{name}"),
+        secret: None,
+        usage: Some(UsagePolicy::All),
+        default: false,
+        deletion: DeletionPolicy::Delete,
+        own_namespace_only: false,
+        invalid: None,
+    }
+}
+
+/// A policy that keeps the newest `last` successful snapshots.
+pub fn retention(last: u32) -> retention::Spec {
+    retention::Spec {
+        max_period: String::new(),
+        successful: Some(retention::Keep { last: Some(last), ..retention::Keep::default() }),
+        failed_last: 1,
+        usage: Some(UsagePolicy::All),
+        default: false,
+        invalid: None,
+    }
+}
+
+impl World {
+    /// What every scenario starts with: the Addon, its Function, the target, the encryption Secret.
+    pub fn furnish(&mut self) {
+        self.observe(reference::addon("workload-addon"), Facts::Addon { tasks: vec![task()] });
+        self.observe(reference::function("workload-backup"), Facts::Function { supported: true });
+        self.observe(target(), Facts::Target { replicas: Some(1) });
+        self.secret(&Key::new(NAMESPACE, "key"), None);
+    }
+
+    pub fn observe(&mut self, object: TypedRef, facts: Facts) {
+        let uid = uid(&object.to_string());
+        let command = dependency::Command::Observe { uid, object, hash: Hash::default(), facts };
+        self.ask(Command::Dependency(command)).expect("observations are taken");
+    }
+
+    pub fn secret(&mut self, key: &Key, allows: Option<&str>) {
+        let facts = Facts::Secret {
+            version: self.state.seq.to_string(),
+            keys: vec!["RESTIC_PASSWORD".into()],
+            allowed_namespaces: allows.map(Into::into),
+        };
+        self.observe(reference::secret(key), facts);
+    }
+
+    pub fn declare_storage(&mut self, name: &str, spec: storage::Spec) {
+        let command = storage::Command::Declare {
+            uid: uid(&format!("storage/{name}")),
+            key: Key::new(NAMESPACE, name),
+            generation: 1,
+            hash: hash(self.state.seq),
+            spec,
+        };
+        self.ask(Command::Storage(command)).expect("a storage is taken");
+    }
+
+    pub fn declare_retention(&mut self, name: &str, spec: retention::Spec) {
+        let command = retention::Command::Declare {
+            uid: uid(&format!("retention/{name}")),
+            key: Key::new(NAMESPACE, name),
+            generation: 1,
+            hash: hash(self.state.seq),
+            spec,
+        };
+        self.ask(Command::Retention(command)).expect("a policy is taken");
+    }
+
+    pub fn declare_hook(&mut self, name: &str, executor: Executor) {
+        let spec =
+            hook::Spec { usage: Some(UsagePolicy::Same), executor, params: vec![], invalid: None };
+        let command = hook::Command::Declare {
+            uid: uid(&format!("hook/{name}")),
+            key: Key::new(NAMESPACE, name),
+            generation: 1,
+            hash: hash(self.state.seq),
+            spec,
+        };
+        self.ask(Command::Hook(command)).expect("a template is taken");
+    }
+
+    /// Declares a configuration; each session's period is in milliseconds.
+    pub fn declare(&mut self, name: &str, spec: &Spec, periods: &[(String, i64)]) -> Uid {
+        let uid = uid(&format!("configuration/{name}"));
+        let schedules = periods
+            .iter()
+            .map(|(session, period)| {
+                self.periods.insert((uid, session.clone()), *period);
+                let first = self.now.0 - self.now.0.rem_euclid(*period) + period;
+                ScheduleEvaluation {
+                    session: session.clone(),
+                    next: (0..3).map(|n| Timestamp(first + n * period)).collect(),
+                    error: None,
+                }
+            })
+            .collect();
+        let command = configuration::Command::Declare {
+            uid,
+            key: Key::new(NAMESPACE, name),
+            generation: 1,
+            hash: hash(self.state.seq),
+            spec: spec.clone(),
+            schedules,
+        };
+        let _ = self.ask(Command::Configuration(command));
+        uid
+    }
+}
+
+fn task() -> Task {
+    Task {
+        name: "logical-backup".into(),
+        restore: false,
+        function: "workload-backup".into(),
+        driver: Driver::Restic,
+        singleton: false,
+        parameters: vec![Parameter { name: "paths".into(), required: true, default: None }],
+    }
+}
