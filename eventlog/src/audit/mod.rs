@@ -1,0 +1,145 @@
+//! Audit: proves a log without owning it, from its directory, a copy or an export. Nothing is changed.
+//!
+//! Each check is a [`Machine`]; all of them see one replay. A finding names a sequence number.
+
+mod gaps;
+mod laws;
+mod orphans;
+
+use std::fmt;
+
+use holdfast_engine::{Hash, Illegal, Recorded};
+
+use crate::checkpoint::Mark;
+use crate::error::Error;
+use crate::reader::Reader;
+use crate::record::Header;
+use crate::replay::{Machine, Until, drive};
+
+/// Something that should not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The event that it concerns, or the last good one before it.
+    pub seq: u64,
+    /// What found it.
+    pub check: Check,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// The checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Check {
+    /// Frames, checksums, chain values, HEAD.
+    Chain,
+    /// Versions of streams, times and epochs that do not follow.
+    Gaps,
+    /// Events that the engine does not accept; checkpoints that a replay does not reach.
+    Laws,
+    /// Documents that are missing, damaged, or named by nobody; streams that nobody can read.
+    Orphans,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Chain => "chain",
+            Self::Gaps => "gaps",
+            Self::Laws => "laws",
+            Self::Orphans => "orphans",
+        })
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "event {}: {}: {}", self.seq, self.check, self.what)
+    }
+}
+
+/// What an audit came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Events that were proven.
+    pub events: u64,
+    /// First event that is here.
+    pub first: u64,
+    /// Last event that is proven.
+    pub last: u64,
+    /// Chain value of HEAD.
+    pub hash: Hash,
+    /// Hash of the state that the events come to ([`crate::state_hash`]); absent if the log's beginning
+    /// is archived.
+    pub state: Option<Hash>,
+    /// What is wrong, in the order of the log.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// All checks on one replay.
+struct All {
+    gaps: gaps::Gaps,
+    laws: laws::Laws,
+    orphans: orphans::Orphans,
+}
+
+impl Machine for All {
+    fn record(&mut self, recorded: &Recorded) -> Result<(), Illegal> {
+        self.laws.record(recorded)?;
+        self.orphans.record(recorded)
+    }
+
+    fn header(&mut self, header: &Header) {
+        self.gaps.header(header);
+    }
+
+    fn unknown(&mut self, header: &Header) {
+        self.laws.unknown(header);
+        self.orphans.unknown(header);
+    }
+
+    fn checkpoint(&mut self, mark: &Mark) {
+        self.laws.checkpoint(mark);
+    }
+}
+
+/// Checks everything that a reader sees.
+///
+/// # Errors
+/// Only if the files cannot be read; what is wrong with the log is in the report.
+pub fn audit(reader: &Reader) -> Result<Report, Error> {
+    let archived = reader.first_seq() > 1;
+    let mut all = All {
+        gaps: gaps::Gaps::new(archived),
+        laws: laws::Laws::new(archived),
+        orphans: orphans::Orphans::new(archived),
+    };
+    let mut findings = Vec::new();
+    if let Some(damage) = reader.head_lost() {
+        findings.push(Finding { seq: 0, check: Check::Chain, what: damage.what.to_string() });
+    }
+    match drive(reader, &mut all, Until::End) {
+        Ok(_) => {}
+        Err(Error::Damaged(damage)) => {
+            let what = damage.to_string();
+            findings.push(Finding { seq: damage.after, check: Check::Chain, what });
+        }
+        Err(error) => return Err(error),
+    }
+    let last = all.gaps.last().unwrap_or(reader.first_seq() - 1);
+    findings.extend(all.gaps.into_findings());
+    let (state, broken_laws) = all.laws.into_findings();
+    findings.extend(broken_laws);
+    findings.extend(all.orphans.into_findings(reader)?);
+    findings.sort_by_key(|finding| (finding.seq, finding.check));
+    let first = reader.first_seq();
+    let events = (last + 1).saturating_sub(first);
+    Ok(Report { events, first, last, hash: reader.head().hash, state, findings })
+}

@@ -1,0 +1,45 @@
+//! Remembers: the append-only, hash-chained log of events.
+//!
+//! The bytes are decided in `docs/events.md`. [`Ledger`] owns a log: it decides, appends and applies.
+//! [`Reader`] reads one beside it, without the lock. [`drive`] feeds a log to a [`Machine`].
+//! [`Export`] takes a log elsewhere and back, [`audit::audit`] proves one.
+//!
+//! There is no async, no clock and no randomness here. Times and ids come with the commands.
+
+mod anchor;
+mod archive;
+mod attachment;
+pub mod audit;
+mod bytes;
+mod chain;
+mod checkpoint;
+mod codec;
+mod error;
+mod export;
+mod frame;
+mod index;
+mod journal;
+mod ledger;
+pub mod limits;
+mod lock;
+mod open;
+mod positions;
+mod reader;
+mod record;
+mod recover;
+mod replay;
+pub mod shapes;
+
+pub use anchor::{Anchor, NotAnAnchor, Relation, compare};
+pub use archive::Archivable;
+pub use attachment::{name as attachment_name, named_by};
+pub use chain::ChainKey;
+pub use checkpoint::{Mark, state_hash};
+pub use error::{Damage, Error, Fault};
+pub use export::{Export, Piece};
+pub use journal::Position;
+pub use ledger::{Answer, Ledger, Refusal, Submitted};
+pub use open::Options;
+pub use reader::Reader;
+pub use record::{Header, StreamKey};
+pub use replay::{Fold, Machine, Until, drive};

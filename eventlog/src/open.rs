@@ -1,0 +1,240 @@
+//! Opening a log: lock, prove every frame, take up the index, go on behind the last valid frame.
+
+use std::fs;
+use std::path::Path;
+
+use crate::anchor::{Anchor, Relation, compare};
+use crate::chain::{Chain, ChainKey};
+use crate::checkpoint::Mark;
+use crate::error::{Context, Error};
+use crate::journal::directory::{self, Directory};
+use crate::journal::scan::acknowledged;
+use crate::journal::source::Source;
+use crate::journal::writer::Writer;
+use crate::limits::{CHECKPOINT_EVERY_EVENTS, MIN_SEGMENT_BYTES, SEGMENT_BYTES};
+use crate::lock::Lock;
+use crate::positions::Positions;
+use crate::reader::Reader;
+use crate::recover::{Extent, Recovered, Unwitnessed, recover};
+use crate::replay::{Fold, Until};
+
+/// How a log is opened. The defaults are for production; tests make segments and intervals small.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Makes the chain a MAC. Fixed for the life of a log.
+    pub key: Option<ChainKey>,
+    /// What somebody else remembers of the log; a log that is behind it is not opened for writing.
+    pub anchor: Option<Anchor>,
+    /// Size of new segments.
+    pub segment_bytes: u32,
+    /// Events between two checkpoints.
+    pub checkpoint_every_events: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            key: None,
+            anchor: None,
+            segment_bytes: SEGMENT_BYTES,
+            checkpoint_every_events: CHECKPOINT_EVERY_EVENTS,
+        }
+    }
+}
+
+/// Everything a ledger starts with.
+pub(crate) struct Opened {
+    pub(crate) dir: Directory,
+    pub(crate) writer: Writer,
+    pub(crate) fold: Fold,
+    pub(crate) positions: Positions,
+    pub(crate) mark: Option<Mark>,
+    pub(crate) lock: Lock,
+}
+
+pub(crate) fn open(root: &Path, options: &Options) -> Result<Opened, Error> {
+    check(options)?;
+    fs::create_dir_all(root).context("create", root)?;
+    let lock = Lock::take(root)?;
+    let dir = Directory::new(root);
+    let chain = Chain::new(options.key.clone());
+    if is_new(&dir)? {
+        if let Some(anchor) = &options.anchor {
+            return Err(Error::BehindAnchor { have: 0, anchored: anchor.seq });
+        }
+        directory::remove(&dir.segment_path(1))?;
+        let writer = Writer::create(dir.clone(), chain.clone(), options.segment_bytes)?;
+        let positions = Positions::open(&dir, &chain, &writer.position());
+        return Ok(Opened { dir, writer, fold: Fold::default(), positions, mark: None, lock });
+    }
+    let (generation, head) = acknowledged(&dir, &chain)?;
+    let mut positions = Positions::open(&dir, &chain, &head);
+    let recovered = recover(&dir, &chain, head, (Extent::Valid, Until::End), &mut positions)?;
+    if let Some(anchor) = &options.anchor {
+        hold_against(anchor, root, options)?;
+    }
+    let Recovered { fold, end, mark } = recovered;
+    let writer =
+        Writer::resume(dir.clone(), chain, options.segment_bytes, (generation, head), end)?;
+    positions.settle()?;
+    Ok(Opened { dir, writer, fold, positions, mark, lock })
+}
+
+/// The fold of everything acknowledged, from the files.
+pub(crate) fn reload(dir: &Directory, options: &Options) -> Result<Fold, Error> {
+    let chain = Chain::new(options.key.clone());
+    let (_, head) = acknowledged(dir, &chain)?;
+    let extent = (Extent::Acknowledged, Until::End);
+    recover(dir, &chain, head, extent, &mut Unwitnessed).map(|recovered| recovered.fold)
+}
+
+fn check(options: &Options) -> Result<(), Error> {
+    if options.segment_bytes < MIN_SEGMENT_BYTES {
+        return Err(Error::Setting {
+            setting: "segment size",
+            value: u64::from(options.segment_bytes),
+            bounds: "at least 4 KiB",
+        });
+    }
+    if options.checkpoint_every_events == 0 {
+        return Err(Error::Setting {
+            setting: "checkpoint interval",
+            value: 0,
+            bounds: "at least 1 event",
+        });
+    }
+    Ok(())
+}
+
+/// No HEAD, and at most a first segment without a frame: the making of the log was interrupted.
+pub(crate) fn is_new(dir: &Directory) -> Result<bool, Error> {
+    if dir.head()?.is_some() || dir.base()?.is_some() {
+        return Ok(false);
+    }
+    Ok(match dir.segments()?.as_slice() {
+        [] => true,
+        [1] => {
+            let bytes = dir.segment(1)?.unwrap_or_default();
+            let header = crate::bytes::to_usize(crate::journal::segment::HEADER_BYTES);
+            bytes.iter().skip(header).all(|byte| *byte == 0)
+        }
+        _ => false,
+    })
+}
+
+fn hold_against(anchor: &Anchor, root: &Path, options: &Options) -> Result<(), Error> {
+    let reader = Reader::open(root, options.key.clone())?;
+    match compare(&reader, anchor)? {
+        Relation::Same | Relation::Ahead => Ok(()),
+        Relation::Behind { have } => Err(Error::BehindAnchor { have, anchored: anchor.seq }),
+        Relation::Fork => Err(Error::Forked { seq: anchor.seq }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_engine::{
+        Actor, Command, CommandId, Envelope, StreamId, StreamKind, Timestamp, Uid, lease,
+    };
+
+    use super::*;
+    use crate::frame::{Intro, Kind};
+    use crate::ledger::{Answer, Ledger, Refusal};
+    use crate::record::{Header, StreamKey};
+
+    fn term(epoch: u64) -> Envelope {
+        Envelope {
+            id: CommandId([epoch.to_le_bytes()[0]; 16]),
+            at: Timestamp(5),
+            actor: Actor::Operator,
+            epoch,
+            command: Command::Lease(lease::Command::Begin { holder: "me".into() }),
+        }
+    }
+
+    fn small() -> Options {
+        Options { segment_bytes: MIN_SEGMENT_BYTES, ..Options::default() }
+    }
+
+    /// A log whose only event is of a type that this release does not know.
+    fn of_a_newer_release(root: &Path) {
+        let dir = Directory::new(root);
+        let mut writer = Writer::create(dir, Chain::default(), MIN_SEGMENT_BYTES).unwrap();
+        let header = Header {
+            seq: 1,
+            epoch: 1,
+            at: Timestamp(1),
+            cause: CommandId::default(),
+            stream: StreamKey { kind: StreamKind::Lease as u8, uid: Uid::default() },
+            version: 1,
+            event_type: 0x01FF,
+            schema: 9,
+            codec: 1,
+            length: 3,
+        };
+        let mut content = Vec::new();
+        header.encode(&mut content);
+        content.extend_from_slice(b"new");
+        let intro = Intro { kind: Kind::Events, count: 1, first_seq: 1, epoch: 1 };
+        writer.append(intro, &content).unwrap();
+    }
+
+    #[test]
+    fn a_stream_of_a_newer_release_is_kept_and_read_only() {
+        let root = tempfile::tempdir().unwrap();
+        of_a_newer_release(root.path());
+        let lease = StreamId { kind: StreamKind::Lease, uid: Uid::default() };
+        let refused = [Answer::Refused(Refusal::ReadOnlyStream(lease))];
+        // First from the event, then from the checkpoint that the clean end wrote.
+        for _ in 0..2 {
+            let mut ledger = Ledger::open(root.path(), small()).unwrap();
+            assert_eq!(ledger.state().seq, 1);
+            assert_eq!(ledger.submit(&[term(2)]).unwrap().answers, refused);
+            ledger.close().unwrap();
+        }
+        let report = crate::audit::audit(&Reader::open(root.path(), None).unwrap()).unwrap();
+        assert_eq!((report.events, report.findings.len()), (1, 1));
+    }
+
+    #[test]
+    fn an_interrupted_making_is_begun_again() {
+        let root = tempfile::tempdir().unwrap();
+        drop(Ledger::open(root.path(), small()).unwrap());
+        fs::remove_file(root.path().join("HEAD")).unwrap();
+        let mut ledger = Ledger::open(root.path(), small()).unwrap();
+        assert_eq!(ledger.submit(&[term(1)]).unwrap().recorded.len(), 1);
+    }
+
+    /// /dev/full takes the place of the disk that is full.
+    #[test]
+    fn without_space_commands_are_refused_and_it_recovers_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(root.path(), small()).unwrap();
+        ledger.submit(&[term(1)]).unwrap();
+        let next = root.path().join("journal/next");
+        std::os::unix::fs::symlink("/dev/full", &next).unwrap();
+        let full = ledger.submit(&[term(2), term(3)]).unwrap();
+        assert!(full.recorded.is_empty());
+        assert!(matches!(
+            full.answers.as_slice(),
+            [Answer::Refused(Refusal::NoSpace(_)), Answer::Refused(Refusal::NoSpace(_))]
+        ));
+        assert_eq!(ledger.reader().unwrap().range(1, 9).unwrap().len(), 1, "reading goes on");
+        assert_eq!(ledger.submit(&[term(2)]).unwrap().recorded.len(), 1, "and writing, with space");
+    }
+
+    #[test]
+    fn another_error_of_the_disk_poisons_the_ledger() {
+        let root = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(root.path(), small()).unwrap();
+        ledger.submit(&[term(1)]).unwrap();
+        fs::create_dir(root.path().join("journal/next")).unwrap();
+        assert!(ledger.submit(&[term(2)]).unwrap_err().is_fatal());
+        assert_eq!(ledger.state().seq, 1);
+        assert!(matches!(ledger.submit(&[term(2)]), Err(Error::Poisoned)));
+        drop(ledger);
+        fs::remove_dir(root.path().join("journal/next")).unwrap();
+        let mut ledger = Ledger::open(root.path(), small()).unwrap();
+        assert_eq!(ledger.submit(&[term(2)]).unwrap().recorded.len(), 1);
+    }
+}

@@ -1,0 +1,299 @@
+//! Frozen shapes: one struct for each (event type, schema), one file for each aggregate.
+//!
+//! The engine's `Event` is never encoded. A shape that was shipped never changes: its bytes lie in
+//! `tests/golden/`, together with those of the engine's value types inside. A new shape is a new
+//! schema number here, and the old one decodes through `From` into the new one.
+
+use holdfast_engine::{Event, StreamKind};
+
+use crate::codec::CodecError;
+
+mod backup;
+mod configuration;
+mod dependency;
+mod hook;
+mod lease;
+mod namespace;
+mod outbox;
+mod repository;
+mod restore;
+mod retention;
+mod schedule;
+mod snapshot;
+mod storage;
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod sample;
+
+/// The bytes of an event and what tells how to read them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload {
+    /// Event type: kind of stream in the high byte.
+    pub event_type: u16,
+    /// Schema of the bytes.
+    pub schema: u16,
+    /// The shape's bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// One line of the table in docs/events.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Kind of stream.
+    pub stream: &'static str,
+    /// Event type.
+    pub event_type: u16,
+    /// Schema.
+    pub schema: u16,
+    /// Name of the event.
+    pub name: &'static str,
+    /// Fields in the order of their bytes.
+    pub fields: &'static [(&'static str, &'static str)],
+}
+
+/// Declares an aggregate's shapes: type number, schema, name and fields of each. Shapes behind `was` are
+/// earlier schemas, which are only decoded, by `From` into the newest.
+macro_rules! shapes {
+    ($module:ident
+     $($number:literal $schema:literal $name:ident { $($field:ident: $ty:ty),* $(,)? })*
+     $(was $old_number:literal $old_schema:literal $old:ident { $($old_field:ident: $old_ty:ty),* $(,)? } => $new:ident)*
+    ) => {
+        $(
+            #[derive(serde::Serialize, serde::Deserialize)]
+            struct $name { $($field: $ty),* }
+
+            impl From<$name> for holdfast_engine::$module::Event {
+                fn from(shape: $name) -> Self {
+                    Self::$name { $($field: shape.$field),* }
+                }
+            }
+        )*
+        $(
+            #[derive(serde::Serialize, serde::Deserialize)]
+            struct $old { $($old_field: $old_ty),* }
+        )*
+
+        /// All shapes of this aggregate.
+        pub(super) const SHAPES: &[$crate::shapes::Shape] = &[
+            $($crate::shapes::Shape {
+                stream: stringify!($module), event_type: $number, schema: $schema,
+                name: stringify!($name),
+                fields: &[$((stringify!($field), stringify!($ty))),*],
+            },)*
+            $($crate::shapes::Shape {
+                stream: stringify!($module), event_type: $old_number, schema: $old_schema,
+                name: stringify!($old),
+                fields: &[$((stringify!($old_field), stringify!($old_ty))),*],
+            },)*
+        ];
+
+        /// A sample of a shape: its bytes, and the event they stand for.
+        #[cfg(test)]
+        pub(super) fn sample(
+            (event_type, schema): (u16, u16),
+            sampler: &mut $crate::shapes::sample::Sampler,
+        ) -> (Vec<u8>, holdfast_engine::$module::Event) {
+            use serde::Deserialize;
+            match (event_type, schema) {
+                $(($number, $schema) => {
+                    let shape = $name::deserialize(sampler).unwrap();
+                    (crate::codec::encode_event(&shape).unwrap(), shape.into())
+                })*
+                $(($old_number, $old_schema) => {
+                    let shape = $old::deserialize(sampler).unwrap();
+                    (crate::codec::encode_event(&shape).unwrap(), $new::from(shape).into())
+                })*
+                unknown => panic!("no shape {unknown:?}"),
+            }
+        }
+
+        /// The newest shape of an event.
+        pub(super) fn encode(
+            event: &holdfast_engine::$module::Event,
+        ) -> Result<$crate::shapes::Payload, crate::codec::CodecError> {
+            let (event_type, schema, bytes) = match event {
+                $(holdfast_engine::$module::Event::$name { $($field),* } => {
+                    let shape = $name { $($field: Clone::clone($field)),* };
+                    ($number, $schema, crate::codec::encode_event(&shape)?)
+                })*
+            };
+            Ok($crate::shapes::Payload { event_type, schema, bytes })
+        }
+
+        /// The event of a shape's bytes; `None` for a shape that this release does not know.
+        pub(super) fn decode(
+            event_type: u16,
+            schema: u16,
+            bytes: &[u8],
+        ) -> Result<Option<holdfast_engine::$module::Event>, crate::codec::CodecError> {
+            match (event_type, schema) {
+                $(($number, $schema) => {
+                    crate::codec::decode_event::<$name>(bytes).map(|shape| Some(shape.into()))
+                })*
+                $(($old_number, $old_schema) => {
+                    crate::codec::decode_event::<$old>(bytes)
+                        .map(|shape| Some($new::from(shape).into()))
+                })*
+                _ => Ok(None),
+            }
+        }
+    };
+}
+use shapes;
+
+const AGGREGATES: [&[Shape]; 13] = [
+    lease::SHAPES,
+    namespace::SHAPES,
+    dependency::SHAPES,
+    storage::SHAPES,
+    retention::SHAPES,
+    hook::SHAPES,
+    configuration::SHAPES,
+    schedule::SHAPES,
+    repository::SHAPES,
+    backup::SHAPES,
+    snapshot::SHAPES,
+    restore::SHAPES,
+    outbox::SHAPES,
+];
+
+/// All shapes, by aggregate.
+pub fn all() -> impl Iterator<Item = &'static Shape> {
+    AGGREGATES.into_iter().flatten()
+}
+
+/// Whether this release knows a shape.
+pub(crate) fn known(event_type: u16, schema: u16) -> bool {
+    let [kind, _] = event_type.to_be_bytes();
+    let aggregate = usize::from(kind).checked_sub(1).and_then(|index| AGGREGATES.get(index));
+    aggregate.is_some_and(|shapes| {
+        shapes.iter().any(|shape| (shape.event_type, shape.schema) == (event_type, schema))
+    })
+}
+
+/// Name of an event's stream kind, for messages.
+pub(crate) fn name(event: &Event) -> &'static str {
+    let aggregate = usize::from(event.stream().kind as u8).checked_sub(1);
+    let shape = aggregate.and_then(|index| AGGREGATES.get(index)).and_then(|all| all.first());
+    shape.map_or("event", |shape| shape.stream)
+}
+
+/// The newest shape of an event, in bytes.
+pub(crate) fn encode(event: &Event) -> Result<Payload, CodecError> {
+    match event {
+        Event::Lease(e) => lease::encode(e),
+        Event::Namespace(e) => namespace::encode(e),
+        Event::Dependency(e) => dependency::encode(e),
+        Event::Storage(e) => storage::encode(e),
+        Event::Retention(e) => retention::encode(e),
+        Event::Hook(e) => hook::encode(e),
+        Event::Configuration(e) => configuration::encode(e),
+        Event::Schedule(e) => schedule::encode(e),
+        Event::Repository(e) => repository::encode(e),
+        Event::Backup(e) => backup::encode(e),
+        Event::Snapshot(e) => snapshot::encode(e),
+        Event::Restore(e) => restore::encode(e),
+        Event::Outbox(e) => outbox::encode(e),
+    }
+}
+
+/// The event of a shape's bytes; `None` for a shape that this release does not know.
+pub(crate) fn decode(
+    event_type: u16,
+    schema: u16,
+    bytes: &[u8],
+) -> Result<Option<Event>, CodecError> {
+    let [kind, _] = event_type.to_be_bytes();
+    macro_rules! route {
+        ($($kind:ident $module:ident)*) => {
+            match kind {
+                $(k if k == StreamKind::$kind as u8 => {
+                    $module::decode(event_type, schema, bytes)?.map(Event::$kind)
+                })*
+                _ => None,
+            }
+        };
+    }
+    Ok(route! {
+        Lease lease  Namespace namespace  Dependency dependency  Storage storage
+        Retention retention  Hook hook  Configuration configuration  Schedule schedule
+        Repository repository  Backup backup  Snapshot snapshot  Restore restore  Outbox outbox
+    })
+}
+
+/// A sample of a shape: its bytes, and the text of the event they stand for.
+#[cfg(test)]
+fn sample(shape: &Shape, sampler: &mut sample::Sampler) -> (Payload, String) {
+    let Shape { event_type, schema, .. } = *shape;
+    macro_rules! route {
+        ($($module:ident $kind:ident)*) => {
+            match shape.stream {
+                $(stringify!($module) => {
+                    let (bytes, event) = $module::sample((event_type, schema), sampler);
+                    (bytes, Event::$kind(event))
+                })*
+                other => panic!("no stream {other}"),
+            }
+        };
+    }
+    let (bytes, event) = route! {
+        lease Lease  namespace Namespace  dependency Dependency  storage Storage
+        retention Retention  hook Hook  configuration Configuration  schedule Schedule
+        repository Repository  backup Backup  snapshot Snapshot  restore Restore  outbox Outbox
+    };
+    (Payload { event_type, schema, bytes }, format!("{event:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_carry_their_stream() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (index, aggregate) in AGGREGATES.iter().enumerate() {
+            for shape in *aggregate {
+                assert_eq!(usize::from(shape.event_type >> 8), index + 1, "{}", shape.name);
+                assert!(seen.insert((shape.event_type, shape.schema)), "{} twice", shape.name);
+                assert!(known(shape.event_type, shape.schema));
+            }
+        }
+        assert!(!known(0x0A01, 99) && !known(0xC801, 1) && !known(0, 1));
+    }
+
+    /// How an earlier schema is read; the engine's own events have only one so far.
+    mod upcast {
+        use holdfast_engine::outbox::Event;
+        use holdfast_engine::{EffectId, Event as Any};
+
+        shapes! { outbox
+            0x0D01 1 EffectDone { effect: EffectId }
+            0x0D02 2 EffectFailed { effect: EffectId, message: String }
+            was 0x0D02 1 EffectFailedBefore { effect: EffectId } => EffectFailed
+        }
+
+        impl From<EffectFailedBefore> for EffectFailed {
+            fn from(old: EffectFailedBefore) -> Self {
+                Self { effect: old.effect, message: "unknown".into() }
+            }
+        }
+
+        #[test]
+        fn an_earlier_schema_decodes_into_the_newest() {
+            let effect = EffectId { seq: 4, ordinal: 2 };
+            let old = crate::codec::encode_event(&EffectFailedBefore { effect }).unwrap();
+            let event = decode(0x0D02, 1, &old).unwrap();
+            assert_eq!(event, Some(Event::EffectFailed { effect, message: "unknown".into() }));
+            let again = encode(&event.unwrap()).unwrap();
+            assert_eq!((again.event_type, again.schema), (0x0D02, 2));
+            assert_eq!(decode(0x0D02, 3, &again.bytes).unwrap(), None);
+            assert_eq!(SHAPES.len(), 3);
+            let (bytes, event) =
+                sample((0x0D02, 1), &mut crate::shapes::sample::Sampler::default());
+            assert_eq!(decode(0x0D02, 1, &bytes).unwrap(), Some(event));
+            assert!(matches!(Any::Outbox(Event::EffectDone { effect }), Any::Outbox(_)));
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Namespaces.
+
+use std::collections::BTreeMap;
+
+use holdfast_engine::ids::Uid;
+
+use super::shapes;
+
+shapes! { namespace
+    0x0201 1 Observed { uid: Uid, name: String, labels: BTreeMap<String, String> }
+    0x0202 1 Gone { uid: Uid }
+}
