@@ -1,0 +1,81 @@
+//! What goes from thread to thread.
+
+use std::sync::Arc;
+
+use crate::beneath::Root;
+use crate::digest::BlobId;
+use crate::tree::Node;
+
+/// Bytes of files after which a batch is sent: what fills one block.
+pub(super) const BATCH_BYTES: u64 = 1024 * 1024;
+
+/// Entries after which a batch is sent: empty files must not make it endless.
+pub(super) const BATCH_ENTRIES: usize = 1_024;
+
+/// Number of a directory within one run.
+pub(super) type DirNumber = u64;
+
+/// Where the entries of a directory are read.
+pub(super) struct Place {
+    pub(super) root: Arc<Root>,
+    /// Beneath the root.
+    pub(super) relative: Vec<u8>,
+    /// In the snapshot.
+    pub(super) logical: Vec<u8>,
+}
+
+/// A file that must be read.
+pub(super) struct Item {
+    pub(super) dir: DirNumber,
+    pub(super) name: Vec<u8>,
+    pub(super) from: From,
+    /// Group of hard links of which this is the first name.
+    pub(super) link_group: Option<u64>,
+}
+
+/// Where the bytes of an item come from.
+pub(super) enum From {
+    /// A name of a directory.
+    Place(Arc<Place>),
+    /// Standard input.
+    Stdin {
+        /// In the snapshot.
+        logical: Vec<u8>,
+    },
+    /// Memory.
+    Document(Vec<u8>),
+}
+
+/// Neighbours in walk order, for one worker.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) items: Vec<Item>,
+    pub(super) bytes: u64,
+}
+
+/// A directory as the parent has it.
+pub(super) struct Previous {
+    pub(super) id: BlobId,
+    pub(super) nodes: Vec<Node>,
+    /// All its pages.
+    pub(super) pages: Vec<BlobId>,
+}
+
+/// What the builder hears.
+pub(super) enum Message {
+    /// A directory begins; it is an entry of its parent.
+    Open {
+        dir: DirNumber,
+        parent: Option<DirNumber>,
+        node: Box<Node>,
+        previous: Option<Arc<Previous>>,
+    },
+    /// An entry is known.
+    Entry { dir: DirNumber, node: Box<Node> },
+    /// An entry is the same file as the first name of its group.
+    Follow { dir: DirNumber, name: Vec<u8>, logical: Vec<u8>, group: u64 },
+    /// An entry could not be read; with a group its other names are lost too.
+    Lost { dir: DirNumber, group: Option<u64> },
+    /// So many of the messages above belong to the directory.
+    Close { dir: DirNumber, entries: u64 },
+}

@@ -1,0 +1,368 @@
+//! A worker: takes batches and does everything that they need.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
+
+use super::batch::{Batch, DirNumber, From, Item, Message, Place};
+use super::large::{self, Run};
+use super::{Outbox, Shared};
+use crate::beneath::join;
+use crate::digest::Kind;
+use crate::error::Result;
+use crate::repo::BlobWriter;
+use crate::source::{Extent, OpenedFile, bare_node, open_file, read_attributes_of};
+use crate::tree::{
+    ATTRIBUTES_IN_NODE_MAX_BYTES, ATTRIBUTES_MAX_BYTES, Attribute, Attributes, Content, Node,
+    NodeKind, PIECES_IN_NODE_MAX, Piece, Time, encode_lists,
+};
+
+/// Files above this are cut by one worker and sealed by all.
+pub(super) const LARGE_FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How long a worker that has no batches left waits before it looks whether others still cut.
+const LAST_RUNS_WAIT: Duration = Duration::from_millis(1);
+
+/// Works until there is nothing left, or the run was stopped.
+pub(super) fn run(
+    shared: &Shared<'_>,
+    batches: &Receiver<Batch>,
+    runs_in: &Sender<Run>,
+    runs: &Receiver<Run>,
+    messages: Sender<Vec<Message>>,
+) {
+    let result = work(shared, batches, runs_in, runs, messages);
+    if let Err(error) = result {
+        shared.fail(error);
+    }
+    // The walk may stand at a full queue.
+    while batches.recv().is_ok() {}
+}
+
+fn work(
+    shared: &Shared<'_>,
+    batches: &Receiver<Batch>,
+    runs_in: &Sender<Run>,
+    runs: &Receiver<Run>,
+    messages: Sender<Vec<Message>>,
+) -> Result<()> {
+    let producing = Producing(shared);
+    let mut worker = Worker::new(shared, runs_in.clone(), messages)?;
+    loop {
+        if shared.stopped() {
+            return Ok(());
+        }
+        match runs.try_recv() {
+            Ok(run) => {
+                worker.run(run)?;
+                continue;
+            }
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
+        }
+        select! {
+            recv(runs) -> run => if let Ok(run) = run { worker.run(run)? },
+            recv(batches) -> batch => match batch {
+                Ok(batch) => worker.batch(batch)?,
+                Err(_) => break,
+            },
+        }
+    }
+    drop(producing);
+    while !shared.stopped() {
+        match runs.recv_timeout(LAST_RUNS_WAIT) {
+            Ok(run) => worker.run(run)?,
+            Err(_) if shared.producers.load(Ordering::Acquire) == 0 && runs.is_empty() => break,
+            Err(_) => {}
+        }
+    }
+    worker.writer.finish()
+}
+
+/// As long as it lives, this worker may begin a large file.
+struct Producing<'a>(&'a Shared<'a>);
+
+impl Drop for Producing<'_> {
+    fn drop(&mut self) {
+        self.0.producers.fetch_sub(1, Ordering::Release);
+    }
+}
+
+pub(super) struct Worker<'a> {
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) writer: BlobWriter,
+    pub(super) outbox: Outbox,
+    pub(super) runs: Sender<Run>,
+    /// Documents never share a block with anything else, nor with other files.
+    documents: Option<BlobWriter>,
+    buffer: Vec<u8>,
+    /// The directory of the last item, as the next one is mostly beside it.
+    opened: Option<(Arc<Place>, OwnedFd)>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(
+        shared: &'a Shared<'a>,
+        runs: Sender<Run>,
+        messages: Sender<Vec<Message>>,
+    ) -> Result<Self> {
+        Ok(Self {
+            shared,
+            writer: shared.input.session.writer()?,
+            outbox: Outbox::new(messages),
+            runs,
+            documents: None,
+            buffer: Vec::new(),
+            opened: None,
+        })
+    }
+
+    fn batch(&mut self, batch: Batch) -> Result<()> {
+        for item in batch.items {
+            if self.shared.stopped() {
+                return Ok(());
+            }
+            self.item(item)?;
+        }
+        if let Some(mut documents) = self.documents.take() {
+            documents.close_block(Kind::Data)?;
+            documents.finish()?;
+        }
+        self.outbox.flush();
+        Ok(())
+    }
+
+    fn item(&mut self, item: Item) -> Result<()> {
+        match &item.from {
+            From::Place(place) => {
+                let place = place.clone();
+                self.file(&item, &place)
+            }
+            From::Stdin { logical } => {
+                let logical = logical.clone();
+                large::stream(self, &item, &logical)
+            }
+            From::Document(content) => {
+                let node = self.document(&item.name, content)?;
+                self.entry(item.dir, node);
+                Ok(())
+            }
+        }
+    }
+
+    fn document(&mut self, name: &[u8], content: &[u8]) -> Result<Node> {
+        let writer = match &mut self.documents {
+            Some(writer) => writer,
+            None => self.documents.insert(self.shared.input.session.writer()?),
+        };
+        let mut pieces = Vec::new();
+        for chunk in self.shared.input.chunker.cuts(content) {
+            pieces.push(put(self.shared, writer, chunk)?);
+        }
+        let size = content.len() as u64;
+        let content = self.content(pieces)?;
+        Ok(Node::bare(name, NodeKind::File { size, content }, 0o600, self.now()))
+    }
+
+    /// The job's start: documents and streams have no times of their own.
+    pub(super) fn now(&self) -> Time {
+        let started = self.shared.input.started;
+        Time {
+            seconds: started.div_euclid(1_000_000_000),
+            nanos: started.rem_euclid(1_000_000_000) as u32,
+        }
+    }
+
+    fn file(&mut self, item: &Item, place: &Arc<Place>) -> Result<()> {
+        let logical = join(&place.logical, &item.name);
+        let read_start = self.shared.clock.now_nanos();
+        let opened = self.directory(place).and_then(|dir| open_file(dir.as_fd(), &item.name));
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.not_opened(item, &logical, &error);
+                return Ok(());
+            }
+        };
+        let tally = self.shared.tally;
+        tally.files_opened.add(1);
+        let mut node = bare_node(&item.name, &opened.stat);
+        node.link_group = item.link_group;
+        node.racy = read_start - node.ctime.as_nanos() < self.shared.input.racy_nanos;
+        match read_attributes_of(opened.file.as_fd()) {
+            Ok(list) => node.attributes = self.attributes(list)?,
+            Err(_) => tally.attributes_unreadable.add(1),
+        }
+        if opened.size() > LARGE_FILE_BYTES {
+            return large::file(self, item, node, opened, logical);
+        }
+        match self.small(&opened)? {
+            Ok((size, pieces)) => self.finish_file(item.dir, node, size, pieces, &opened, &logical),
+            Err(error) => {
+                self.lost(item.dir, item.link_group, &logical, &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// A file that is gone or has become something else changed; all else could not be read.
+    fn not_opened(&mut self, item: &Item, logical: &[u8], error: &std::io::Error) {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                self.shared.tally.changed(logical, "vanished before it was read");
+            }
+            std::io::ErrorKind::InvalidData => {
+                self.shared.tally.changed(logical, "is no regular file any more");
+            }
+            _ => self.shared.tally.unreadable(logical, error),
+        }
+        self.outbox.send(Message::Lost { dir: item.dir, group: item.link_group });
+    }
+
+    pub(super) fn lost(
+        &mut self,
+        dir: DirNumber,
+        group: Option<u64>,
+        logical: &[u8],
+        error: &std::io::Error,
+    ) {
+        self.shared.tally.unreadable(logical, error);
+        self.outbox.send(Message::Lost { dir, group });
+    }
+
+    fn directory(&mut self, place: &Arc<Place>) -> std::io::Result<&OwnedFd> {
+        let same = matches!(&self.opened, Some((last, _)) if Arc::ptr_eq(last, place));
+        if !same {
+            self.opened = None;
+            let fd = place.root.open_dir(&place.relative)?;
+            self.opened = Some((place.clone(), fd));
+        }
+        match &self.opened {
+            Some((_, fd)) => Ok(fd),
+            None => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
+        }
+    }
+
+    /// Reads and stores a file that fits into one buffer. The inner error is the file's.
+    fn small(
+        &mut self,
+        opened: &OpenedFile,
+    ) -> Result<std::result::Result<(u64, Vec<Piece>), std::io::Error>> {
+        let mut pieces = Vec::new();
+        let mut size = 0;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        for extent in opened.extents() {
+            let (from, to) = match extent {
+                Ok(Extent::Data(from, to)) => (from, to),
+                Ok(Extent::Hole(len)) => {
+                    pieces.push(Piece::Hole { len });
+                    size += len;
+                    continue;
+                }
+                Err(error) => return Ok(Err(error)),
+            };
+            let wanted = (to - from) as usize;
+            if buffer.len() < wanted {
+                buffer.resize(wanted, 0);
+            }
+            let got = match opened.read_at(&mut buffer[..wanted], from) {
+                Ok(got) => got,
+                Err(error) => return Ok(Err(error)),
+            };
+            for chunk in self.shared.input.chunker.cuts(&buffer[..got]) {
+                pieces.push(put(self.shared, &mut self.writer, chunk)?);
+            }
+            size += got as u64;
+            if got < wanted {
+                break;
+            }
+        }
+        self.buffer = buffer;
+        Ok(Ok((size, pieces)))
+    }
+
+    /// What is left to do when all bytes of a file are stored.
+    pub(super) fn finish_file(
+        &mut self,
+        dir: DirNumber,
+        mut node: Node,
+        size: u64,
+        pieces: Vec<Piece>,
+        opened: &OpenedFile,
+        logical: &[u8],
+    ) -> Result<()> {
+        if size != opened.size() || opened.has_changed().unwrap_or(true) {
+            self.shared.tally.changed(logical, "changed while it was read");
+            node.racy = true;
+        }
+        node.kind = NodeKind::File { size, content: self.content(pieces)? };
+        self.entry(dir, node);
+        Ok(())
+    }
+
+    pub(super) fn entry(&mut self, dir: DirNumber, node: Node) {
+        self.shared.tally.entry(&node);
+        self.outbox.send(Message::Entry { dir, node: Box::new(node) });
+    }
+
+    /// Pieces as a node keeps them: many of them move to lists.
+    pub(super) fn content(&mut self, pieces: Vec<Piece>) -> Result<Content> {
+        if pieces.len() <= PIECES_IN_NODE_MAX {
+            return Ok(Content::Pieces(pieces));
+        }
+        let mut ids = Vec::new();
+        for list in encode_lists(&pieces) {
+            let put = self.writer.put(Kind::List, &list)?;
+            if !put.new {
+                self.shared.tally.blobs_reused.add(1);
+            }
+            ids.push(put.id);
+        }
+        Ok(Content::Lists(ids))
+    }
+
+    fn attributes(&mut self, list: Vec<Attribute>) -> Result<Attributes> {
+        store_attributes(self.shared, &mut self.writer, list)
+    }
+
+    fn run(&mut self, run: Run) -> Result<()> {
+        large::seal(self, run)?;
+        self.outbox.flush();
+        Ok(())
+    }
+}
+
+/// Attributes as a node keeps them: large ones move to a blob.
+pub(super) fn store_attributes(
+    shared: &Shared<'_>,
+    writer: &mut BlobWriter,
+    list: Vec<Attribute>,
+) -> Result<Attributes> {
+    if list.is_empty() {
+        return Ok(Attributes::None);
+    }
+    let bytes = Attributes::encode(&list);
+    if bytes.len() <= ATTRIBUTES_IN_NODE_MAX_BYTES {
+        return Ok(Attributes::Inline(list));
+    }
+    if bytes.len() > ATTRIBUTES_MAX_BYTES {
+        shared.tally.attributes_unreadable.add(1);
+        return Ok(Attributes::None);
+    }
+    Ok(Attributes::Blob(writer.put(Kind::Data, &bytes)?.id))
+}
+
+/// Stores one chunk and counts it.
+pub(super) fn put(shared: &Shared<'_>, writer: &mut BlobWriter, chunk: &[u8]) -> Result<Piece> {
+    let put = writer.put(Kind::Data, chunk)?;
+    let len = chunk.len() as u64;
+    if put.new {
+        shared.tally.data_blobs_new.add(1);
+        shared.tally.bytes_new.add(len);
+    } else {
+        shared.tally.blobs_reused.add(1);
+    }
+    Ok(Piece::Chunk { id: put.id, len })
+}

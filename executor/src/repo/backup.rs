@@ -1,0 +1,306 @@
+//! Backup: from sources to a committed snapshot that was read back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::snapshots::source_rule;
+use super::{Commit, Committed, Indexed, Intent, Open, Repo, WriteOptions, WriteSession, Writer};
+use crate::digest::{BlobId, SnapshotName};
+use crate::error::{Error, Result};
+use crate::index::DedupIndex;
+use crate::job::{Backup, Source};
+use crate::pipeline::{self, Input, Tally};
+use crate::report::{BackupFigures, Phase, Progress};
+use crate::snapshot::{Counts, Root, Snapshot};
+use crate::source::{Globs, plan};
+
+/// A file whose ctime is so young when it is read may change again without its times showing it: two ticks
+/// of the kernel's coarse clock.
+const RACY_LOCAL_NANOS: i128 = 20_000_000;
+
+/// The same where the times are a server's, in whole seconds at worst.
+const RACY_NETWORK_NANOS: i128 = 2_000_000_000;
+
+/// Share of the byte budget that each worker takes before it starts: one file of 8 MiB, two runs of 6 MiB,
+/// a block sealed, opened and plain.
+const WORKER_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Snapshots that are looked at for a parent, newest first: a repository of many components must not be read
+/// as a whole for each of them.
+const PARENTS_LOOKED_AT: usize = 64;
+
+/// What a verb is run with.
+#[derive(Clone, Copy)]
+pub struct Environment<'a> {
+    /// When the job began, nanoseconds since 1970.
+    pub at: i64,
+    /// Threads that move data; 0 means one for each processor.
+    pub workers: usize,
+    /// Bytes that buffers may take; 0 means as many as the workers need. There is always one worker.
+    pub memory_bytes: u64,
+    /// Who hears how far it is.
+    pub progress: &'a dyn Progress,
+    /// The repository, as progress names it.
+    pub repository: &'a str,
+}
+
+impl Environment<'_> {
+    pub(super) fn threads(&self) -> usize {
+        let wanted = match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            workers => workers,
+        };
+        match self.memory_bytes {
+            0 => wanted,
+            bytes => wanted.min((bytes / WORKER_BYTES) as usize).max(1),
+        }
+    }
+
+    fn tell(&self, phase: Phase, tally: &Tally) -> Result<()> {
+        self.progress.update(&tally.update(self.repository, phase));
+        if self.progress.cancelled() {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+}
+
+/// A backup that is done.
+#[derive(Debug)]
+pub struct Backed {
+    /// Its snapshot.
+    pub committed: Committed,
+    /// What was counted; `requests` is left to whoever owns the store.
+    pub figures: BackupFigures,
+}
+
+/// Backs up into one repository.
+///
+/// # Errors
+/// `Superseded` when this attempt was committed already; `SourceMissing`, `SourceUnreadable` and
+/// `EmptySource`; those of the store, the write session and the commit; `ReadBack`. Entries that cannot be
+/// read are no errors: they make the snapshot partial.
+pub fn backup(repo: &Repo<Open>, job: &Backup, environment: &Environment<'_>) -> Result<Backed> {
+    let began = Instant::now();
+    check_sources(&job.sources)?;
+    let writer = Writer {
+        session: job.session.clone(),
+        component: job.component.clone(),
+        host: job.host.clone(),
+        started_ms: environment.at / 1_000_000,
+        gc_generation: 0,
+    };
+    let intent = repo.put_intent(writer)?;
+    let mut intent = Some(intent);
+    let result = with_intent(repo, job, environment, began, &mut intent);
+    if let Some(intent) = intent {
+        // One that stays would only delay a collection.
+        let _ = intent.release(repo);
+    }
+    result
+}
+
+fn with_intent(
+    repo: &Repo<Open>,
+    job: &Backup,
+    environment: &Environment<'_>,
+    began: Instant,
+    intent: &mut Option<Intent>,
+) -> Result<Backed> {
+    let collection = repo.collection()?;
+    let selection = selection_of(job);
+    let name = repo.keys().snapshot_name(&job.session, &job.component, job.attempt_number);
+    let parent = find_parent(repo, job, &selection, &name)?;
+    let indexed = repo.index_for_writing(&collection.condemned)?;
+    let dedup = Arc::new(DedupIndex::new(indexed.index().clone()));
+    let mut session = WriteSession::begin(repo, dedup.clone(), WriteOptions::default())?;
+    if let Some(intent) = &intent {
+        session = session.renewing(intent)?;
+    }
+    let tally = Tally::default();
+    let tree = read(repo, job, environment, &indexed, parent.as_ref(), &session, &tally)?;
+    check_not_empty(job, parent.as_ref(), &tally)?;
+    let written = session.finish()?;
+    environment.tell(Phase::Committing, &tally)?;
+    let mut figures = figures_of(&tally);
+    let parent = parent.as_ref().map(|(name, _)| *name);
+    let mut snapshot = snapshot_of(job, environment, selection, parent, tree, &figures);
+    snapshot.ended_ms += began.elapsed().as_millis() as i64;
+    let Some(intent) = intent.take() else {
+        return Err(Error::Defect("an intent was used twice"));
+    };
+    let committed = repo.commit(Commit { intent, collection, dedup, written, snapshot })?;
+    figures.bytes_added = committed.written.bytes_stored;
+    figures.blobs_new = committed.written.blobs_added;
+    figures.bytes_new = committed.written.bytes_added;
+    environment.progress.update(&tally.update(environment.repository, Phase::ReadingBack));
+    figures.read_back = repo.read_back(&committed.written)?;
+    let before: u64 = indexed.index().packs().iter().map(|pack| pack.size).sum();
+    figures.repository_bytes = before + committed.written.bytes_stored;
+    Ok(Backed { committed, figures })
+}
+
+/// Refuses paths that are not there before anything is written.
+fn check_sources(sources: &[Source]) -> Result<()> {
+    for source in sources {
+        let Source::Directory { path, .. } = source else { continue };
+        let shown = || crate::report::printable(path.as_os_str().as_encoded_bytes());
+        match std::fs::metadata(path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::SourceMissing { path: shown() });
+            }
+            Err(source) => return Err(Error::SourceUnreadable { path: shown(), source }),
+        }
+    }
+    Ok(())
+}
+
+/// The rules that a parent must share, as text.
+fn selection_of(job: &Backup) -> Vec<String> {
+    let mut rules = Vec::new();
+    for source in &job.sources {
+        match source {
+            Source::Directory { stored_as, .. } | Source::Stdin { stored_as } => {
+                rules.push(source_rule(stored_as));
+            }
+            // One rule for all: they may be more than a snapshot names rules.
+            Source::Documents { .. } => rules.push("documents".to_owned()),
+        }
+    }
+    rules.extend(job.selection.exclude.iter().map(|glob| format!("exclude {glob}")));
+    if job.selection.one_file_system {
+        rules.push("one file system".to_owned());
+    }
+    rules
+}
+
+type Parent = Option<(SnapshotName, Snapshot)>;
+
+/// The newest complete snapshot of the same component and selection. One that cannot be read is passed over:
+/// a backup never fails for its parent.
+fn find_parent(
+    repo: &Repo<Open>,
+    job: &Backup,
+    selection: &[String],
+    own: &SnapshotName,
+) -> Result<Parent> {
+    let names = repo.newest_names()?;
+    if names.contains(own) {
+        return Err(Error::Superseded { snapshot: *own });
+    }
+    let fits = |snapshot: &Snapshot| {
+        !snapshot.partial && snapshot.component == job.component && snapshot.selection == selection
+    };
+    let hint = job.parent.as_deref().unwrap_or_default();
+    let hinted = names.iter().filter(|name| !hint.is_empty() && name.to_string().starts_with(hint));
+    for name in hinted.chain(names.iter().take(PARENTS_LOOKED_AT)) {
+        match repo.load_snapshot(name) {
+            Ok(snapshot) if fits(&snapshot) => return Ok(Some((*name, snapshot))),
+            Err(Error::Store(error)) if !error.permanent() => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+fn read(
+    repo: &Repo<Open>,
+    job: &Backup,
+    environment: &Environment<'_>,
+    indexed: &Repo<Indexed>,
+    parent: Option<&(SnapshotName, Snapshot)>,
+    session: &WriteSession,
+    tally: &Tally,
+) -> Result<BlobId> {
+    let root = parent.and_then(|(_, snapshot)| snapshot.roots.first());
+    let racy_nanos = match job.selection.network_file_system {
+        true => RACY_NETWORK_NANOS,
+        false => RACY_LOCAL_NANOS,
+    };
+    let input = Input {
+        plan: plan(&job.sources)?,
+        exclude: Globs::new("exclude", &job.selection.exclude)?,
+        one_file_system: job.selection.one_file_system,
+        racy_nanos,
+        started: environment.at,
+        previous: root.map(|root| (root.tree, indexed.reader())),
+        session,
+        keys: repo.keys().clone(),
+        chunker: repo.chunker(),
+        workers: environment.threads(),
+        progress: environment.progress,
+        repository: environment.repository,
+    };
+    pipeline::run(&input, tally)
+}
+
+/// A source that had files and has none now is a failure: nobody wants that to look like a backup.
+fn check_not_empty(
+    job: &Backup,
+    parent: Option<&(SnapshotName, Snapshot)>,
+    tally: &Tally,
+) -> Result<()> {
+    if !tally.is_empty() {
+        return Ok(());
+    }
+    let before = parent.map_or(0, |(_, snapshot)| snapshot.counts.files + snapshot.counts.others);
+    if job.had_files_before.unwrap_or(before > 0) {
+        return Err(Error::EmptySource { files: before });
+    }
+    Ok(())
+}
+
+fn figures_of(tally: &Tally) -> BackupFigures {
+    let (unreadable, changed_while_read) = tally.lists();
+    BackupFigures {
+        entries: tally.entries(),
+        files_new: tally.files_new.get(),
+        files_changed: tally.files_changed.get(),
+        files_unmodified: tally.files_unmodified.get(),
+        files_opened: tally.files_opened.get(),
+        bytes_processed: tally.bytes.get(),
+        blobs_reused: tally.blobs_reused.get(),
+        data_blobs_new: tally.data_blobs_new.get(),
+        unreadable,
+        changed_while_read,
+        attributes_unreadable: tally.attributes_unreadable.get(),
+        excluded: tally.excluded.get(),
+        ..Default::default()
+    }
+}
+
+fn snapshot_of(
+    job: &Backup,
+    environment: &Environment<'_>,
+    selection: Vec<String>,
+    parent: Option<SnapshotName>,
+    tree: BlobId,
+    figures: &BackupFigures,
+) -> Snapshot {
+    let entries = &figures.entries;
+    Snapshot {
+        session: job.session.clone(),
+        component: job.component.clone(),
+        attempt: job.attempt_number,
+        partial: figures.unreadable.count > 0,
+        started_ms: environment.at / 1_000_000,
+        ended_ms: environment.at / 1_000_000,
+        host: job.host.clone(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        roots: vec![Root { path: b"/".to_vec(), tree }],
+        tags: job.tags.iter().cloned().collect(),
+        selection,
+        parent,
+        counts: Counts {
+            files: entries.files,
+            directories: entries.directories,
+            others: entries.symlinks + entries.special,
+            bytes: figures.bytes_processed,
+            unchanged: figures.files_unmodified,
+            unreadable: figures.unreadable.count,
+            ..Default::default()
+        },
+        ..Default::default()
+    }
+}

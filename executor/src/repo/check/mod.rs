@@ -1,0 +1,208 @@
+//! Checking a repository: what is damaged, what that costs, and what could be reclaimed. Nothing is
+//! changed. Packs that no index names, lapsed intents and temporary files are what stopped writers
+//! leave behind: they are counted and are no damage.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Indexed, Open, Repo, mirror_key};
+use crate::digest::{BlobId, Kind, PackName, SnapshotName};
+use crate::error::{Error, Result};
+use crate::pack::PackRecord;
+use crate::snapshot::Snapshot;
+
+mod mend;
+mod named;
+mod packs;
+
+/// How thoroughly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckOptions {
+    /// Read every byte of every pack, open every block, recompute every id.
+    pub read_data: bool,
+    /// Now, milliseconds since 1970: tells lapsed intents.
+    pub now_ms: i64,
+}
+
+/// What is wrong with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Problem {
+    /// It should be there.
+    Missing,
+    /// Its bytes are not what was written.
+    Damaged,
+    /// Its bytes are authentic, and not what they stand for.
+    Misplaced,
+    /// Two reads gave different bytes: the store or the way to it is at fault.
+    Unstable,
+}
+
+/// One object that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its key.
+    pub object: String,
+    /// What is wrong.
+    pub problem: Problem,
+    /// In words.
+    pub detail: String,
+    /// Whether another copy is intact, so that nothing is lost.
+    pub has_copy: bool,
+}
+
+/// Something in a snapshot that cannot be restored.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Affected {
+    /// The snapshot.
+    pub snapshot: SnapshotName,
+    /// Its logical path.
+    pub path: Vec<u8>,
+}
+
+/// What stopped writers and other programs left behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reclaimable {
+    /// Packs that no index object names.
+    pub unindexed_packs: u64,
+    /// Their bytes.
+    pub unindexed_bytes: u64,
+    /// Intents that nobody renews.
+    pub lapsed_intents: u64,
+    /// Temporary files.
+    pub temporary_files: u64,
+    /// Their bytes.
+    pub temporary_bytes: u64,
+    /// Key slots of a repository that was never finished.
+    pub stray_slots: u64,
+    /// Objects whose key no repository has.
+    pub foreign_objects: u64,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Snapshots that can be read.
+    pub snapshots: u64,
+    /// Packs that the index names.
+    pub packs: u64,
+    /// Their bytes, one copy each.
+    pub bytes: u64,
+    /// Bytes that were read and verified.
+    pub bytes_read: u64,
+    /// Damage, by object.
+    pub findings: Vec<Finding>,
+    /// Objects that should be there twice and are there once, intact: what a writer leaves that was
+    /// stopped between the two puts. Nothing is lost.
+    pub single_copies: Vec<String>,
+    /// What cannot be restored, in order; complete only if the trees can be read.
+    pub affected: Vec<Affected>,
+    /// What may go.
+    pub reclaimable: Reclaimable,
+}
+
+impl CheckReport {
+    /// Whether nothing is damaged.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.findings.is_empty() && self.affected.is_empty()
+    }
+
+    fn find(&mut self, object: &str, problem: Problem, detail: impl ToString, has_copy: bool) {
+        let (object, detail) = (object.to_owned(), detail.to_string());
+        self.findings.push(Finding { object, problem, detail, has_copy });
+    }
+
+    /// Files what reading an object said; an error that says nothing about it ends the check.
+    fn file(&mut self, object: &str, error: Error, has_copy: bool) -> Result<()> {
+        let problem = match &error {
+            Error::Store(store) if store.is_not_found() => Problem::Missing,
+            Error::Store(store) if !store.permanent() => return Err(error),
+            Error::Binding { .. } => Problem::Misplaced,
+            _ => Problem::Damaged,
+        };
+        self.find(object, problem, error, has_copy);
+        Ok(())
+    }
+}
+
+/// Walks what a snapshot references: the knowledge of trees, which this part does not have.
+pub trait References {
+    /// Calls `each` for every blob that the tree of a root references, the tree's own pages included,
+    /// with the logical path of what needs it. A page that cannot be read is passed on and not entered.
+    ///
+    /// # Errors
+    /// Only those that say nothing about the repository, like a store that does not answer.
+    fn visit(
+        &self,
+        repo: &Repo<Indexed>,
+        snapshot: &Snapshot,
+        each: &mut dyn FnMut(&[u8], Kind, &BlobId),
+    ) -> Result<()>;
+}
+
+/// What is known of the packs while a check goes on.
+#[derive(Default)]
+struct Packs {
+    records: BTreeMap<PackName, PackRecord>,
+    /// Blobs that cannot be read from any copy of their pack.
+    lost: BTreeSet<BlobId>,
+    /// How often each blob is stored in a way that can be read.
+    good: HashMap<BlobId, u32>,
+}
+
+impl Repo<Open> {
+    /// Checks everything that can be checked, in the order in which things depend on each other.
+    ///
+    /// # Errors
+    /// Only what says nothing about the repository: the store does not answer, or denies to be read.
+    pub fn check(
+        &self,
+        options: CheckOptions,
+        references: Option<&dyn References>,
+    ) -> Result<CheckReport> {
+        let mut report = CheckReport::default();
+        let snapshots = self.check_snapshots(&mut report)?;
+        self.check_config(&mut report)?;
+        self.check_slots(&mut report)?;
+        let mut packs = self.check_indexes(&snapshots, &mut report)?;
+        self.check_packs(options, &mut packs, &mut report)?;
+        self.check_leftovers(options, &mut report)?;
+        self.check_references(&snapshots, &packs, references, &mut report)?;
+        report.findings.sort_by(|a, b| (&a.object, a.problem).cmp(&(&b.object, b.problem)));
+        report.single_copies.sort();
+        report.affected.sort();
+        report.affected.dedup();
+        Ok(report)
+    }
+
+    fn check_references(
+        &self,
+        snapshots: &BTreeMap<SnapshotName, Snapshot>,
+        packs: &Packs,
+        references: Option<&dyn References>,
+        report: &mut CheckReport,
+    ) -> Result<()> {
+        let indexed = self.index_for_reading()?;
+        let index = indexed.index().clone();
+        let is_lost = |id: &BlobId| {
+            index.locate(id).is_none() || (packs.lost.contains(id) && !packs.good.contains_key(id))
+        };
+        for (name, snapshot) in snapshots {
+            let affected = &mut report.affected;
+            for root in snapshot.roots.iter().filter(|root| is_lost(&root.tree)) {
+                affected.push(Affected { snapshot: *name, path: root.path.clone() });
+            }
+            let Some(references) = references else { continue };
+            references.visit(&indexed, snapshot, &mut |path, _, id| {
+                if is_lost(id) {
+                    affected.push(Affected { snapshot: *name, path: path.to_vec() });
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The two places of an object.
+fn both(key: &str) -> [String; 2] {
+    [key.to_owned(), mirror_key(key)]
+}

@@ -1,0 +1,90 @@
+//! Making a repository: only where provably nothing is, and only by whoever comes first.
+
+use super::open::Unlock;
+use super::{Closed, Open, Repo, mirror_key};
+use crate::chunk::ChunkSizes;
+use crate::config::{CONFIG_KEY, Config, Features};
+use crate::digest::{ObjectHash, RepoId};
+use crate::error::{Error, Result};
+use crate::keys::{Bundle, Keys};
+use crate::slot::{KdfCost, Slot, slot_key};
+use crate::store::PutOutcome;
+
+/// How a repository is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InitOptions<'a> {
+    /// What the first key slot is called.
+    pub label: &'a str,
+    /// Now, milliseconds since 1970.
+    pub now_ms: i64,
+    /// Cost of the first slot.
+    pub cost: KdfCost,
+}
+
+/// Lowest version of this program that reads what it initialises: that of format 0.1, not its own.
+const NEEDS: &str = "0.1.0";
+
+impl Repo<Closed> {
+    /// Makes a repository. The listing must succeed and be empty; then the key slot is put, then the
+    /// config, under its one name: of two that do this at once one wins, and the other gets
+    /// `AlreadyInitialised`.
+    ///
+    /// # Errors
+    /// `AlreadyInitialised`, `NotEmpty`, `ConfigLost`, or the store's.
+    pub fn init(&self, passphrase: &[u8], options: InitOptions<'_>) -> Result<Repo<Open>> {
+        options.cost.check()?;
+        self.prove_empty()?;
+        let random = &*self.state.random;
+        let mut id = [0; RepoId::LEN];
+        random.fill(&mut id)?;
+        let config = Config {
+            repo: RepoId(id),
+            created_ms: options.now_ms,
+            sizes: ChunkSizes::default(),
+            features: Features::default(),
+            needs: NEEDS.to_owned(),
+        };
+        let bundle = Bundle::generate(random, config.repo, config.immutable_hash())?;
+        let InitOptions { label, now_ms, cost } = options;
+        let slot = Slot::create(passphrase, label, now_ms, cost, &bundle, random)?.encode();
+        let slot_key = slot_key(&ObjectHash::of(&slot));
+        // The slot comes first: a config without any slot would be a repository that nobody can open.
+        self.store.put_new(&slot_key, &slot)?;
+        self.store.put_new(&mirror_key(&slot_key), &slot)?;
+        let bytes = config.encode(&Keys::new(&bundle));
+        if self.store.put_new(CONFIG_KEY, &bytes)? == PutOutcome::Exists {
+            // The winner's repository must not keep a slot that opens nothing of it.
+            self.store.delete(&slot_key)?;
+            self.store.delete(&mirror_key(&slot_key))?;
+            return Err(Error::AlreadyInitialised { found: self.configured_id()? });
+        }
+        self.store.put_new(&mirror_key(CONFIG_KEY), &bytes)?;
+        Ok(Repo {
+            store: self.store.clone(),
+            state: Open::new(bundle, config, self.state.random.clone()),
+        })
+    }
+
+    fn prove_empty(&self) -> Result<()> {
+        let rows = self.store.list("")?;
+        let Some(first) = rows.first() else { return Ok(()) };
+        let has = |key: &str| rows.iter().any(|row| row.key == key);
+        if has(CONFIG_KEY) || has(&mirror_key(CONFIG_KEY)) {
+            return Err(Error::AlreadyInitialised { found: self.configured_id()? });
+        }
+        // Slots alone are what an initialisation leaves that died before its config, or one that is
+        // going on: they are left alone, as they open nothing of the repository that comes.
+        if rows.iter().all(|row| super::is_slot_key(&row.key)) {
+            return Ok(());
+        }
+        let ours = rows.iter().find(|row| super::is_repository_key(&row.key));
+        Err(match ours {
+            Some(row) => Error::ConfigLost { key: row.key.clone() },
+            None => Error::NotEmpty { key: first.key.clone() },
+        })
+    }
+
+    fn configured_id(&self) -> Result<RepoId> {
+        Ok(self.read_configs(&Unlock::default())?.0.repo)
+    }
+}

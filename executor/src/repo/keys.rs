@@ -1,0 +1,155 @@
+//! Key slots of an open repository: list, add, drop, rotate. At every step of every verb the
+//! repository opens, with an old slot or a new one.
+
+use std::collections::BTreeMap;
+
+use super::open::{FoundSlot, read_slots};
+use super::{Closed, Open, Repo, mirror_key};
+use crate::digest::ObjectHash;
+use crate::error::{Error, Result};
+use crate::keys::Bundle;
+use crate::slot::{KdfCost, Slot, slot_key};
+
+/// A key slot as a user sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotInfo {
+    /// Its name, which changes with every rotation.
+    pub name: ObjectHash,
+    /// What its owner calls it.
+    pub label: String,
+    /// When it was made, milliseconds since 1970.
+    pub created_ms: i64,
+    /// Cost of its derivation.
+    pub cost: KdfCost,
+}
+
+impl Repo<Open> {
+    /// All slots that can be read, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn slots(&self) -> Result<Vec<SlotInfo>> {
+        let mut slots: Vec<SlotInfo> = self
+            .own_slots()?
+            .into_iter()
+            .map(|(name, slot)| SlotInfo {
+                name,
+                label: slot.label,
+                created_ms: slot.created_ms,
+                cost: slot.cost,
+            })
+            .collect();
+        slots.sort_by(|a, b| (a.created_ms, &a.label).cmp(&(b.created_ms, &b.label)));
+        Ok(slots)
+    }
+
+    /// Adds a passphrase.
+    ///
+    /// # Errors
+    /// `KdfRefused`, `Limit`, or the store's.
+    pub fn add_slot(
+        &self,
+        passphrase: &[u8],
+        label: &str,
+        now_ms: i64,
+        cost: KdfCost,
+    ) -> Result<ObjectHash> {
+        let bundle = &self.state.bundle;
+        let slot = Slot::create(passphrase, label, now_ms, cost, bundle, &*self.state.random)?;
+        self.put_slot(&slot)
+    }
+
+    /// Drops a passphrase. Whoever kept the secrets from before still has them: rotate as well if the
+    /// passphrase has leaked.
+    ///
+    /// # Errors
+    /// `NoSuch`, `LastKeySlot`, or the store's.
+    pub fn drop_slot(&self, name: &ObjectHash) -> Result<()> {
+        let slots = self.own_slots()?;
+        let gone = slots.iter().find(|(found, _)| found == name);
+        let owner = gone.map(|(_, slot)| slot.owner()).ok_or_else(|| no_slot(name))?;
+        if slots.iter().all(|(_, slot)| slot.owner() == owner) {
+            return Err(Error::LastKeySlot);
+        }
+        slots
+            .iter()
+            .filter(|(_, slot)| slot.owner() == owner)
+            .try_for_each(|(name, _)| self.delete_slot(name))
+    }
+
+    /// Begins a new epoch: what is written from now on is sealed under secrets that only the slots that
+    /// stay get. Needs no passphrase but the one that opened the repository. A rotation that was cut
+    /// short is completed by the next one.
+    ///
+    /// # Errors
+    /// `NoSuch`, `LastKeySlot`, `Limit`, or the store's.
+    pub fn rotate(&self, dropped: &[ObjectHash]) -> Result<Repo<Open>> {
+        let slots = self.own_slots()?;
+        if let Some(name) = dropped.iter().find(|name| !slots.iter().any(|(n, _)| n == *name)) {
+            return Err(no_slot(name));
+        }
+        let owners: Vec<[u8; 32]> = slots
+            .iter()
+            .filter(|(name, _)| dropped.contains(name))
+            .map(|(_, slot)| slot.owner())
+            .collect();
+        let stay: BTreeMap<[u8; 32], &Slot> = slots
+            .iter()
+            .map(|(_, slot)| (slot.owner(), slot))
+            .filter(|(owner, _)| !owners.contains(owner))
+            .collect();
+        if stay.is_empty() {
+            return Err(Error::LastKeySlot);
+        }
+        let random = &*self.state.random;
+        let mut bundle = Bundle::decode(&zeroize::Zeroizing::new(self.state.bundle.encode()))
+            .map_err(|error| Error::damaged("key bundle", error))?;
+        bundle.add_epoch(random)?;
+        // Every new object is there before the first old one goes.
+        let mut fresh = Vec::new();
+        for slot in stay.into_values() {
+            let mut slot = slot.clone();
+            slot.reseal(&bundle, random)?;
+            fresh.push(self.put_slot(&slot)?);
+        }
+        for (name, _) in slots.iter().filter(|(name, _)| !fresh.contains(name)) {
+            self.delete_slot(name)?;
+        }
+        let config = (*self.state.config).clone();
+        let state = Open::new(bundle, config, self.state.random.clone());
+        Ok(Repo { store: self.store.clone(), state })
+    }
+
+    fn own_slots(&self) -> Result<Vec<(ObjectHash, Slot)>> {
+        let found = read_slots(&*self.store)?.into_iter();
+        let readable = found.filter_map(|FoundSlot { name, slot }| Some((name, slot.ok()?)));
+        Ok(readable.filter(|(_, slot)| slot.repo == self.id()).collect())
+    }
+
+    fn put_slot(&self, slot: &Slot) -> Result<ObjectHash> {
+        let bytes = slot.encode();
+        let name = ObjectHash::of(&bytes);
+        self.put_twice(&slot_key(&name), &bytes)?;
+        Ok(name)
+    }
+
+    fn delete_slot(&self, name: &ObjectHash) -> Result<()> {
+        let key = slot_key(name);
+        self.store.delete(&mirror_key(&key))?;
+        Ok(self.store.delete(&key)?)
+    }
+}
+
+impl Repo<Closed> {
+    /// Names of the slots that are there, for messages before anything is opened.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn slot_names(&self) -> Result<Vec<ObjectHash>> {
+        Ok(read_slots(&*self.store)?.into_iter().map(|found| found.name).collect())
+    }
+}
+
+fn no_slot(name: &ObjectHash) -> Error {
+    Error::NoSuch { what: "key slot", name: name.to_string() }
+}

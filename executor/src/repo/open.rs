@@ -1,0 +1,186 @@
+//! Opening a repository: config, key slots, passphrase. Each way to fail has its own error, because
+//! each asks something else of whoever reads it.
+
+use std::sync::Arc;
+
+use super::{Closed, Open, Repo, mirror_key};
+use crate::config::{CONFIG_KEY, Config, Use};
+use crate::digest::{ObjectHash, RepoId};
+use crate::error::{Error, Result};
+use crate::keys::{Bundle, Keys};
+use crate::limits;
+use crate::seal::Random;
+use crate::slot::{Slot, Unlocked, slot_key};
+use crate::store::StoreError;
+
+/// What the caller knows and wants.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unlock {
+    /// The identity that must be found; another one is `RepositoryReplaced`.
+    pub expected: Option<RepoId>,
+    /// Whether something is going to be written.
+    pub write: bool,
+}
+
+/// A config with the bytes that its MAC covers.
+type ReadConfig = (Config, Vec<u8>);
+
+/// A slot that was found, and what reading it gave.
+pub(super) struct FoundSlot {
+    pub(super) name: ObjectHash,
+    pub(super) slot: Result<Slot, Error>,
+}
+
+impl Open {
+    pub(super) fn new(bundle: Bundle, config: Config, random: Arc<dyn Random>) -> Self {
+        let keys = Arc::new(Keys::new(&bundle));
+        Self { keys, bundle: Arc::new(bundle), config: Arc::new(config), random }
+    }
+}
+
+impl Repo<Closed> {
+    /// Opens the repository that is here.
+    ///
+    /// # Errors
+    /// `NoRepository`, `ConfigLost`, `RepositoryReplaced`, `Unsupported`, `NoKeySlot`,
+    /// `WrongPassphrase`, `KeySlotDamaged`, `KeySlotTampered`, `KdfRefused`, `Damaged`, or the store's.
+    pub fn open(&self, passphrase: &[u8], unlock: Unlock) -> Result<Repo<Open>> {
+        let (_, configs) = self.read_configs(&unlock)?;
+        let ids: Vec<RepoId> = configs.iter().map(|(config, _)| config.repo).collect();
+        let bundle = self.unlock_any(passphrase, &ids)?;
+        let keys = Keys::new(&bundle);
+        let authentic = configs.into_iter().find(|(config, bytes)| {
+            Config::is_authentic(bytes, &keys) && config.immutable_hash() == bundle.config_hash
+        });
+        let Some((config, _)) = authentic else {
+            let reason = "config and its copy do not belong to the keys";
+            return Err(Error::binding(CONFIG_KEY, reason));
+        };
+        // Not before its MAC was seen: a flipped bit is damage, no feature.
+        config.permits(if unlock.write { Use::Write } else { Use::Read })?;
+        if let Some(expected) = unlock.expected.filter(|id| *id != config.repo) {
+            return Err(Error::RepositoryReplaced { expected, found: config.repo });
+        }
+        let state = Open::new(bundle, config, self.state.random.clone());
+        Ok(Repo { store: self.store.clone(), state })
+    }
+
+    /// Config and copy as far as they can be read. The first is the one to believe until keys say more.
+    pub(super) fn read_configs(&self, unlock: &Unlock) -> Result<(Config, Vec<ReadConfig>)> {
+        let mut configs: Vec<ReadConfig> = Vec::new();
+        let mut first_error = None;
+        let mut absent = 0;
+        for key in [CONFIG_KEY.to_owned(), mirror_key(CONFIG_KEY)] {
+            let read = self.store.get(&key, limits::CONFIG_MAX_BYTES as u64);
+            match read.map_err(Error::from).and_then(|bytes| {
+                let config = Config::parse(&key, &bytes)?;
+                Ok((config, bytes))
+            }) {
+                Ok(config) => configs.push(config),
+                Err(Error::Store(error)) if error.is_not_found() => absent += 1,
+                Err(error) => drop(first_error.get_or_insert(error)),
+            }
+        }
+        // A copy with the expected identity is believed before a damaged first one.
+        if let Some(expected) = unlock.expected {
+            configs.sort_by_key(|(config, _)| config.repo != expected);
+        }
+        match (configs.first(), first_error) {
+            (Some((config, _)), _) => match unlock.expected.filter(|id| *id != config.repo) {
+                Some(expected) => Err(Error::RepositoryReplaced { expected, found: config.repo }),
+                None => Ok((config.clone(), configs)),
+            },
+            (None, Some(error)) => Err(error),
+            (None, None) if absent == 2 => Err(self.explain_absence()?),
+            (None, None) => Err(Error::NoRepository),
+        }
+    }
+
+    fn explain_absence(&self) -> Result<Error> {
+        let rows = self.store.list("")?;
+        // Slots alone are what an initialisation left that was stopped: nothing was ever stored.
+        let ours = rows
+            .into_iter()
+            .find(|row| super::is_repository_key(&row.key) && !super::is_slot_key(&row.key));
+        Ok(ours.map_or(Error::NoRepository, |row| Error::ConfigLost { key: row.key }))
+    }
+
+    /// The secrets, by the first slot that opens; of several objects of one slot, as an interrupted
+    /// rotation leaves them, the one with the most epochs.
+    fn unlock_any(&self, passphrase: &[u8], ids: &[RepoId]) -> Result<Bundle> {
+        let mut first_error = None;
+        let mut tried = 0;
+        let mut best: Option<([u8; 32], Bundle)> = None;
+        for FoundSlot { name, slot } in read_slots(&*self.store)? {
+            let slot = match slot {
+                // Left behind by an initialisation that lost against another.
+                Ok(slot) if !ids.contains(&slot.repo) => continue,
+                Ok(slot) => slot,
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                    continue;
+                }
+            };
+            if best.as_ref().is_some_and(|(owner, _)| *owner != slot.owner()) {
+                continue;
+            }
+            match slot.unlock(passphrase) {
+                Ok(Unlocked::Wrong) => tried += 1,
+                Ok(Unlocked::Tampered) => {
+                    let slot = name.to_string();
+                    first_error = Some(Error::KeySlotTampered { slot });
+                }
+                Ok(Unlocked::Open(bundle)) => {
+                    let more = best.as_ref().map_or(0, |(_, best)| best.epochs.len());
+                    if bundle.epochs.len() > more {
+                        best = Some((slot.owner(), bundle));
+                    }
+                }
+                Err(error) => drop(first_error.get_or_insert(error)),
+            }
+        }
+        match (best, first_error) {
+            (Some((_, bundle)), _) => Ok(bundle),
+            (None, Some(error)) => Err(error),
+            (None, None) if tried > 0 => Err(Error::WrongPassphrase { slots: tried }),
+            (None, None) => Err(Error::NoKeySlot),
+        }
+    }
+}
+
+/// All key slots, by name; the copy serves where the first is damaged or gone.
+pub(super) fn read_slots(store: &dyn crate::store::Store) -> Result<Vec<FoundSlot>> {
+    let mut names = std::collections::BTreeSet::new();
+    for prefix in ["keys/".to_owned(), mirror_key("keys/")] {
+        for row in store.list(&prefix)? {
+            names.extend(ObjectHash::from_hex(&row.key[prefix.len()..]));
+        }
+    }
+    if names.len() > limits::SLOTS_MAX {
+        let (limit, found) = (limits::SLOTS_MAX as u64, names.len() as u64);
+        return Err(Error::Limit { what: "key slots", limit, found });
+    }
+    names.into_iter().map(|name| Ok(FoundSlot { name, slot: read_slot(store, &name)? })).collect()
+}
+
+/// The outer error is the store's: it says nothing about the slot.
+fn read_slot(
+    store: &dyn crate::store::Store,
+    name: &ObjectHash,
+) -> Result<Result<Slot, Error>, StoreError> {
+    let key = slot_key(name);
+    for key in [mirror_key(&key), key].iter().rev() {
+        match store.get(key, limits::SLOT_MAX_BYTES as u64) {
+            Ok(bytes) if ObjectHash::of(&bytes) == *name => {
+                if let Ok(slot) = Slot::decode(&bytes) {
+                    return Ok(Ok(slot));
+                }
+            }
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(StoreError::TooLarge { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Err(Error::KeySlotDamaged { slot: name.to_string() }))
+}

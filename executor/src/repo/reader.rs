@@ -1,0 +1,191 @@
+//! Reading blobs: locate, fetch the block, open it, recompute every id. A tag that is right says that
+//! the bytes are ours; only the id says that they are these.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Indexed, Repo};
+use crate::block::BlockOpener;
+use crate::digest::{BlobId, Kind};
+use crate::error::{Error, Result};
+use crate::index::{IdMap, Index, Location, group_by_block};
+use crate::keys::Keys;
+use crate::limits;
+use crate::pack::pack_key;
+use crate::store::SharedStore;
+
+/// An opened block: its plaintext, and where each of its blobs lies in it.
+pub struct OpenedBlock {
+    plain: Vec<u8>,
+    blobs: IdMap<(u32, u32)>,
+}
+
+impl OpenedBlock {
+    /// A blob of this block.
+    #[must_use]
+    pub fn get(&self, id: &BlobId) -> Option<&[u8]> {
+        let (start, len) = *self.blobs.get(id)?;
+        Some(&self.plain[start as usize..][..len as usize])
+    }
+}
+
+#[derive(Default)]
+struct Cache {
+    blocks: HashMap<Location, Arc<OpenedBlock>>,
+    order: VecDeque<Location>,
+    bytes: usize,
+}
+
+/// Reads blobs of an indexed repository; shared by threads, and cheap to clone.
+#[derive(Clone)]
+pub struct BlobReader {
+    store: SharedStore,
+    keys: Arc<Keys>,
+    index: Arc<Index>,
+    cache: Arc<Mutex<Cache>>,
+    openers: Arc<Mutex<Vec<BlockOpener>>>,
+}
+
+impl Repo<Indexed> {
+    /// A reader with a cache of its own.
+    #[must_use]
+    pub fn reader(&self) -> BlobReader {
+        BlobReader {
+            store: self.store.clone(),
+            keys: self.state.open.keys.clone(),
+            index: self.state.index.clone(),
+            cache: Arc::default(),
+            openers: Arc::default(),
+        }
+    }
+}
+
+impl BlobReader {
+    /// The index that it reads by.
+    #[must_use]
+    pub fn index(&self) -> &Arc<Index> {
+        &self.index
+    }
+
+    /// One blob.
+    ///
+    /// # Errors
+    /// `BlobMissing`, `Damaged`, `Binding`, or the store's.
+    pub fn read(&self, kind: Kind, id: &BlobId) -> Result<Vec<u8>> {
+        let missing = || Error::BlobMissing { kind, id: *id };
+        let at = self.index.locate(id).ok_or_else(missing)?;
+        let block = self.block(kind, at)?;
+        block.get(id).map(<[u8]>::to_vec).ok_or_else(|| self.not_in_block(at, id))
+    }
+
+    /// Several blobs, each block fetched and opened once: `each` gets the position of an id in `ids` and
+    /// its content, in the order in which the blocks lie.
+    ///
+    /// # Errors
+    /// As for `read`; whatever `each` returns.
+    pub fn read_many(
+        &self,
+        kind: Kind,
+        ids: &[BlobId],
+        mut each: impl FnMut(usize, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let groups =
+            group_by_block(&self.index, ids).map_err(|id| Error::BlobMissing { kind, id })?;
+        for (at, positions) in groups {
+            let block = self.block(kind, at)?;
+            for position in positions {
+                let id = &ids[position];
+                each(position, block.get(id).ok_or_else(|| self.not_in_block(at, id))?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The block at a location of this reader's index, from the cache or the store.
+    ///
+    /// # Errors
+    /// As for `read`.
+    pub fn block(&self, kind: Kind, at: Location) -> Result<Arc<OpenedBlock>> {
+        if let Some(block) = self.cache().blocks.get(&at) {
+            return Ok(block.clone());
+        }
+        let block = Arc::new(self.fetch(kind, at)?);
+        let mut cache = self.cache();
+        if cache.blocks.insert(at, block.clone()).is_some() {
+            // Another thread has fetched it meanwhile; it is counted and in order already.
+            return Ok(block);
+        }
+        cache.bytes += block.plain.len();
+        cache.order.push_back(at);
+        while cache.bytes > limits::READ_CACHE_BYTES && cache.order.len() > 1 {
+            let Some(oldest) = cache.order.pop_front() else { break };
+            if let Some(gone) = cache.blocks.remove(&oldest) {
+                cache.bytes -= gone.plain.len();
+            }
+        }
+        Ok(block)
+    }
+
+    fn fetch(&self, kind: Kind, at: Location) -> Result<OpenedBlock> {
+        let pack = self.index.pack(at);
+        let key = pack_key(&pack.name);
+        if pack.kind != kind {
+            let reason = format!("holds {} blobs where {kind} is wanted", pack.kind);
+            return Err(Error::binding(key, reason));
+        }
+        let first = self.fetch_from(&key, kind, at);
+        match first {
+            Err(error) if kind.is_mirrored() => {
+                // The first error is the one that names the damage, if the copy is no better.
+                self.fetch_from(&super::mirror_key(&key), kind, at).map_err(|_| error)
+            }
+            other => other,
+        }
+    }
+
+    fn fetch_from(&self, key: &str, kind: Kind, at: Location) -> Result<OpenedBlock> {
+        let block = self.index.block(at);
+        let sealed =
+            self.store.get_range(key, u64::from(block.offset), block.sealed_len as usize)?;
+        self.open_block(key, kind, at, &sealed)
+    }
+
+    /// Opens bytes that were fetched for a location, and computes the id of every blob in them.
+    pub(crate) fn open_block(
+        &self,
+        key: &str,
+        kind: Kind,
+        at: Location,
+        sealed: &[u8],
+    ) -> Result<OpenedBlock> {
+        let epoch = self.index.pack(at).epoch;
+        let mut opener = match self.openers().pop() {
+            Some(opener) => opener,
+            None => BlockOpener::new(self.keys.clone())?,
+        };
+        let opened = opener.open(kind, epoch, sealed).map(|block| {
+            let mut blobs = IdMap::with_capacity_and_hasher(block.len(), Default::default());
+            let mut start = 0;
+            for blob in block.blobs() {
+                blobs.insert(self.keys.blob_id(kind, blob), (start, blob.len() as u32));
+                start += blob.len() as u32;
+            }
+            OpenedBlock { plain: block.plain().to_vec(), blobs }
+        });
+        self.openers().push(opener);
+        opened.map_err(|error| Error::damaged(key, format!("block {}: {error}", at.block)))
+    }
+
+    fn not_in_block(&self, at: Location, id: &BlobId) -> Error {
+        let key = pack_key(&self.index.pack(at).name);
+        Error::binding(key, format!("the block that should hold {id} holds other blobs"))
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn openers(&self) -> std::sync::MutexGuard<'_, Vec<BlockOpener>> {
+        self.openers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,116 @@
+//! Lists snapshots and finds the one that a name means.
+
+use std::collections::BTreeSet;
+
+use super::{Open, Repo};
+use crate::digest::SnapshotName;
+use crate::error::{Error, Result};
+use crate::report::{SnapshotInfo, printable};
+use crate::snapshot::Snapshot;
+
+/// How the selection of a snapshot names its sources; see `docs/format.md`, "Trees".
+const SOURCE_RULE: &str = "source ";
+
+/// Where the second copies of snapshots and the marks of invalid ones are.
+const PREFIX: &str = "snapshots/";
+const INVALID: &str = "invalid/";
+
+/// All snapshots of a repository.
+#[derive(Debug, Default)]
+pub struct Snapshots {
+    /// Those that can be read, oldest first.
+    pub found: Vec<(SnapshotName, Snapshot)>,
+    /// Those that cannot, and why.
+    pub damaged: Vec<(SnapshotName, Error)>,
+}
+
+impl Repo<Open> {
+    /// All snapshots. One that is damaged hides no other.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn snapshots(&self) -> Result<Snapshots> {
+        let mut all = Snapshots::default();
+        for name in self.snapshot_names()? {
+            match self.load_snapshot(&name) {
+                Ok(snapshot) => all.found.push((name, snapshot)),
+                Err(Error::Store(error)) if !error.permanent() => return Err(error.into()),
+                Err(error) => all.damaged.push((name, error)),
+            }
+        }
+        all.found.sort_by_key(|(name, snapshot)| (snapshot.started_ms, *name));
+        Ok(all)
+    }
+
+    /// The snapshot that a name means: an id, a unique prefix of one, or `latest`, the newest complete one (of
+    /// `component`, if that is given).
+    ///
+    /// # Errors
+    /// `NoSuch`, `Ambiguous`, the snapshot's own damage, or the store's.
+    pub fn find_snapshot(
+        &self,
+        name: &str,
+        component: Option<&str>,
+    ) -> Result<(SnapshotName, Snapshot)> {
+        let none = || Error::NoSuch { what: "snapshot", name: printable(name.as_bytes()) };
+        if name == "latest" {
+            let complete = self.snapshots()?.found.into_iter().rev();
+            let mut fitting = complete.filter(|(_, snapshot)| {
+                !snapshot.partial && component.is_none_or(|wanted| snapshot.component == wanted)
+            });
+            return fitting.next().ok_or_else(none);
+        }
+        if name.is_empty() {
+            return Err(none());
+        }
+        let names = self.snapshot_names()?;
+        let mut fitting = names.iter().filter(|found| found.to_string().starts_with(name));
+        let first = *fitting.next().ok_or_else(none)?;
+        let more = fitting.count();
+        if more > 0 {
+            return Err(Error::Ambiguous { prefix: name.to_owned(), count: more + 1 });
+        }
+        Ok((first, self.load_snapshot(&first)?))
+    }
+
+    /// Names of valid snapshots, newest first by the clock of the store.
+    pub(super) fn newest_names(&self) -> Result<Vec<SnapshotName>> {
+        let mut rows = self.store.list(PREFIX)?;
+        rows.sort_by_key(|row| std::cmp::Reverse(row.modified_ms));
+        let invalid: BTreeSet<_> =
+            self.store.list(INVALID)?.iter().filter_map(|row| name_of(&row.key)).collect();
+        let names = rows.iter().filter_map(|row| name_of(&row.key));
+        Ok(names.filter(|name| !invalid.contains(name)).collect())
+    }
+}
+
+fn name_of(key: &str) -> Option<SnapshotName> {
+    SnapshotName::from_hex(key.rsplit('/').next()?)
+}
+
+/// The rule of a selection that names a source.
+pub(super) fn source_rule(stored_as: &str) -> String {
+    format!("{SOURCE_RULE}{stored_as}")
+}
+
+/// A snapshot as lists show it.
+#[must_use]
+pub fn describe(name: &SnapshotName, snapshot: &Snapshot) -> SnapshotInfo {
+    let roots = snapshot.selection.iter().filter_map(|rule| rule.strip_prefix(SOURCE_RULE));
+    SnapshotInfo {
+        id: name.to_string(),
+        object_digest: None,
+        tree: snapshot.roots.first().map(|root| root.tree.to_string()).unwrap_or_default(),
+        at: snapshot.started_ms.saturating_mul(1_000_000),
+        host: snapshot.host.clone(),
+        session: snapshot.session.clone(),
+        component: snapshot.component.clone(),
+        tags: snapshot.tags.clone(),
+        roots: roots.map(str::to_owned).collect(),
+        partial: snapshot.partial,
+        parent: snapshot.parent.map(|parent| parent.to_string()),
+        files: snapshot.counts.files,
+        directories: snapshot.counts.directories,
+        bytes: snapshot.counts.bytes,
+    }
+}

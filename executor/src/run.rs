@@ -1,0 +1,257 @@
+//! One job from beginning to end: what the worker process calls.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::digest::RepoId;
+use crate::error::{Error, Result};
+use crate::job::{Backup, Job, Repository, Resources, Restore, Source, Work};
+use crate::repo::{self, Environment, InitOptions, Open, Repo, Unlock, describe};
+use crate::report::{
+    BackupFigures, Failure, FailureKind, Figures, Grade, Outcome, Phase, Progress, ProgressUpdate,
+    Report, RepositoryReport,
+};
+use crate::store::{Record, Retry, RetryPolicy, StoreError, open_url};
+
+/// How often a request is tried: a file system that fails five times has not just stumbled.
+const TRIES: u32 = 5;
+
+/// For how long.
+const TRY_FOR: Duration = Duration::from_secs(60);
+
+/// What the first key slot of a repository is called.
+const FIRST_SLOT_LABEL: &str = "first";
+
+/// Does a job. Whatever happens, there is a report.
+#[must_use]
+pub fn run(job: &Job, progress: &dyn Progress) -> Report {
+    let began = Instant::now();
+    let repositories = match &job.work {
+        Work::Backup(backup) => match refuse(backup) {
+            Some(error) => return refused(job, &error),
+            None => {
+                backup.repositories.iter().map(|to| run_backup(job, backup, to, progress)).collect()
+            }
+        },
+        Work::Restore(restore) => vec![run_restore(job, restore, progress)],
+    };
+    let worst = repositories
+        .iter()
+        .map(|report: &RepositoryReport| report.outcome.clone())
+        .max_by_key(Outcome::severity);
+    let outcome = worst.unwrap_or_else(|| {
+        Outcome::Failed(Failure::new(FailureKind::InvalidJob, "repositories: name at least one"))
+    });
+    Report { attempt: job.attempt.clone(), outcome, repositories, duration_ms: millis(began) }
+}
+
+fn millis(since: Instant) -> u64 {
+    since.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+fn refused(job: &Job, error: &Error) -> Report {
+    let outcome = Outcome::Failed(failure_of(error));
+    Report { attempt: job.attempt.clone(), outcome, repositories: Vec::new(), duration_ms: 0 }
+}
+
+/// Jobs that contradict themselves.
+fn refuse(backup: &Backup) -> Option<Error> {
+    let streams = backup.sources.iter().filter(|source| matches!(source, Source::Stdin { .. }));
+    let invalid = |field, reason: &str| Some(Error::Invalid { field, reason: reason.to_owned() });
+    match streams.count() {
+        0 => {}
+        1 if backup.repositories.len() <= 1 => {}
+        1 => {
+            return invalid("repositories", "standard input can be read once: name one repository");
+        }
+        _ => return invalid("sources", "standard input can be read once"),
+    }
+    if backup.repositories.iter().any(|to| to.create_if_missing && to.expected_id.is_some()) {
+        return invalid("createIfMissing", "a repository that is known is never initialised again");
+    }
+    None
+}
+
+fn run_backup(
+    job: &Job,
+    backup: &Backup,
+    to: &Repository,
+    progress: &dyn Progress,
+) -> RepositoryReport {
+    let began = Instant::now();
+    let mut report = begin(to, progress);
+    let done = open(to, job.at, true).and_then(|(repo, store)| {
+        report.repository_id = Some(repo.id().to_string());
+        let done = repo::backup(&repo, backup, &environment(job, to, progress));
+        Ok((done?, store))
+    });
+    match done {
+        Ok((done, store)) => {
+            let mut info = describe(&done.committed.name, &done.committed.snapshot);
+            info.object_digest = Some(done.committed.digest.to_string());
+            report.snapshot = Some(info);
+            let figures = BackupFigures { requests: requests(&store), ..done.figures };
+            let unreadable = figures.unreadable.count > 0 && !backup.allow_partial;
+            let grade = Grade::ReadBack;
+            report.outcome =
+                if unreadable { Outcome::Partial { grade } } else { Outcome::Succeeded { grade } };
+            report.figures = Figures::Backup(Box::new(figures));
+        }
+        Err(error) => report.outcome = outcome_of(&error),
+    }
+    report.duration_ms = millis(began);
+    report
+}
+
+fn run_restore(job: &Job, restore: &Restore, progress: &dyn Progress) -> RepositoryReport {
+    let began = Instant::now();
+    let mut report = begin(&restore.repository, progress);
+    let done = open(&restore.repository, job.at, false).and_then(|(repo, store)| {
+        report.repository_id = Some(repo.id().to_string());
+        let component = restore.component.as_deref();
+        let (name, snapshot) = repo.find_snapshot(&restore.snapshot, component)?;
+        report.snapshot = Some(describe(&name, &snapshot));
+        let environment = environment(job, &restore.repository, progress);
+        let (targets, options) = (&restore.targets, &restore.options);
+        let mut figures = repo::restore(&repo, &snapshot, targets, options, &environment)?;
+        figures.requests = requests(&store);
+        Ok(figures)
+    });
+    match done {
+        Ok(figures) => {
+            // Every id was recomputed on the way.
+            let grade = Grade::ReadBack;
+            report.outcome = match figures.failed.count {
+                0 => Outcome::Succeeded { grade },
+                _ => Outcome::Partial { grade },
+            };
+            report.figures = Figures::Restore(Box::new(figures));
+        }
+        Err(error) => report.outcome = outcome_of(&error),
+    }
+    report.duration_ms = millis(began);
+    report
+}
+
+fn begin(to: &Repository, progress: &dyn Progress) -> RepositoryReport {
+    let update =
+        ProgressUpdate { repository: to.name.clone(), phase: Phase::Opening, ..Default::default() };
+    progress.update(&update);
+    RepositoryReport {
+        name: to.name.clone(),
+        outcome: Outcome::Failed(Failure::new(FailureKind::Internal, "it never ended")),
+        repository_id: None,
+        snapshot: None,
+        figures: Figures::Nothing,
+        duration_ms: 0,
+    }
+}
+
+fn environment<'a>(job: &Job, to: &'a Repository, progress: &'a dyn Progress) -> Environment<'a> {
+    let Resources { workers, memory_bytes } = job.resources;
+    let workers = workers as usize;
+    Environment { at: job.at, workers, memory_bytes, progress, repository: &to.name }
+}
+
+fn requests(store: &Record) -> u64 {
+    store.tallies().values().map(|tally| tally.calls).sum()
+}
+
+/// Opens a repository, or makes it where that was asked for and provably nothing is.
+fn open(to: &Repository, at: i64, write: bool) -> Result<(Repo<Open>, Arc<Record>)> {
+    let expected = match &to.expected_id {
+        None => None,
+        Some(text) => Some(RepoId::from_hex(text).ok_or_else(|| Error::Invalid {
+            field: "expectedId",
+            reason: "is no repository id (32 hexadecimal digits)".to_owned(),
+        })?),
+    };
+    let record = Arc::new(Record::new(open_url(&to.url)?));
+    let policy = RetryPolicy { tries: TRIES, deadline: TRY_FOR, ..RetryPolicy::default() };
+    let closed = Repo::at(Arc::new(Retry::new(record.clone(), policy)));
+    let unlock = Unlock { expected, write };
+    let passphrase = to.passphrase.as_bytes();
+    let create = write && to.create_if_missing && expected.is_none();
+    let repo = match closed.open(passphrase, unlock) {
+        Err(Error::NoRepository) if create => {
+            let (label, now_ms) = (FIRST_SLOT_LABEL, at / 1_000_000);
+            let options = InitOptions { label, now_ms, ..Default::default() };
+            match closed.init(passphrase, options) {
+                // Somebody else was first: theirs is as good.
+                Err(Error::AlreadyInitialised { .. }) => closed.open(passphrase, unlock)?,
+                other => other?,
+            }
+        }
+        other => other?,
+    };
+    Ok((repo, record))
+}
+
+fn outcome_of(error: &Error) -> Outcome {
+    match error {
+        Error::Superseded { snapshot } => Outcome::Superseded { snapshot: snapshot.to_string() },
+        Error::SessionFailed(inner) => outcome_of(inner),
+        error => Outcome::Failed(failure_of(error)),
+    }
+}
+
+/// The class and the words of an error. Classes are what others decide by.
+#[must_use]
+pub fn failure_of(error: &Error) -> Failure {
+    let kind = kind_of(error);
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        message = format!("{message}: {inner}");
+        cause = inner.source();
+    }
+    let message = crate::report::printable(message.as_bytes());
+    Failure { kind, permanent: kind.is_permanent(), message }
+}
+
+fn kind_of(error: &Error) -> FailureKind {
+    use FailureKind as K;
+    match error {
+        Error::Store(error) => kind_of_store(error),
+        Error::SessionFailed(inner) => kind_of(inner),
+        Error::NoRepository => K::RepositoryNotFound,
+        Error::RepositoryReplaced { .. } => K::RepositoryReplaced,
+        Error::Unsupported { .. } => K::RepositoryUnsupported,
+        Error::WrongPassphrase { .. } => K::WrongPassphrase,
+        Error::KeySlotDamaged { .. } | Error::KeySlotTampered { .. } | Error::NoKeySlot => {
+            K::KeySlotDamaged
+        }
+        Error::ConfigLost { .. }
+        | Error::NotEmpty { .. }
+        | Error::AlreadyInitialised { .. }
+        | Error::KdfRefused { .. }
+        | Error::Damaged { .. }
+        | Error::Binding { .. }
+        | Error::BlobMissing { .. } => K::RepositoryDamaged,
+        Error::NoSuch { what: "snapshot", .. } => K::SnapshotNotFound,
+        Error::NoSuch { .. } => K::PathNotFound,
+        Error::Ambiguous { .. } => K::SnapshotAmbiguous,
+        Error::IntentLapsed { .. } | Error::PackCollected { .. } => K::OvertakenByCollection,
+        Error::SourceMissing { .. } => K::SourceMissing,
+        Error::SourceUnreadable { .. } => K::SourceUnreadable,
+        Error::EmptySource { .. } => K::EmptySource,
+        Error::Target { source, .. } => match source.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => K::TargetFull,
+            _ => K::TargetUnwritable,
+        },
+        Error::ReadBack { .. } => K::ReadBackFailed,
+        Error::Interrupted => K::Interrupted,
+        Error::Invalid { .. } | Error::Limit { .. } => K::InvalidJob,
+        _ => K::Internal,
+    }
+}
+
+fn kind_of_store(error: &StoreError) -> FailureKind {
+    match error {
+        StoreError::Denied { .. } => FailureKind::StoreDenied,
+        StoreError::Full { .. } => FailureKind::StoreFull,
+        StoreError::NotFound { .. } | StoreError::TooLarge { .. } => FailureKind::RepositoryDamaged,
+        StoreError::Invalid { .. } => FailureKind::InvalidJob,
+        _ => FailureKind::StoreUnreachable,
+    }
+}

@@ -1,0 +1,353 @@
+//! Regular files: windows of chunks, grouped by the block that holds them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+
+use super::Sink;
+use super::leaves::finish_rename;
+use super::places::{Place, TemporaryNames, Verdict};
+use crate::beneath::join;
+use crate::digest::{BlobId, Kind};
+use crate::error::{Error, Result};
+use crate::index::Location;
+use crate::tree::{Node, NodeKind, Piece, read_content};
+
+/// Files of a window: what is known about them stays in memory.
+const WINDOW_FILES: usize = 65_536;
+
+/// Chunks of a window: a large file may have more than fit.
+const WINDOW_CHUNKS: usize = 65_536;
+
+/// Bytes of a window: so many share the opening of their blocks.
+const WINDOW_BYTES: u64 = 256 * 1024 * 1024;
+
+/// A file that is being restored.
+pub(super) struct FileJob {
+    pub(super) place: Arc<Place>,
+    pub(super) node: Node,
+    /// Its name until it is whole, in directories that existed.
+    temporary: Option<Vec<u8>>,
+    keep: bool,
+    open: Mutex<Option<File>>,
+    /// Chunks that are still to be written, and one for the planner.
+    pending: AtomicUsize,
+    failed: AtomicBool,
+}
+
+impl FileJob {
+    pub(super) fn new(
+        place: Arc<Place>,
+        node: Node,
+        verdict: Verdict,
+        names: &TemporaryNames,
+    ) -> Arc<Self> {
+        let temporary = (verdict == Verdict::Replace).then(|| names.name());
+        Arc::new(Self {
+            place,
+            node,
+            temporary,
+            keep: verdict == Verdict::Keep,
+            open: Mutex::new(None),
+            pending: AtomicUsize::new(1),
+            failed: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    fn logical(&self) -> Vec<u8> {
+        join(&self.place.logical, &self.node.name)
+    }
+
+    fn size(&self) -> u64 {
+        match self.node.kind {
+            NodeKind::File { size, .. } => size,
+            _ => 0,
+        }
+    }
+
+    /// Makes the file, exclusively and through no link.
+    fn create(&self, dir: &OwnedFd) -> io::Result<File> {
+        let name = self.temporary.as_deref().unwrap_or(&self.node.name);
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?);
+        Ok(file)
+    }
+}
+
+/// One use of a blob.
+struct Chunk {
+    file: Arc<FileJob>,
+    id: BlobId,
+    len: u64,
+    offset: u64,
+}
+
+/// Files of one target on their way to the workers.
+pub(super) struct Files<'s, 'a> {
+    sink: &'s Sink<'a>,
+    files: usize,
+    bytes: u64,
+    chunks: Vec<Chunk>,
+    /// Files without chunks, or that stay: only their metadata is set.
+    bare: Vec<Arc<FileJob>>,
+}
+
+impl<'s, 'a> Files<'s, 'a> {
+    pub(super) fn new(sink: &'s Sink<'a>) -> Self {
+        Self { sink, files: 0, bytes: 0, chunks: Vec::new(), bare: Vec::new() }
+    }
+
+    /// Plans a file; works a window off when it is full.
+    pub(super) fn add(&mut self, job: Arc<FileJob>) -> Result<()> {
+        self.files += 1;
+        let NodeKind::File { size, content } = &job.node.kind else { return Ok(()) };
+        if job.keep {
+            self.bare.push(job);
+            return self.flush_if_full();
+        }
+        let pieces = match read_content(self.sink.reader, *size, content) {
+            Ok(pieces) => pieces,
+            Err(error) => {
+                job.failed.store(true, Ordering::Release);
+                self.sink.tally.failed(&job.logical(), &error);
+                return Ok(());
+            }
+        };
+        let mut offset = 0;
+        let mut used = false;
+        for piece in &pieces {
+            if let Piece::Chunk { id, len } = piece {
+                used = true;
+                job.pending.fetch_add(1, Ordering::AcqRel);
+                self.chunks.push(Chunk { file: job.clone(), id: *id, len: *len, offset });
+                self.bytes += len;
+                self.flush_if_full()?;
+            }
+            offset += piece.len();
+        }
+        if used {
+            self.settle_planned(&job)
+        } else {
+            self.bare.push(job)
+        }
+        self.flush_if_full()
+    }
+
+    fn flush_if_full(&mut self) -> Result<()> {
+        let full = self.files >= WINDOW_FILES
+            || self.chunks.len() >= WINDOW_CHUNKS
+            || self.bytes >= WINDOW_BYTES;
+        if full { self.flush() } else { Ok(()) }
+    }
+
+    /// The planner is done with this file.
+    fn settle_planned(&self, job: &Arc<FileJob>) {
+        let mut worker = Worker { sink: self.sink, dir: None };
+        worker.settle(job);
+    }
+
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.flush()
+    }
+
+    /// Works the window off: every block is opened once.
+    fn flush(&mut self) -> Result<()> {
+        let chunks = std::mem::take(&mut self.chunks);
+        let bare = std::mem::take(&mut self.bare);
+        (self.files, self.bytes) = (0, 0);
+        let sink = self.sink;
+        let mut blocks: BTreeMap<Location, Vec<Chunk>> = BTreeMap::new();
+        let mut lost = Worker { sink, dir: None };
+        for chunk in chunks {
+            match sink.reader.index().locate(&chunk.id) {
+                Some(at) => blocks.entry(at).or_default().push(chunk),
+                None => {
+                    let error = Error::BlobMissing { kind: Kind::Data, id: chunk.id };
+                    lost.fail(&chunk.file, &error);
+                    lost.settle(&chunk.file);
+                }
+            }
+        }
+        let blocks: Vec<_> = blocks.into_iter().collect();
+        let next = AtomicUsize::new(0);
+        let next_bare = AtomicUsize::new(0);
+        let stop = Mutex::new(None);
+        sink.pool.broadcast(|context| {
+            let mut worker = Worker { sink, dir: None };
+            let stopped = || stop.lock().is_ok_and(|stop| stop.is_some());
+            while let Some((at, chunks)) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let done = if stopped() { return } else { worker.block(*at, chunks) };
+                if let Err(error) = done.and_then(|()| sink.stop_if_asked()) {
+                    stop.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+                if context.index() == 0 {
+                    sink.progress.update(&sink.tally.update(sink.repository));
+                }
+            }
+            while let Some(job) = bare.get(next_bare.fetch_add(1, Ordering::Relaxed)) {
+                let done = if stopped() { return } else { worker.bare(job) };
+                if let Err(error) = done {
+                    stop.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        });
+        stop.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+}
+
+struct Worker<'s, 'a> {
+    sink: &'s Sink<'a>,
+    /// The directory of the last file, as the next one is mostly beside it.
+    dir: Option<(Arc<Place>, OwnedFd)>,
+}
+
+impl Worker<'_, '_> {
+    fn directory(&mut self, place: &Arc<Place>) -> io::Result<&OwnedFd> {
+        let same = matches!(&self.dir, Some((last, _)) if Arc::ptr_eq(last, place));
+        if !same {
+            self.dir = None;
+            let fd = place.open()?;
+            self.dir = Some((place.clone(), fd));
+        }
+        match &self.dir {
+            Some((_, fd)) => Ok(fd),
+            None => Err(io::Error::from(io::ErrorKind::NotFound)),
+        }
+    }
+
+    /// Writes everything that one block holds of this window. An error here ends the restore.
+    fn block(&mut self, at: Location, chunks: &[Chunk]) -> Result<()> {
+        let block = match self.sink.reader.block(Kind::Data, at) {
+            Ok(block) => block,
+            Err(error) => {
+                for chunk in chunks {
+                    self.fail(&chunk.file, &error);
+                    self.settle(&chunk.file);
+                }
+                return Ok(());
+            }
+        };
+        for chunk in chunks {
+            let bytes = block.get(&chunk.id);
+            match bytes.filter(|bytes| bytes.len() as u64 == chunk.len) {
+                Some(bytes) => {
+                    if !chunk.file.has_failed()
+                        && let Err(error) = self.write(chunk, bytes)
+                    {
+                        self.fail(&chunk.file, &error);
+                        self.sink.fatal(&chunk.file.logical(), &error)?;
+                    }
+                }
+                None => {
+                    let error = Error::BlobMissing { kind: Kind::Data, id: chunk.id };
+                    self.fail(&chunk.file, &error);
+                }
+            }
+            self.settle(&chunk.file);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, chunk: &Chunk, bytes: &[u8]) -> io::Result<()> {
+        let job = &chunk.file;
+        let mut open = job.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match &mut *open {
+            Some(file) => file,
+            none => {
+                let file = job.create(self.directory(&job.place)?)?;
+                if job.size() > chunk.len {
+                    file.set_len(job.size())?;
+                }
+                none.insert(file)
+            }
+        };
+        file.write_all_at(bytes, chunk.offset)?;
+        self.sink.tally.written(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// A file without chunks, or one that stays as it is.
+    fn bare(&mut self, job: &Arc<FileJob>) -> Result<()> {
+        let opened = if job.keep {
+            self.directory(&job.place)
+                .and_then(|dir| crate::source::open_file(dir.as_fd(), &job.node.name))
+                .map(|opened| opened.file)
+        } else {
+            self.directory(&job.place).and_then(|dir| job.create(dir)).and_then(|file| {
+                if job.size() > 0 {
+                    file.set_len(job.size())?;
+                }
+                Ok(file)
+            })
+        };
+        match opened {
+            Ok(file) => {
+                *job.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+                if job.keep {
+                    self.sink.tally.add(|figures| figures.files_unchanged += 1);
+                }
+            }
+            Err(error) => {
+                self.fail(job, &error);
+                self.sink.fatal(&job.logical(), &error)?;
+            }
+        }
+        self.settle(job);
+        Ok(())
+    }
+
+    /// The first failure of a file is listed; what was written of it is removed.
+    fn fail(&self, job: &FileJob, error: &dyn std::fmt::Display) {
+        if !job.failed.swap(true, Ordering::AcqRel) {
+            self.sink.tally.failed(&job.logical(), error);
+        }
+    }
+
+    /// Whoever is last gives the file its metadata and its name.
+    fn settle(&mut self, job: &Arc<FileJob>) {
+        if job.pending.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        let file = job.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(file) = file else { return };
+        if !job.has_failed() {
+            let applied = match self.sink.apply(file.as_fd(), &job.node) {
+                Ok(applied) => applied.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            let renamed = applied.and_then(|()| match &job.temporary {
+                Some(temporary) => self
+                    .directory(&job.place)
+                    .and_then(|dir| finish_rename(dir, temporary, &job.node.name))
+                    .map_err(|error| error.to_string()),
+                None => Ok(()),
+            });
+            match renamed {
+                Ok(()) => return self.sink.tally.done(&job.node),
+                Err(error) => self.fail(job, &error),
+            }
+        }
+        self.remove(job);
+    }
+
+    fn remove(&mut self, job: &Arc<FileJob>) {
+        if job.keep {
+            return;
+        }
+        let name = job.temporary.as_deref().unwrap_or(&job.node.name).to_vec();
+        if let Ok(dir) = self.directory(&job.place) {
+            let _ = unlinkat(dir, &name[..], AtFlags::empty());
+        }
+    }
+}

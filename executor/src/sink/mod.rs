@@ -1,0 +1,271 @@
+//! Writes a part of a snapshot beneath a directory.
+//!
+//! ```text
+//!  plan (calling thread)                        workers (rayon pool)
+//!  reads the tree, makes directories 0700,  ──► a window of 65,536 files or 256 MiB at a time:
+//!  decides per entry: make, replace, keep       each block is opened once, its chunks are written,
+//!                                               a file's metadata follows its last chunk
+//!  then, when all files are there: hard links, symbolic links, special files, metadata of directories bottom-up
+//! ```
+//!
+//! Nothing is ever written outside the root: directories are opened by descriptor, beneath the root and
+//! through no link; leaves are made exclusively, and a link that is in the way is replaced, never followed.
+//! In directories that this run made, leaves get their final name at once; in others a temporary name first.
+
+mod files;
+mod leaves;
+mod metadata;
+mod places;
+mod tally;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::beneath::{Root, join};
+use crate::error::{Error, Result};
+use crate::job::RestoreOptions;
+use crate::keys::Keys;
+use crate::repo::BlobReader;
+use crate::report::{Progress, RestoreFigures, printable};
+use crate::source::Matcher;
+use crate::tree::{DEPTH_MAX, Node, NodeKind, read_directory};
+
+use files::{FileJob, Files};
+use leaves::Link;
+use places::{Dir, Entry, Verdict};
+use tally::Tally;
+
+/// What a restore works with.
+pub(crate) struct Sink<'a> {
+    reader: &'a BlobReader,
+    keys: Arc<Keys>,
+    options: &'a RestoreOptions,
+    matcher: Matcher,
+    progress: &'a dyn Progress,
+    repository: &'a str,
+    pool: rayon::ThreadPool,
+    tally: Tally,
+    temporary: places::TemporaryNames,
+}
+
+impl<'a> Sink<'a> {
+    /// Compiles the filters and starts the workers.
+    ///
+    /// # Errors
+    /// A glob that cannot be understood, threads that cannot be started.
+    pub(crate) fn new(
+        reader: &'a BlobReader,
+        keys: Arc<Keys>,
+        options: &'a RestoreOptions,
+        workers: usize,
+        progress: &'a dyn Progress,
+        repository: &'a str,
+    ) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(workers.max(1))
+            .thread_name(|i| format!("restore-{i}"))
+            .build()
+            .map_err(|error| Error::Io {
+                path: "restore threads".to_owned(),
+                source: std::io::Error::other(error),
+            })?;
+        Ok(Self {
+            reader,
+            keys,
+            options,
+            matcher: Matcher::new(&options.include, &options.exclude)?,
+            progress,
+            repository,
+            pool,
+            tally: Tally::default(),
+            temporary: places::TemporaryNames::new()?,
+        })
+    }
+
+    /// What was counted.
+    pub(crate) fn figures(self) -> RestoreFigures {
+        self.tally.figures()
+    }
+
+    /// Writes the content of a directory (or one file) into `to`, which is made when missing. `logical` is the
+    /// path of `node` in the snapshot.
+    ///
+    /// # Errors
+    /// When the target cannot be written at all or is full, when somebody asked to stop, or when the topmost
+    /// directory cannot be read. Whatever concerns one entry is in the figures.
+    pub(crate) fn write(&self, node: &Node, logical: &[u8], to: &Path) -> Result<()> {
+        let target =
+            |source| Error::Target { path: printable(to.as_os_str().as_encoded_bytes()), source };
+        let existed = to.is_dir();
+        std::fs::create_dir_all(to).map_err(target)?;
+        let root = Arc::new(Root::open(to).map_err(target)?);
+        let mut run = Run {
+            sink: self,
+            root,
+            dirs: Vec::new(),
+            files: Files::new(self),
+            leaders: HashMap::new(),
+            links: Vec::new(),
+            leaves: Vec::new(),
+        };
+        if node.kind.tree().is_some() {
+            run.dirs.push(Dir::root(node.clone(), logical.to_vec(), existed));
+            run.directories()?;
+        } else {
+            let above = parent_of(logical);
+            let passage = NodeKind::Passage { tree: crate::digest::BlobId([0; 16]) };
+            let bare = Node::bare(b"", passage, 0o755, crate::tree::Time::default());
+            run.dirs.push(Dir::root(bare, above.to_vec(), existed));
+            run.entry(0, node.clone(), true)?;
+        }
+        run.finish()
+    }
+}
+
+fn parent_of(logical: &[u8]) -> &[u8] {
+    match logical.iter().rposition(|byte| *byte == b'/') {
+        Some(at) if at > 0 => &logical[..at],
+        _ => b"/",
+    }
+}
+
+/// A directory whose entries are still to be planned.
+struct Ahead {
+    dir: usize,
+    depth: usize,
+    included: bool,
+}
+
+/// One target of a restore.
+struct Run<'s, 'a> {
+    sink: &'s Sink<'a>,
+    root: Arc<Root>,
+    dirs: Vec<Dir>,
+    files: Files<'s, 'a>,
+    /// The first file of each group of hard links.
+    leaders: HashMap<u64, Arc<FileJob>>,
+    links: Vec<Link>,
+    leaves: Vec<(usize, Node)>,
+}
+
+impl Run<'_, '_> {
+    /// Goes through the tree from the first directory on, parents before children.
+    fn directories(&mut self) -> Result<()> {
+        let path = self.dirs[0].logical.clone();
+        let included = self.sink.matcher.includes(&path, false);
+        let mut ahead = vec![Ahead { dir: 0, depth: 0, included }];
+        while let Some(Ahead { dir, depth, included }) = ahead.pop() {
+            self.sink.stop_if_asked()?;
+            let first = ahead.len();
+            let Some(tree) = self.dirs[dir].node.kind.tree() else { continue };
+            let nodes = match read_directory(self.sink.reader, &tree) {
+                Ok(nodes) => nodes,
+                // Nothing at all could be restored.
+                Err(error) if dir == 0 => return Err(error),
+                Err(error) => {
+                    self.sink.tally.failed(&self.dirs[dir].logical, &error);
+                    continue;
+                }
+            };
+            if self.sink.options.delete_extra && self.dirs[dir].existed() {
+                self.delete_extra(dir, &nodes, included);
+            }
+            for node in nodes {
+                let path = join(&self.dirs[dir].logical, &node.name);
+                if self.sink.matcher.excludes(&path) {
+                    continue;
+                }
+                let included = self.sink.matcher.includes(&path, included);
+                if node.kind.tree().is_some() {
+                    if depth + 1 >= DEPTH_MAX {
+                        self.sink.tally.failed(&path, &"lies too deep");
+                        continue;
+                    }
+                    let child = Dir::beneath(dir, &self.dirs[dir], node, path);
+                    self.dirs.push(child);
+                    let number = self.dirs.len() - 1;
+                    if included && !self.make(number)? {
+                        continue;
+                    }
+                    ahead.push(Ahead { dir: number, depth: depth + 1, included });
+                } else if included {
+                    self.entry(dir, node, included)?;
+                }
+            }
+            ahead[first..].reverse();
+        }
+        Ok(())
+    }
+
+    /// Plans one entry that is no directory.
+    fn entry(&mut self, dir: usize, node: Node, included: bool) -> Result<()> {
+        if !included || !self.make(dir)? {
+            return Ok(());
+        }
+        if !matches!(node.kind, NodeKind::File { .. }) {
+            self.leaves.push((dir, node));
+            return Ok(());
+        }
+        let place = self.dirs[dir].place(&self.root);
+        if let Some(group) = node.link_group
+            && let Some(leader) = self.leaders.get(&group)
+            && leader.node.inode == node.inode
+            && leader.node.kind == node.kind
+        {
+            let leader = leader.clone();
+            self.links.push(Link { dir, name: node.name.clone(), leader });
+            return Ok(());
+        }
+        let verdict = self.verdict(dir, &node)?;
+        let group = node.link_group;
+        let job = match verdict {
+            Verdict::Fail(why) => {
+                self.sink.tally.failed(&join(&self.dirs[dir].logical, &node.name), &why);
+                return Ok(());
+            }
+            verdict => FileJob::new(place, node, verdict, &self.sink.temporary),
+        };
+        if let Some(group) = group {
+            self.leaders.insert(group, job.clone());
+        }
+        self.files.add(job)
+    }
+
+    /// What is to be done for an entry, given what is in its place.
+    fn verdict(&mut self, dir: usize, node: &Node) -> Result<Verdict> {
+        if !self.dirs[dir].existed() {
+            return Ok(Verdict::Make);
+        }
+        let place = self.dirs[dir].place(&self.root);
+        let entry = Entry { place: &place, name: &node.name };
+        places::verdict(&entry, node, self.sink)
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.files.finish()?;
+        let links = std::mem::take(&mut self.links);
+        for link in links {
+            self.sink.stop_if_asked()?;
+            self.link(&link)?;
+        }
+        let leaves = std::mem::take(&mut self.leaves);
+        for (dir, node) in leaves {
+            self.sink.stop_if_asked()?;
+            self.leaf(dir, &node)?;
+        }
+        for dir in self.dirs.iter().rev() {
+            self.directory_metadata(dir);
+        }
+        Ok(())
+    }
+}
+
+impl Sink<'_> {
+    fn stop_if_asked(&self) -> Result<()> {
+        if self.progress.cancelled() {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! What a restore counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::report::{Phase, ProgressUpdate, RestoreFigures};
+use crate::tree::{Node, NodeKind};
+
+/// Figures that several threads add to.
+#[derive(Default)]
+pub(super) struct Tally {
+    figures: Mutex<RestoreFigures>,
+    bytes: AtomicU64,
+    files: AtomicU64,
+}
+
+impl Tally {
+    pub(super) fn add(&self, change: impl FnOnce(&mut RestoreFigures)) {
+        change(&mut self.figures.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn failed(&self, logical: &[u8], why: &dyn std::fmt::Display) {
+        let why = why.to_string();
+        self.add(|figures| figures.failed.add(logical, why));
+    }
+
+    pub(super) fn written(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts an entry that is in place.
+    pub(super) fn done(&self, node: &Node) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+        self.add(|figures| match node.kind {
+            NodeKind::File { .. } => figures.entries.files += 1,
+            NodeKind::Directory { .. } => figures.entries.directories += 1,
+            NodeKind::Symlink { .. } => figures.entries.symlinks += 1,
+            NodeKind::Passage { .. } => {}
+            _ => figures.entries.special += 1,
+        });
+    }
+
+    pub(super) fn figures(self) -> RestoreFigures {
+        let mut figures = self.figures.into_inner().unwrap_or_else(PoisonError::into_inner);
+        figures.bytes_written = self.bytes.into_inner();
+        figures
+    }
+
+    pub(super) fn update(&self, repository: &str) -> ProgressUpdate {
+        ProgressUpdate {
+            repository: repository.to_owned(),
+            phase: Phase::Moving,
+            files: self.files.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            ..Default::default()
+        }
+    }
+}

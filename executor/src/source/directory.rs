@@ -1,0 +1,114 @@
+//! Lists directories, and makes nodes of what the file system says.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use rustix::fs::{AtFlags, Dir, FileType, Stat, major, minor, statat};
+
+use crate::tree::{Attributes, Content, Device, Node, NodeKind, Time};
+
+/// Lowest bits of `st_mode`: permissions, setuid, setgid, sticky.
+const MODE_MASK: u32 = 0o7777;
+
+/// An entry of a directory with what `stat` says, or why that failed.
+pub(crate) struct DirEntry {
+    pub(crate) name: Vec<u8>,
+    pub(crate) stat: io::Result<Stat>,
+}
+
+/// All entries but the dot names, sorted by name. What vanished while the list was read is left out.
+pub(crate) fn list_directory(dir: BorrowedFd<'_>) -> io::Result<Vec<DirEntry>> {
+    let mut entries = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        let stat = statat(dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
+        if matches!(stat, Err(rustix::io::Errno::NOENT)) {
+            continue;
+        }
+        entries.push(DirEntry { name: name.to_vec(), stat: stat.map_err(io::Error::from) });
+    }
+    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries)
+}
+
+/// What a symbolic link says.
+pub(crate) fn read_link(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<Vec<u8>> {
+    Ok(rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes())
+}
+
+/// Time of last change of the inode and of the content.
+pub(crate) fn stat_time(stat: &Stat) -> (Time, Time) {
+    let time = |seconds, nanos: u64| Time { seconds, nanos: nanos as u32 };
+    (time(stat.st_ctime, stat.st_ctime_nsec), time(stat.st_mtime, stat.st_mtime_nsec))
+}
+
+/// A node with all metadata that `stat` gives; content, tree and link target are still empty.
+pub(crate) fn bare_node(name: &[u8], stat: &Stat) -> Node {
+    let device = || Device { major: major(stat.st_rdev), minor: minor(stat.st_rdev) };
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => NodeKind::Directory { tree: crate::digest::BlobId([0; 16]) },
+        FileType::Symlink => NodeKind::Symlink { target: Vec::new() },
+        FileType::Fifo => NodeKind::Fifo,
+        FileType::Socket => NodeKind::Socket,
+        FileType::CharacterDevice => NodeKind::CharDevice(device()),
+        FileType::BlockDevice => NodeKind::BlockDevice(device()),
+        _ => NodeKind::File { size: stat.st_size as u64, content: Content::Pieces(Vec::new()) },
+    };
+    let (ctime, mtime) = stat_time(stat);
+    Node {
+        name: name.to_vec(),
+        kind,
+        mode: stat.st_mode & MODE_MASK,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        mtime,
+        ctime,
+        inode: stat.st_ino,
+        link_group: None,
+        racy: false,
+        attributes: Attributes::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::os::fd::AsFd;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn entries_come_by_the_bytes_of_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [&b"b"[..], b"\xff", b"B", b"a b", "ä".as_bytes()] {
+            std::fs::write(dir.path().join(std::ffi::OsStr::from_bytes(name)), b"").unwrap();
+        }
+        let fd = File::open(dir.path()).unwrap();
+        let names: Vec<_> =
+            list_directory(fd.as_fd()).unwrap().into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, [&b"B"[..], b"a b", b"b", "ä".as_bytes(), b"\xff"]);
+    }
+
+    #[test]
+    fn types_and_times_are_those_of_the_file_system() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("f"), b"12345").unwrap();
+        std::os::unix::fs::symlink("f", dir.path().join("l")).unwrap();
+        let fd = File::open(dir.path()).unwrap();
+        let before_1970 = Time { seconds: -5, nanos: 123_456_789 };
+        let spec = rustix::fs::Timespec { tv_sec: -5, tv_nsec: 123_456_789 };
+        let times = rustix::fs::Timestamps { last_access: spec, last_modification: spec };
+        rustix::fs::utimensat(&fd, "f", &times, AtFlags::empty()).unwrap();
+        let entries = list_directory(fd.as_fd()).unwrap();
+        let file = bare_node(b"f", entries[0].stat.as_ref().unwrap());
+        assert!(matches!(file.kind, NodeKind::File { size: 5, .. }));
+        assert_eq!(file.mtime, before_1970);
+        let link = bare_node(b"l", entries[1].stat.as_ref().unwrap());
+        assert!(matches!(link.kind, NodeKind::Symlink { .. }));
+        assert_eq!(read_link(fd.as_fd(), b"l").unwrap(), b"f");
+    }
+}

@@ -1,0 +1,13 @@
+//! What is read: directories through descriptors, standard input, and documents that exist only in memory.
+
+mod attributes;
+mod directory;
+mod file;
+mod plan;
+mod select;
+
+pub(crate) use attributes::{read_attributes_at, read_attributes_of};
+pub(crate) use directory::{DirEntry, bare_node, list_directory, read_link, stat_time};
+pub(crate) use file::{Extent, OpenedFile, open_file};
+pub(crate) use plan::{Planned, components, plan};
+pub use select::{Globs, Matcher};

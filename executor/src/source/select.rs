@@ -1,0 +1,171 @@
+//! Globs that choose paths: what a backup leaves out, what a restore writes.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::error::{Error, Result};
+
+/// A list of globs. With a slash a glob is matched against the whole logical path from its root, without one
+/// against the name alone, at any level. `*` does not cross a slash, `**` does.
+#[derive(Debug, Clone)]
+pub struct Globs {
+    paths: GlobSet,
+    names: GlobSet,
+    empty: bool,
+}
+
+impl Globs {
+    /// Compiles the globs.
+    ///
+    /// # Errors
+    /// Names the first glob that cannot be understood.
+    pub fn new(field: &'static str, globs: &[String]) -> Result<Self> {
+        let mut paths = GlobSetBuilder::new();
+        let mut names = GlobSetBuilder::new();
+        for text in globs {
+            let invalid = |reason: &dyn std::fmt::Display| Error::Invalid {
+                field,
+                reason: format!("glob {text:?} cannot be used: {reason}"),
+            };
+            let trimmed = text.strip_suffix('/').unwrap_or(text);
+            if trimmed.is_empty() {
+                return Err(invalid(&"it names nothing"));
+            }
+            let anchored = match trimmed.contains('/') {
+                true if trimmed.starts_with('/') || trimmed.starts_with("**/") => {
+                    trimmed.to_owned()
+                }
+                true => format!("/{trimmed}"),
+                false => trimmed.to_owned(),
+            };
+            let glob = GlobBuilder::new(&anchored)
+                .literal_separator(true)
+                .backslash_escape(true)
+                .build()
+                .map_err(|error| invalid(&error.kind()))?;
+            if trimmed.contains('/') {
+                paths.add(glob)
+            } else {
+                names.add(glob)
+            };
+        }
+        let build = |set: GlobSetBuilder| {
+            set.build().map_err(|error| Error::Invalid { field, reason: error.to_string() })
+        };
+        Ok(Self { paths: build(paths)?, names: build(names)?, empty: globs.is_empty() })
+    }
+
+    /// Whether there are no globs at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    /// Whether one of the globs matches the entry at this logical path.
+    #[must_use]
+    pub fn matches(&self, path: &[u8]) -> bool {
+        if self.empty {
+            return false;
+        }
+        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+        self.names.is_match(OsStr::from_bytes(name)) || self.paths.is_match(OsStr::from_bytes(path))
+    }
+}
+
+/// What a restore writes: all but the excluded, or of the included all but the excluded.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    include: Globs,
+    exclude: Globs,
+}
+
+impl Matcher {
+    /// Compiles both lists.
+    ///
+    /// # Errors
+    /// Names the first glob that cannot be understood.
+    pub fn new(include: &[String], exclude: &[String]) -> Result<Self> {
+        Ok(Self {
+            include: Globs::new("include", include)?,
+            exclude: Globs::new("exclude", exclude)?,
+        })
+    }
+
+    /// Whether nothing is filtered.
+    #[must_use]
+    pub fn takes_all(&self) -> bool {
+        self.include.is_empty() && self.exclude.is_empty()
+    }
+
+    /// Whether the entry is left out together with everything beneath it.
+    #[must_use]
+    pub fn excludes(&self, path: &[u8]) -> bool {
+        self.exclude.matches(path)
+    }
+
+    /// Whether the entry is written when it is not excluded; `inherited` says that a directory above it was
+    /// included.
+    #[must_use]
+    pub fn includes(&self, path: &[u8], inherited: bool) -> bool {
+        inherited || self.include.is_empty() || self.include.matches(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_globs() {
+        let table = [
+            // glob, path, whether it matches
+            ("*.tmp", "/a/b/x.tmp", true),
+            ("*.tmp", "/x.tmp", true),
+            ("*.tmp", "/x.tmp.keep", false),
+            ("cache", "/data/cache", true),
+            ("cache", "/data/mycache", false),
+            ("cache/", "/data/cache", true),
+            ("/data/cache", "/data/cache", true),
+            ("/data/cache", "/other/data/cache", false),
+            ("data/cache", "/data/cache", true),
+            ("data/cache", "/x/data/cache", false),
+            ("/data/*/x", "/data/a/x", true),
+            ("/data/*/x", "/data/a/b/x", false),
+            ("/data/**/x", "/data/a/b/x", true),
+            ("/data/**/x", "/data/x", true),
+            ("**/lost+found", "/data/lost+found", true),
+            ("[ab].txt", "/z/a.txt", true),
+            ("{a,b}.txt", "/z/b.txt", true),
+            ("\\*", "/z/*", true),
+            ("\\*", "/z/y", false),
+        ];
+        for (glob, path, expected) in table {
+            let globs = Globs::new("exclude", &[glob.to_owned()]).unwrap();
+            assert_eq!(globs.matches(path.as_bytes()), expected, "{glob} on {path}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_text_match_by_bytes() {
+        let globs = Globs::new("exclude", &["a*".to_owned()]).unwrap();
+        assert!(globs.matches(b"/x/a\xff"));
+        assert!(!globs.matches(b"/x/\xffa"));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_named() {
+        let error = Globs::new("exclude", &["[a".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("exclude") && error.contains("[a"), "{error}");
+        assert!(Globs::new("exclude", &["/".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn exclusion_wins_over_inclusion() {
+        let m = Matcher::new(&["*.txt".to_owned()], &["secret.txt".to_owned()]).unwrap();
+        assert!(m.includes(b"/a/b.txt", false) && !m.excludes(b"/a/b.txt"));
+        assert!(m.excludes(b"/a/secret.txt"));
+        assert!(!m.includes(b"/a/b.md", false) && m.includes(b"/a/b.md", true));
+    }
+}

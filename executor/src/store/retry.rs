@@ -1,0 +1,205 @@
+//! Tries again what may succeed without a change from outside, with growing pauses, until a deadline.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Habits, ObjectMeta, PutOutcome, SharedStore, Staged, Store, StoreError};
+
+/// Sleeps; replaced by tests.
+pub type Sleep = Arc<dyn Fn(Duration) + Send + Sync>;
+
+/// When to give up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Tries in all.
+    pub tries: u32,
+    /// The first pause; each later one is twice as long.
+    pub first_pause: Duration,
+    /// No pause is longer.
+    pub longest_pause: Duration,
+    /// No try begins later than this after the first.
+    pub deadline: Duration,
+}
+
+impl Default for RetryPolicy {
+    /// Ten minutes without a network are survived.
+    fn default() -> Self {
+        Self {
+            tries: 40,
+            first_pause: Duration::from_millis(200),
+            longest_pause: Duration::from_secs(30),
+            deadline: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// A store that is asked again.
+pub struct Retry {
+    inner: SharedStore,
+    policy: RetryPolicy,
+    sleep: Sleep,
+}
+
+impl Retry {
+    /// Retries what `inner` answers with errors that are not permanent.
+    #[must_use]
+    pub fn new(inner: SharedStore, policy: RetryPolicy) -> Self {
+        Self { inner, policy, sleep: Arc::new(std::thread::sleep) }
+    }
+
+    /// The same with another way to sleep.
+    #[must_use]
+    pub fn with_sleep(mut self, sleep: Sleep) -> Self {
+        self.sleep = sleep;
+        self
+    }
+
+    /// `call` gets the number of earlier tries.
+    fn again<T>(
+        &self,
+        mut call: impl FnMut(u32) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let start = Instant::now();
+        let mut pause = self.policy.first_pause;
+        for earlier in 0.. {
+            match call(earlier) {
+                Err(error)
+                    if !error.permanent()
+                        && earlier + 1 < self.policy.tries
+                        && start.elapsed() + pause <= self.policy.deadline =>
+                {
+                    (self.sleep)(pause);
+                    pause = (pause * 2).min(self.policy.longest_pause);
+                }
+                answer => return answer,
+            }
+        }
+        Err(StoreError::Invalid { key: String::new(), reason: "was tried 2^32 times" })
+    }
+}
+
+/// A put whose answer was lost finds its own object at the next try: that is a success.
+fn settle(
+    inner: &dyn Store,
+    key: &str,
+    bytes: &[u8],
+    earlier: u32,
+    outcome: PutOutcome,
+) -> Result<PutOutcome, StoreError> {
+    if outcome == PutOutcome::Exists && earlier > 0 {
+        return match inner.get(key, bytes.len() as u64) {
+            Ok(found) if found == bytes => Ok(PutOutcome::Created),
+            Ok(_) | Err(StoreError::TooLarge { .. }) => Ok(PutOutcome::Exists),
+            Err(error) => Err(error),
+        };
+    }
+    Ok(outcome)
+}
+
+impl Store for Retry {
+    fn put_new(&self, key: &str, bytes: &[u8]) -> Result<PutOutcome, StoreError> {
+        self.again(|earlier| {
+            let outcome = self.inner.put_new(key, bytes)?;
+            settle(&*self.inner, key, bytes, earlier, outcome)
+        })
+    }
+
+    fn stage(&self) -> Result<Staged, StoreError> {
+        self.again(|_| self.inner.stage())
+    }
+
+    fn put_staged(&self, key: &str, staged: &mut Staged) -> Result<PutOutcome, StoreError> {
+        let len = staged.len();
+        self.again(|earlier| match self.inner.put_staged(key, staged)? {
+            // What is staged has a name that stands for its content, so its size is enough.
+            PutOutcome::Exists if earlier > 0 && self.inner.stat(key)?.size == len => {
+                Ok(PutOutcome::Created)
+            }
+            outcome => Ok(outcome),
+        })
+    }
+
+    fn get(&self, key: &str, limit: u64) -> Result<Vec<u8>, StoreError> {
+        self.again(|_| self.inner.get(key, limit))
+    }
+
+    fn get_range(&self, key: &str, offset: u64, len: usize) -> Result<Vec<u8>, StoreError> {
+        self.again(|_| self.inner.get_range(key, offset, len))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StoreError> {
+        self.again(|_| self.inner.list(prefix))
+    }
+
+    fn stat(&self, key: &str) -> Result<ObjectMeta, StoreError> {
+        self.again(|_| self.inner.stat(key))
+    }
+
+    fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.again(|_| self.inner.delete(key))
+    }
+
+    fn habits(&self) -> Habits {
+        self.inner.habits()
+    }
+
+    fn leftovers(&self) -> Result<Vec<ObjectMeta>, StoreError> {
+        self.again(|_| self.inner.leftovers())
+    }
+
+    fn drop_cached(&self, key: &str) {
+        self.inner.drop_cached(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::store::{Fault, Faulty, MemoryStore};
+
+    fn retry(inner: SharedStore, tries: u32) -> (Retry, Arc<Mutex<Vec<Duration>>>) {
+        let pauses = Arc::new(Mutex::new(Vec::new()));
+        let noted = pauses.clone();
+        let policy = RetryPolicy { tries, ..RetryPolicy::default() };
+        let sleep: Sleep = Arc::new(move |pause| noted.lock().unwrap().push(pause));
+        (Retry::new(inner, policy).with_sleep(sleep), pauses)
+    }
+
+    #[test]
+    fn a_lost_answer_does_not_turn_a_put_into_exists() {
+        let memory = Arc::new(MemoryStore::new());
+        let faulty = Arc::new(Faulty::at(memory.clone(), 0, Fault::AnswerLost));
+        let (store, pauses) = retry(faulty, 3);
+        assert_eq!(store.put_new("config", b"ours").unwrap(), PutOutcome::Created);
+        assert_eq!(pauses.lock().unwrap().len(), 1);
+        assert_eq!(memory.get("config", 100).unwrap(), b"ours");
+    }
+
+    #[test]
+    fn an_object_of_someone_else_stays_exists_after_a_retry() {
+        let memory = Arc::new(MemoryStore::new());
+        memory.put_new("config", b"theirs").unwrap();
+        let faulty = Arc::new(Faulty::at(memory, 0, Fault::Unavailable));
+        assert_eq!(retry(faulty, 3).0.put_new("config", b"ours").unwrap(), PutOutcome::Exists);
+    }
+
+    #[test]
+    fn pauses_grow_to_their_bound_and_tries_end() {
+        let faulty = Arc::new(Faulty::dead(Arc::new(MemoryStore::new())));
+        let (store, pauses) = retry(faulty.clone(), 12);
+        assert!(matches!(store.list(""), Err(StoreError::Unavailable { .. })));
+        let pauses = pauses.lock().unwrap();
+        assert_eq!((pauses.len(), faulty.operations()), (11, 12));
+        assert!(pauses.windows(2).all(|two| two[1] == (two[0] * 2).min(Duration::from_secs(30))));
+    }
+
+    #[test]
+    fn what_is_permanent_is_asked_once() {
+        let faulty = Arc::new(Faulty::at(Arc::new(MemoryStore::new()), 99, Fault::Unavailable));
+        let (store, pauses) = retry(faulty, 12);
+        assert!(store.get("config", 1).is_err_and(|error| error.is_not_found()));
+        assert!(pauses.lock().unwrap().is_empty());
+    }
+}

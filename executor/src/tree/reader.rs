@@ -1,0 +1,136 @@
+//! From the id of a directory to its entries.
+
+use crate::digest::{BlobId, Kind};
+use crate::error::{Error, Result};
+use crate::repo::BlobReader;
+use crate::tree::node::{Content, Node, Piece};
+use crate::tree::page::{Page, decode_page, total};
+use crate::tree::{PAGE_LEVELS_MAX, decode_list};
+
+/// Gives the bytes of blobs.
+pub trait Fetch {
+    /// The content of one blob, whose id has been recomputed.
+    ///
+    /// # Errors
+    /// When it is missing, damaged or cannot be read.
+    fn fetch(&self, kind: Kind, id: &BlobId) -> Result<Vec<u8>>;
+}
+
+fn page(fetch: &(impl Fetch + ?Sized), id: &BlobId) -> Result<Page> {
+    let bytes = fetch.fetch(Kind::Tree, id)?;
+    decode_page(&bytes).map_err(|error| Error::damaged(format!("tree page {id}"), error))
+}
+
+/// All entries of a directory, sorted by name.
+///
+/// # Errors
+/// When a page is missing or damaged, its names do not fit its place, or pages lie too deep.
+pub fn read_directory(fetch: &(impl Fetch + ?Sized), id: &BlobId) -> Result<Vec<Node>> {
+    read_directory_pages(fetch, id).map(|(nodes, _)| nodes)
+}
+
+/// All entries of a directory, and the ids of all its pages.
+///
+/// # Errors
+/// As [`read_directory`].
+pub fn read_directory_pages(
+    fetch: &(impl Fetch + ?Sized),
+    id: &BlobId,
+) -> Result<(Vec<Node>, Vec<BlobId>)> {
+    let mut nodes = Vec::new();
+    let mut pages = Vec::new();
+    read_into(fetch, id, None, PAGE_LEVELS_MAX, &mut nodes, &mut pages)?;
+    Ok((nodes, pages))
+}
+
+fn read_into(
+    fetch: &(impl Fetch + ?Sized),
+    id: &BlobId,
+    first: Option<&[u8]>,
+    levels: usize,
+    out: &mut Vec<Node>,
+    pages: &mut Vec<BlobId>,
+) -> Result<()> {
+    pages.push(*id);
+    let misplaced = |reason| Err(Error::damaged(format!("tree page {id}"), reason));
+    if levels == 0 {
+        return misplaced("lies beneath too many parent pages");
+    }
+    match page(fetch, id)? {
+        Page::Leaf(nodes) => {
+            if first.is_some() && nodes.first().map(|node| &node.name[..]) != first {
+                return misplaced("does not begin with the name that its parent says");
+            }
+            if let (Some(last), Some(next)) = (out.last(), nodes.first())
+                && last.name >= next.name
+            {
+                return misplaced("does not follow the page before it");
+            }
+            out.extend(nodes);
+        }
+        Page::Parent(children) => {
+            if first.is_some() && children.first().map(|(name, _)| &name[..]) != first {
+                return misplaced("does not begin with the name that its parent says");
+            }
+            for (name, child) in &children {
+                read_into(fetch, child, Some(name), levels - 1, out, pages)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One entry of a directory, reading only the pages that lead to it.
+///
+/// # Errors
+/// As [`read_directory`].
+pub fn find(fetch: &(impl Fetch + ?Sized), id: &BlobId, name: &[u8]) -> Result<Option<Node>> {
+    let mut id = *id;
+    for _ in 0..PAGE_LEVELS_MAX {
+        match page(fetch, &id)? {
+            Page::Leaf(mut nodes) => {
+                let at = nodes.binary_search_by(|node| node.name[..].cmp(name));
+                return Ok(at.ok().map(|at| nodes.swap_remove(at)));
+            }
+            Page::Parent(children) => {
+                let after = children.partition_point(|(first, _)| &first[..] <= name);
+                let Some(at) = after.checked_sub(1) else { return Ok(None) };
+                id = children[at].1;
+            }
+        }
+    }
+    Err(Error::damaged(format!("tree page {id}"), "lies beneath too many parent pages"))
+}
+
+/// The pieces of a file, from its node or its lists.
+///
+/// # Errors
+/// When a list is missing or damaged, or its pieces do not add up to `size`.
+pub fn read_content(
+    fetch: &(impl Fetch + ?Sized),
+    size: u64,
+    content: &Content,
+) -> Result<Vec<Piece>> {
+    let lists = match content {
+        Content::Pieces(pieces) => return Ok(pieces.clone()),
+        Content::Lists(lists) => lists,
+    };
+    let mut pieces = Vec::new();
+    for id in lists {
+        let bytes = fetch.fetch(Kind::List, id)?;
+        let list =
+            decode_list(&bytes).map_err(|error| Error::damaged(format!("list {id}"), error))?;
+        pieces.extend(list);
+    }
+    if total(&pieces) != Some(size) {
+        let what = lists.first().map(ToString::to_string).unwrap_or_default();
+        return Err(Error::damaged(format!("list {what}"), "does not add up to the file's size"));
+    }
+    Ok(pieces)
+}
+
+impl Fetch for BlobReader {
+    fn fetch(&self, kind: Kind, id: &BlobId) -> Result<Vec<u8>> {
+        self.read(kind, id)
+    }
+}
