@@ -1,0 +1,140 @@
+//! Commands, as processes of this machine.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use holdfast_engine::Failure;
+use holdfast_executor::report::printable;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+
+use super::{Pod, failed, timed_out};
+
+/// Output beyond this is read and thrown away, so that a chatty command neither fills memory nor blocks.
+const OUTPUT_BYTES: usize = 64 * 1024;
+
+/// Bytes of the output that a failure's message shows.
+const SHOWN_BYTES: usize = 512;
+
+/// Runs a command without a shell; success is exit code 0.
+pub(super) async fn run(
+    command: &[String],
+    pod: Option<&Pod>,
+    limit: Duration,
+) -> Result<(), Failure> {
+    let [program, arguments @ ..] = command else {
+        return Err(failed("HookTemplateInvalid", "action.exec.command is empty".into(), true));
+    };
+    let mut process = Command::new(program);
+    // A group of its own: what the command starts ends with it.
+    process.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    process.process_group(0).kill_on_drop(true);
+    if let Some(pod) = pod {
+        process.env("HOLDFAST_POD", &pod.name).env("HOLDFAST_NAMESPACE", &pod.namespace);
+        for (name, directory) in &pod.volumes {
+            process.env(format!("HOLDFAST_VOLUME_{}", variable(name)), directory);
+        }
+        if let Some((_, directory)) = pod.volumes.first() {
+            process.current_dir(directory);
+        }
+    }
+    let mut child = process
+        .spawn()
+        .map_err(|error| failed("ExecFailed", format!("cannot run {program}: {error}"), false))?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let ended =
+        tokio::time::timeout(limit, async { tokio::join!(child.wait(), capped(out), capped(err)) })
+            .await;
+    let Ok((status, out, err)) = ended else {
+        if let Some(group) = group {
+            // It may have ended by itself meanwhile.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        return Err(timed_out(limit));
+    };
+    let status =
+        status.map_err(|error| failed("ExecFailed", format!("{program}: {error}"), false))?;
+    if status.success() {
+        return Ok(());
+    }
+    let output = if err.is_empty() { out } else { err };
+    let start = output.len().saturating_sub(SHOWN_BYTES);
+    let said = printable(output[start..].trim_ascii());
+    let message = if said.is_empty() {
+        format!("{program}: {status}")
+    } else {
+        format!("{program}: {status}: {said}")
+    };
+    Err(failed("ExitCode", message, false))
+}
+
+/// All that a pipe gives, of which the first part is kept.
+async fn capped(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let Some(mut pipe) = pipe else { return kept };
+    let mut buffer = vec![0; 8192];
+    while let Ok(count) = pipe.read(&mut buffer).await {
+        if count == 0 {
+            break;
+        }
+        let room = OUTPUT_BYTES.saturating_sub(kept.len()).min(count);
+        kept.extend_from_slice(&buffer[..room]);
+    }
+    kept
+}
+
+/// `source-data` becomes `SOURCE_DATA`.
+fn variable(name: &str) -> String {
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn shell(text: &str, limit: Duration) -> Result<(), Failure> {
+        let command = ["sh", "-c", text].map(ToOwned::to_owned);
+        run(&command, None, limit).await
+    }
+
+    #[tokio::test]
+    async fn an_exit_code_is_a_failure_that_shows_what_was_said() {
+        let long = Duration::from_secs(60);
+        assert_eq!(shell("exit 0", long).await, Ok(()));
+        let failure =
+            shell("echo out; echo 'no \x1b[31mluck' >&2; exit 3", long).await.unwrap_err();
+        assert_eq!(failure.reason, "ExitCode");
+        assert!(
+            failure.message.contains("exit status: 3")
+                && failure.message.ends_with("no \\u{1b}[31mluck"),
+            "{failure:?}"
+        );
+        assert!(run(&[], None, long).await.unwrap_err().permanent);
+        let missing = run(&["/no/such/program".into()], None, long).await.unwrap_err();
+        assert!(missing.message.contains("/no/such/program"));
+    }
+
+    #[tokio::test]
+    async fn much_output_neither_blocks_nor_is_kept() {
+        let failure =
+            shell("head -c 1000000 /dev/zero | tr '\\0' x; exit 1", Duration::from_secs(60))
+                .await
+                .unwrap_err();
+        assert!(failure.message.len() < 2 * SHOWN_BYTES);
+    }
+
+    #[tokio::test]
+    async fn a_command_that_hangs_is_ended_with_what_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("mark");
+        let text = format!("(sleep 2; touch {}) & wait", mark.display());
+        let failure = shell(&text, Duration::from_millis(300)).await.unwrap_err();
+        assert_eq!(failure.reason, "Timeout");
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        assert!(!mark.exists());
+    }
+}

@@ -1,0 +1,273 @@
+//! Effects without a cluster: directories, files and child processes. One effect a file.
+
+mod attempt;
+mod backend;
+mod document;
+mod hook;
+mod metadata;
+mod place;
+mod publish;
+mod remove_snapshot;
+mod repository;
+mod run_hook;
+mod slot;
+mod survey;
+pub mod volumes;
+pub mod workers;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use holdfast_engine::effect::{Level, Once};
+use holdfast_engine::{
+    Actor, Command, EffectId, Outcome, Recorded, State, StreamKind, Timestamp, Uid, configuration,
+    deadline, levels, view,
+};
+use holdfast_eventlog::Ledger;
+use tokio::runtime::Handle as Runtime;
+
+use self::publish::Publisher;
+use self::workers::{Progress, Workers};
+use super::Hands;
+use crate::dispatcher::{Inbox, Order};
+use crate::translate::kubestash::object::Published;
+use crate::watch::catalog::Shared;
+
+/// Hears of every object whose status may have changed.
+pub trait Audience: Send {
+    /// An object as it is published now.
+    fn published(&mut self, kind: StreamKind, uid: Uid, object: &Published);
+}
+
+/// This machine as a cluster.
+pub struct Local {
+    runtime: Runtime,
+    inbox: Inbox,
+    catalog: Shared,
+    volumes: PathBuf,
+    workers: Workers,
+    publisher: Publisher,
+    audience: Box<dyn Audience>,
+    busy: Arc<AtomicUsize>,
+}
+
+/// Directories below the state directory.
+#[derive(Clone, Debug)]
+pub struct Layout(PathBuf);
+
+impl Layout {
+    /// The layout below a directory.
+    #[must_use]
+    pub fn below(state: &Path) -> Self {
+        Self(state.to_path_buf())
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.0.join("log")
+    }
+
+    /// Directories of workers.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.0.join("work")
+    }
+
+    /// Published objects.
+    #[must_use]
+    pub fn status(&self) -> PathBuf {
+        self.0.join("status")
+    }
+
+    /// Volumes of claims that no PersistentVolume stands for.
+    #[must_use]
+    pub fn volumes(&self) -> PathBuf {
+        self.0.join("volumes")
+    }
+
+    /// The key under which versions of Secrets are recorded.
+    #[must_use]
+    pub fn version_key(&self) -> PathBuf {
+        self.0.join("secret-version.key")
+    }
+}
+
+impl Local {
+    /// Hands that work below `layout` and report to `inbox`.
+    #[must_use]
+    pub fn new(
+        runtime: Runtime,
+        inbox: Inbox,
+        catalog: Shared,
+        layout: &Layout,
+        program: PathBuf,
+        audience: Box<dyn Audience>,
+        progress: Progress,
+    ) -> Self {
+        Self {
+            runtime,
+            inbox,
+            catalog,
+            volumes: layout.volumes(),
+            workers: Workers::new(layout.work(), program, progress),
+            publisher: Publisher::new(layout.status()),
+            audience,
+            busy: Arc::default(),
+        }
+    }
+
+    /// Looks after the attempts that an earlier operator left: those that have ended become commands, which
+    /// have to be taken before any deadline; the others are awaited.
+    pub fn adopt(&mut self, state: &State) -> Vec<Order> {
+        let mut ended = Vec::new();
+        let open = attempt::open_attempts(state);
+        let names: BTreeSet<String> = open
+            .iter()
+            .map(|(attempt, _, _)| crate::translate::job::attempt_name(attempt))
+            .collect();
+        let waiting = state.outbox.values().filter_map(|once| match once {
+            Once::StartWorker { attempt } | Once::StopWorker { attempt } => {
+                Some(crate::translate::job::attempt_name(attempt))
+            }
+            _ => None,
+        });
+        let keep: BTreeSet<String> = waiting.chain(names).collect();
+        self.workers.clean(|name| keep.contains(name));
+        for (attempt, worker, session) in open {
+            match attempt::ended(&self.workers, &attempt, worker, &session) {
+                Some(command) => ended.push(Order::new(Actor::Worker, command)),
+                None => attempt::adopt(self, attempt, worker, session),
+            }
+        }
+        ended
+    }
+
+    /// Publishes everything anew.
+    pub fn publish_all(&mut self, state: &State) {
+        for level in levels(state) {
+            if let Level::Publish { kind, uid } = level {
+                self.publish(state, kind, uid);
+            }
+        }
+        self.publisher.sweep();
+    }
+
+    fn publish(&mut self, state: &State, kind: StreamKind, uid: Uid) {
+        let catalog = self.catalog.get();
+        if let Some(object) = self.publisher.publish(state, &catalog, kind, uid) {
+            self.audience.published(kind, uid, &object);
+        }
+    }
+
+    /// Runs a task that is counted until it ends.
+    fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let guard = Guard::new(&self.busy, self.inbox.clone());
+        self.runtime.spawn(async move {
+            task.await;
+            drop(guard);
+        });
+    }
+
+    /// Runs a task whose outcome is a command.
+    fn spawn(&self, task: impl Future<Output = Command> + Send + 'static) {
+        let inbox = self.inbox.clone();
+        self.run(async move { inbox.report(Actor::Operator, task.await).await });
+    }
+
+    /// Runs something that blocks and whose outcome is a command.
+    fn spawn_blocking(&self, task: impl FnOnce() -> Command + Send + 'static) {
+        let inbox = self.inbox.clone();
+        let runtime = self.runtime.clone();
+        self.run(async move {
+            match runtime.spawn_blocking(task).await {
+                Ok(command) => inbox.report(Actor::Operator, command).await,
+                // The effect stays in the outbox, where the next start finds it.
+                Err(error) => tracing::error!(%error, "an effect broke off"),
+            }
+        });
+    }
+
+    /// Reports an outcome that is known already.
+    fn answer(&self, command: Command) {
+        self.spawn(std::future::ready(command));
+    }
+}
+
+impl Hands for Local {
+    fn recorded(&mut self, ledger: &Ledger, events: &[Recorded]) {
+        let state = ledger.state();
+        let changed: BTreeSet<(StreamKind, Uid)> =
+            events.iter().flat_map(|recorded| view::affected(state, recorded)).collect();
+        for (kind, uid) in changed {
+            self.publish(state, kind, uid);
+        }
+    }
+
+    fn once(&mut self, ledger: &Ledger, id: EffectId, once: Once) {
+        match once {
+            Once::InitializeBackend { storage } => backend::initialize(self, ledger, id, storage),
+            Once::WipeBackend { storage } => backend::wipe(self, ledger, id, storage),
+            Once::InitializeRepository { repository } => {
+                repository::initialize(self, ledger, id, repository)
+            }
+            Once::WipeRepository { repository } => repository::wipe(self, ledger, id, repository),
+            Once::Survey { session } => survey::survey(self, ledger, id, session),
+            Once::RunHook { session, run } => run_hook::run(self, ledger, id, session, run),
+            Once::StartWorker { attempt } => attempt::start(self, ledger, id, attempt),
+            Once::StopWorker { attempt } => attempt::stop(self, id, attempt),
+            Once::UploadMetadata { snapshot } => metadata::upload(self, ledger, id, snapshot),
+            Once::RemoveSnapshot { snapshot, by } => {
+                remove_snapshot::remove(self, ledger, id, snapshot, by)
+            }
+        }
+    }
+
+    fn level(&mut self, ledger: &Ledger, level: Level) {
+        match level {
+            Level::Publish { kind, uid } => self.publish(ledger.state(), kind, uid),
+            Level::Retract { kind, uid } => self.publisher.retract(kind, uid),
+            // The wake-up is the dispatcher's own, so there is nothing to set up.
+            Level::EnsureScheduler { configuration: uid, session } => {
+                let outcome = Outcome::Succeeded;
+                self.answer(Command::Configuration(configuration::Command::SchedulerReported {
+                    uid,
+                    session,
+                    outcome,
+                }));
+            }
+        }
+    }
+
+    fn due(&mut self, ledger: &Ledger, due: deadline::Due, now: Timestamp) -> Option<Command> {
+        slot::command(ledger.state(), due, now)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire) > 0
+    }
+}
+
+/// Counts a task while it lives.
+struct Guard {
+    count: Arc<AtomicUsize>,
+    inbox: Inbox,
+}
+
+impl Guard {
+    fn new(count: &Arc<AtomicUsize>, inbox: Inbox) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self { count: Arc::clone(count), inbox }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Nothing in the log tells that the last task has ended.
+        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.inbox.nudge();
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `holdfast local`: the operator without a cluster.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::local::{self, End, Settings};
+
+/// Arguments of the verb.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Directory or file with the manifests.
+    #[arg(short, long = "file", value_name = "DIR")]
+    file: PathBuf,
+    /// Directory for the log, statuses and volumes without a directory of their own.
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+    /// Apply, run what has to run now, and end.
+    #[arg(long)]
+    once: bool,
+    /// One JSON object a line instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Say nothing but errors.
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// When the operator cannot start, or its log cannot be written any more.
+pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    let Arguments { file, state, once, json, quiet } = arguments;
+    let end = local::run(Settings { file, state, once, json, quiet })?;
+    Ok(match end {
+        End::Fine => Exit::Done,
+        End::SomethingFailed => Exit::Failed,
+        End::Interrupted => Exit::Interrupted,
+    })
+}

@@ -1,0 +1,33 @@
+//! `holdfast repo init`.
+
+use clap::Args;
+use holdfast_executor::repo::{InitOptions, Repo};
+
+use super::location::Location;
+use crate::exit::Exit;
+use crate::ports::clock;
+
+/// Arguments of `holdfast repo init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// What the first key slot is called.
+    #[arg(long, default_value = "first")]
+    label: String,
+}
+
+impl Init {
+    pub(super) fn run(self, location: &Location, json: bool) -> anyhow::Result<Exit> {
+        let store = location.store()?;
+        let options =
+            InitOptions { label: &self.label, now_ms: clock::now().0, ..InitOptions::default() };
+        let opened = Repo::at(store).init(location.passphrase()?.as_bytes(), options)?;
+        let url = location.url()?;
+        if json {
+            println!("{}", serde_json::json!({ "id": opened.id().to_string(), "url": url }));
+        } else {
+            println!("created repository {} at {url}", opened.id());
+            println!("without its password nothing in it can ever be read: keep it somewhere else");
+        }
+        Ok(Exit::Done)
+    }
+}

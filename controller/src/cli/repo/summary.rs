@@ -1,0 +1,160 @@
+//! What a job came to, for people or for programs.
+
+use holdfast_executor::report::{
+    BackupFigures, Figures, Listed, Outcome, Report, RepositoryReport, RestoreFigures, Skipped,
+};
+use indicatif::{HumanBytes, HumanCount};
+
+use crate::show::style::{Style, Tone, safe};
+
+/// Prints the report to standard output; errors of the job to standard error.
+///
+/// # Errors
+/// When the report cannot be written.
+pub fn print(report: &Report, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(report)?);
+        return Ok(());
+    }
+    let style = Style::detect();
+    for repository in &report.repositories {
+        for line in lines(repository) {
+            println!("{line}");
+        }
+    }
+    let (tone, word) = match &report.outcome {
+        Outcome::Succeeded { .. } if is_restore(report) => (Tone::Good, "done".into()),
+        Outcome::Succeeded { grade } => (Tone::Good, format!("done, {}", grade_words(*grade))),
+        Outcome::Partial { .. } if is_restore(report) => {
+            (Tone::Warn, "done, but not everything could be written".into())
+        }
+        Outcome::Partial { .. } => (
+            Tone::Warn,
+            "done, but not everything could be read; the snapshot is marked partial".into(),
+        ),
+        Outcome::Superseded { snapshot } => {
+            (Tone::Good, format!("another run of the same attempt has committed {snapshot}"))
+        }
+        Outcome::Failed(failure) => {
+            eprintln!("{}: {}", style.paint(Tone::Bad, "error"), safe(&failure.message));
+            return Ok(());
+        }
+    };
+    println!(
+        "{} in {}.{:01} s",
+        style.paint(tone, &word),
+        report.duration_ms / 1000,
+        report.duration_ms % 1000 / 100
+    );
+    Ok(())
+}
+
+fn is_restore(report: &Report) -> bool {
+    report.repositories.iter().any(|one| matches!(one.figures, Figures::Restore(_)))
+}
+
+fn grade_words(grade: holdfast_executor::report::Grade) -> &'static str {
+    match grade {
+        holdfast_executor::report::Grade::Written => "written",
+        holdfast_executor::report::Grade::ReadBack => "written and read back",
+    }
+}
+
+fn lines(report: &RepositoryReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(snapshot) = &report.snapshot {
+        let short: String = snapshot.id.chars().take(16).collect();
+        lines.push(format!("snapshot {short} of {}", safe(&snapshot.roots.join(" "))));
+    }
+    match &report.figures {
+        Figures::Backup(figures) => backup(figures, &mut lines),
+        Figures::Restore(figures) => restore(figures, &mut lines),
+        Figures::Nothing => {}
+    }
+    lines
+}
+
+fn backup(figures: &BackupFigures, lines: &mut Vec<String>) {
+    lines.push(format!(
+        "files: {} new, {} changed, {} unmodified ({} opened)",
+        HumanCount(figures.files_new),
+        HumanCount(figures.files_changed),
+        HumanCount(figures.files_unmodified),
+        HumanCount(figures.files_opened)
+    ));
+    lines.push(format!(
+        "processed {}, new {} ({} data blobs), stored {}; {} requests",
+        HumanBytes(figures.bytes_processed),
+        HumanBytes(figures.bytes_new),
+        HumanCount(figures.data_blobs_new),
+        HumanBytes(figures.bytes_added),
+        HumanCount(figures.requests)
+    ));
+    if figures.files_opened == 0 && figures.data_blobs_new == 0 {
+        lines.push("nothing has changed: no file was opened and no data was written".into());
+    }
+    listed("could not be read", &figures.unreadable, lines);
+    listed("changed while read", &figures.changed_while_read, lines);
+}
+
+fn restore(figures: &RestoreFigures, lines: &mut Vec<String>) {
+    let entries = &figures.entries;
+    lines.push(format!(
+        "restored {} files ({} were in place), {} directories, {} links, {} special; {} written",
+        HumanCount(entries.files),
+        HumanCount(figures.files_unchanged),
+        HumanCount(entries.directories),
+        HumanCount(entries.symlinks + entries.hard_links),
+        HumanCount(entries.special),
+        HumanBytes(figures.bytes_written)
+    ));
+    if figures.deleted > 0 {
+        lines.push(format!("removed {} entries that the snapshot does not hold", figures.deleted));
+    }
+    if figures.skipped.total() > 0 {
+        lines.push(format!("skipped: {}", skipped(&figures.skipped)));
+    }
+    listed("could not be written", &figures.failed, lines);
+}
+
+/// Classes of skipped metadata with their counts; classes without any are left out.
+fn skipped(skipped: &Skipped) -> String {
+    let Skipped {
+        owners,
+        setuid,
+        capabilities,
+        devices,
+        sockets,
+        system_attributes,
+        unsupported_attributes,
+    } = *skipped;
+    let classes = [
+        (owners, "owners"),
+        (setuid, "setuid, setgid or sticky bits"),
+        (capabilities, "capabilities"),
+        (devices, "devices"),
+        (sockets, "sockets"),
+        (system_attributes, "system attributes"),
+        (unsupported_attributes, "attributes that the target does not take"),
+    ];
+    let words: Vec<String> = classes
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    words.join(", ")
+}
+
+fn listed(what: &str, listed: &Listed, lines: &mut Vec<String>) {
+    if listed.count == 0 {
+        return;
+    }
+    lines.push(format!("{} {what}:", HumanCount(listed.count)));
+    lines.extend(
+        listed.first.iter().map(|item| format!("  {}: {}", safe(&item.path), safe(&item.message))),
+    );
+    let more = listed.count - listed.first.len() as u64;
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
+    }
+}

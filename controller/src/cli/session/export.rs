@@ -1,0 +1,32 @@
+//! `holdfast session export`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use holdfast_eventlog::Export as Exported;
+
+use super::Location;
+use crate::exit::Exit;
+
+/// Arguments of `holdfast session export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The file to write.
+    file: PathBuf,
+}
+
+impl Export {
+    pub(super) fn run(self, location: &Location, json: bool) -> anyhow::Result<Exit> {
+        let reader = location.open()?;
+        Exported::of(&reader)?.write_file(&self.file)?;
+        let (head, file) = (reader.head(), self.file.display());
+        if json {
+            let (seq, hash) = (head.seq, head.hash.to_string());
+            println!("{}", serde_json::json!({ "seq": seq, "hash": hash, "file": self.file }));
+        } else {
+            println!("wrote events {} to {} to {file}", reader.first_seq(), head.seq);
+            println!("chain value {}", head.hash);
+        }
+        Ok(Exit::Done)
+    }
+}

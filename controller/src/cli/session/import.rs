@@ -1,0 +1,32 @@
+//! `holdfast session import`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use holdfast_eventlog::{Export, Reader};
+
+use super::Location;
+use crate::exit::Exit;
+
+/// Arguments of `holdfast session import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// An export.
+    file: PathBuf,
+}
+
+impl Import {
+    pub(super) fn run(self, location: &Location, json: bool) -> anyhow::Result<Exit> {
+        let log = location.path()?;
+        Export::read(&self.file)?.import(&log, None)?;
+        let head = Reader::open(&log, None)?.head();
+        if json {
+            let (seq, hash) = (head.seq, head.hash.to_string());
+            println!("{}", serde_json::json!({ "seq": seq, "hash": hash, "log": log }));
+        } else {
+            println!("{} has the log up to event {}", log.display(), head.seq);
+            println!("chain value {}", head.hash);
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,36 @@
+//! `holdfast session replay`.
+
+use std::time::Instant;
+
+use clap::Args;
+use holdfast_eventlog::{Fold, Until, drive};
+
+use super::Location;
+use crate::exit::Exit;
+use crate::history::moment::Moment;
+use crate::show::census::Census;
+use crate::show::style::Style;
+
+/// Arguments of `holdfast session replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// How far: an instant such as 2026-11-21T03:00:00Z, or the number of an event.
+    #[arg(long, value_name = "T|SEQ")]
+    until: Option<Moment>,
+}
+
+impl Replay {
+    pub(super) fn run(self, location: &Location, json: bool) -> anyhow::Result<Exit> {
+        let reader = location.open()?;
+        let until = self.until.map_or(Until::End, |moment| moment.0);
+        let (began, mut fold) = (Instant::now(), Fold::default());
+        drive(&reader, &mut fold, until)?;
+        let census = Census::of(&fold.state, began.elapsed());
+        if json {
+            println!("{}", census.json());
+        } else {
+            print!("{}", census.text(Style::detect()));
+        }
+        Ok(Exit::Done)
+    }
+}

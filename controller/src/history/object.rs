@@ -1,0 +1,45 @@
+//! A session as a whole object, as the operator publishes it.
+
+use holdfast_engine::view::catalog::{SessionKind, SessionRow};
+use holdfast_engine::view::fold::History;
+use holdfast_engine::{Hash, State, StreamKind};
+use holdfast_eventlog::{Error, Reader, Until};
+use serde_json::Value;
+
+use crate::translate::kubestash::object::{self, Published};
+
+/// The object of a session at a moment: from the state of that moment, which the operator published it
+/// from; one that was archived by then from the history. What its user declared comes from the log's
+/// documents.
+///
+/// # Errors
+/// What [`Reader::state_at`] says.
+pub fn of(
+    reader: &Reader,
+    history: &History,
+    session: &SessionRow,
+    until: Until,
+) -> Result<Option<Value>, Error> {
+    if history.archived.contains(&session.uid) {
+        return Ok(in_state(reader, &history.state, session));
+    }
+    Ok(in_state(reader, &reader.state_at(until)?, session))
+}
+
+fn in_state(reader: &Reader, state: &State, session: &SessionRow) -> Option<Value> {
+    let (stream, declared) = match session.kind {
+        SessionKind::BackupSession => (StreamKind::Backup, None),
+        SessionKind::RestoreSession => {
+            let restore = state.restores.get(&session.uid)?;
+            (StreamKind::Restore, document(reader, &restore.hash))
+        }
+    };
+    object::published(state, stream, session.uid, |_, _| declared.clone())
+        .map(|Published { object, .. }| object)
+}
+
+/// A document that is gone or damaged is left out: `verify` is there to say so.
+fn document(reader: &Reader, hash: &Hash) -> Option<Value> {
+    let bytes = reader.attachment(hash).ok().flatten()?;
+    serde_json::from_slice(&bytes).ok()
+}

@@ -1,0 +1,23 @@
+//! The one binary: operator, worker, command line.
+
+mod act;
+mod calendar;
+mod cli;
+mod demo;
+mod dispatcher;
+mod exit;
+mod history;
+mod local;
+mod narrate;
+mod pages;
+mod ports;
+mod replace;
+mod show;
+mod signals;
+mod translate;
+mod watch;
+mod worker;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,15 @@
+//! The only file that rolls dice.
+
+use holdfast_engine::{CommandId, Uid};
+
+/// A uid for an object that no API server has named.
+#[must_use]
+pub fn uid() -> Uid {
+    Uid(*uuid::Uuid::new_v4().as_bytes())
+}
+
+/// An id for a command.
+#[must_use]
+pub fn command_id() -> CommandId {
+    CommandId(*uuid::Uuid::new_v4().as_bytes())
+}

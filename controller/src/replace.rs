@@ -1,0 +1,82 @@
+//! Files that are replaced whole: a reader sees the old content or the new one, never a part.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Readable by everybody who may read the directory.
+pub const OPEN: u32 = 0o644;
+
+/// Readable by its owner only.
+pub const PRIVATE: u32 = 0o600;
+
+/// Writes a file under a temporary name, syncs it and gives it its name.
+///
+/// # Errors
+/// What the file system says; the file of that name is then as it was.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write(path, bytes, mode, true)
+}
+
+/// The same without a sync: for what is written anew at every start anyway.
+///
+/// # Errors
+/// What the file system says; the file of that name is then as it was.
+pub fn replace_for_now(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write(path, bytes, mode, false)
+}
+
+fn write(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::other("a file needs a name and a directory"));
+    };
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}", std::process::id()));
+    let temporary = parent.join(temporary);
+    let written = (|| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&temporary)?;
+        file.write_all(bytes)?;
+        if sync {
+            file.sync_all()?;
+        }
+        fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        // A leftover would only be noise; the error that matters is the one above.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn nothing_but_the_file_is_left_and_its_mode_is_kept_tight() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("job.json");
+        replace(&path, b"one", PRIVATE).unwrap();
+        replace(&path, b"two", PRIVATE).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, PRIVATE);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failure_leaves_what_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("target");
+        fs::create_dir(&path).unwrap();
+        assert!(replace(&path, b"x", OPEN).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

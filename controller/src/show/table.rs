@@ -1,0 +1,86 @@
+//! Tables as kubectl prints them: capitals above, columns three spaces apart, no lines.
+
+use super::style::{Style, Tone, safe, tone_of};
+
+/// Space between columns.
+const GAP: usize = 3;
+
+/// Rows below a header.
+#[derive(Debug, Default)]
+pub struct Table {
+    header: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// An empty table with these columns.
+    #[must_use]
+    pub fn new(header: &[&'static str]) -> Self {
+        Self { header: header.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row; missing cells are empty.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let mut cells: Vec<String> = cells.into_iter().map(|cell| safe(&cell)).collect();
+        cells.resize(self.header.len(), String::new());
+        self.rows.push(cells);
+    }
+
+    /// The table as text, each line ended.
+    #[must_use]
+    pub fn render(&self, style: Style) -> String {
+        let widths: Vec<usize> = (0..self.header.len())
+            .map(|column| {
+                let cells = self.rows.iter().map(|row| width(&row[column]));
+                cells.chain([width(self.header[column])]).max().unwrap_or(0)
+            })
+            .collect();
+        let mut out = String::new();
+        let header: Vec<String> = self.header.iter().map(|name| (*name).into()).collect();
+        line(&mut out, &header, &widths, |cell| style.paint(Tone::Dim, cell));
+        for row in &self.rows {
+            line(&mut out, row, &widths, |cell| style.paint(tone_of(cell), cell));
+        }
+        out
+    }
+}
+
+fn line(out: &mut String, cells: &[String], widths: &[usize], paint: impl Fn(&str) -> String) {
+    let last = cells.iter().rposition(|cell| !cell.is_empty()).unwrap_or(0);
+    for (column, cell) in cells.iter().enumerate().take(last + 1) {
+        out.push_str(&paint(cell));
+        if column < last {
+            out.push_str(&" ".repeat(widths[column] - width(cell) + GAP));
+        }
+    }
+    out.push('\n');
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up_and_lines_end_without_spaces() {
+        let mut table = Table::new(&["NAME", "PHASE", "AGE"]);
+        table.row(["sample-backup".into(), "Succeeded".into(), String::new()]);
+        table.row(["x".into(), "Failed".into(), "5m".into()]);
+        let text = table.render(Style::plain());
+        let expected = "NAME            PHASE       AGE\n\
+                        sample-backup   Succeeded\n\
+                        x               Failed      5m\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn colours_do_not_move_columns() {
+        let mut table = Table::new(&["A", "B"]);
+        table.row(["Failed".into(), "z".into()]);
+        let coloured = table.render(Style::coloured());
+        assert!(coloured.contains("\x1b[31mFailed\x1b[0m   z"));
+    }
+}

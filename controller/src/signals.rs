@@ -1,0 +1,26 @@
+//! Signals that ask a job to end: it ends in order, and what it stored is found by the next one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A flag that SIGTERM and SIGINT set.
+///
+/// # Errors
+/// When the system takes no handler.
+pub fn cancelled() -> std::io::Result<Arc<AtomicBool>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&flag);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut term, mut interrupt) = {
+        let _guard = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
+        });
+        seen.store(true, Ordering::Relaxed);
+    });
+    Ok(flag)
+}
