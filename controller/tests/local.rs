@@ -261,7 +261,7 @@ fn a_hook_that_fails_before_the_work_fails_the_session() {
     // The hook after the work runs in any case, so that what was frozen thaws.
     assert_eq!(fs::read_to_string(world.data(0).join("phase")).unwrap(), "demo Failed\n");
     assert!(
-        !world.storage().join("demo/data/repository/v1/snapshots").exists(),
+        !world.storage().join("demo/data/repository/v1/meta/snapshots").exists(),
         "nothing was moved"
     );
 }

@@ -150,9 +150,9 @@ pub enum Error {
         snapshot: SnapshotName,
     },
     /// The writer slept for longer than its intent lasts.
-    #[error("the intent of this writer lapsed {hours} hours ago: start again")]
+    #[error("the intent of this writer lapsed, {hours} hours ago or more: start again")]
     IntentLapsed {
-        /// Hours since the lapse.
+        /// Whole hours since the lapse, at least.
         hours: i64,
     },
     /// A collection took packs away on which this session relied.

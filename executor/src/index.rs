@@ -12,10 +12,13 @@ use crate::limits;
 use crate::pack::{Footer, FooterBlock, PackRecord};
 use crate::wire::{Reader, Write};
 
+/// Where index objects lie.
+pub(crate) const INDEX_FOLDER: &str = "meta/index/";
+
 /// The key of an index object.
 #[must_use]
 pub fn index_key(hash: &ObjectHash) -> String {
-    format!("index/{hash}")
+    format!("{INDEX_FOLDER}{hash}")
 }
 
 /// The content of one index object.

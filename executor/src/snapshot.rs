@@ -8,10 +8,13 @@ use crate::error::Malformed;
 use crate::limits;
 use crate::wire::{Reader, Write};
 
+/// Where snapshots lie.
+pub(crate) const SNAPSHOT_FOLDER: &str = "meta/snapshots/";
+
 /// The key of a snapshot.
 #[must_use]
 pub fn snapshot_key(name: &SnapshotName) -> String {
-    format!("snapshots/{name}")
+    format!("{SNAPSHOT_FOLDER}{name}")
 }
 
 /// A directory, file, stream or document set that a snapshot holds.

@@ -151,7 +151,7 @@ fn objects_of_another_repository() {
 fn an_old_snapshot_under_a_new_name() {
     let small = small();
     let second = backup(&small.repo, "s-2", &small.blobs).unwrap();
-    let key = |committed: &Committed| format!("snapshots/{}", committed.name);
+    let key = |committed: &Committed| format!("meta/snapshots/{}", committed.name);
     let old = small.bytes(&key(&small.committed));
     for place in [key(&second), format!("mirror/{}", key(&second))] {
         small.store.tamper(&place, Some(old.clone()));

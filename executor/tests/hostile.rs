@@ -107,7 +107,7 @@ fn objects_above_their_bound_are_not_fetched() {
     }
     let opened = Repo::at(shared.clone()).open(PASSPHRASE, Unlock::default());
     assert!(matches!(opened, Err(Error::Store(_))), "{:?}", opened.err());
-    let name = format!("index/{}", "0".repeat(64));
+    let name = format!("meta/index/{}", "0".repeat(64));
     store.tamper(&name, Some(vec![0; 9 << 20]));
     assert!(repo.index_for_reading().is_ok(), "a bad index object is no reason to stop reading");
     assert!(check(&repo).findings.iter().any(|finding| finding.object == name));
@@ -135,8 +135,8 @@ fn foreign_objects_are_counted_and_never_trusted() {
     let committed = backup(&repo, "s-1", &small_blobs()).unwrap();
     store.tamper("lost+found/x", Some(vec![1]));
     store.tamper("packs/README", Some(vec![1]));
-    store.tamper("snapshots/not-hex", Some(vec![1]));
-    store.tamper("index/short", Some(vec![1]));
+    store.tamper("meta/snapshots/not-hex", Some(vec![1]));
+    store.tamper("meta/index/short", Some(vec![1]));
     let report = check(&repo);
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(report.reclaimable.foreign_objects, 1);

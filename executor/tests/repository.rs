@@ -1,6 +1,7 @@
 //! A repository from its first byte to its last reader, over memory and over files.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use holdfast_executor::digest::{BlobId, Kind, RepoId};
@@ -33,8 +34,8 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
 /// Backs up blobs by two writers and commits.
 fn session(repo: &Repo<Open>, session: &str, blobs: &[(Kind, Vec<u8>)]) -> Committed {
     let intent = repo.put_intent(Writer { session: session.into(), ..Writer::default() }).unwrap();
-    let collection = repo.collection().unwrap();
-    let indexed = repo.index_for_writing(&collection.condemned).unwrap();
+    let seen = repo.overview().unwrap();
+    let indexed = repo.index_for_writing(&seen).unwrap();
     let dedup = Arc::new(DedupIndex::new(indexed.index().clone()));
     let writing = WriteSession::begin(repo, dedup.clone(), WriteOptions::default()).unwrap();
     let mut roots = Vec::new();
@@ -55,7 +56,7 @@ fn session(repo: &Repo<Open>, session: &str, blobs: &[(Kind, Vec<u8>)]) -> Commi
         roots,
         ..Snapshot::default()
     };
-    repo.commit(Commit { intent, collection, dedup, written, snapshot }).unwrap()
+    repo.commit(Commit { intent, collection: seen.collection, dedup, written, snapshot }).unwrap()
 }
 
 fn some_blobs() -> Vec<(Kind, Vec<u8>)> {
@@ -124,8 +125,8 @@ fn a_twin_of_the_same_attempt_is_superseded() {
     let repo = init(&store);
     let first = session(&repo, "s-1", &some_blobs());
     let intent = repo.put_intent(Writer::default()).unwrap();
-    let collection = repo.collection().unwrap();
-    let index = repo.index_for_writing(&collection.condemned).unwrap();
+    let seen = repo.overview().unwrap();
+    let index = repo.index_for_writing(&seen).unwrap();
     let dedup = Arc::new(DedupIndex::new(index.index().clone()));
     let snapshot = Snapshot {
         session: "s-1".into(),
@@ -134,7 +135,8 @@ fn a_twin_of_the_same_attempt_is_superseded() {
         ..Snapshot::default()
     };
     let written = Default::default();
-    let twin = repo.commit(Commit { intent, collection, dedup, written, snapshot });
+    let twin =
+        repo.commit(Commit { intent, collection: seen.collection, dedup, written, snapshot });
     assert!(matches!(twin, Err(Error::Superseded { snapshot }) if snapshot == first.name));
     assert_eq!(repo.load_snapshot(&first.name).unwrap(), first.snapshot);
 }
@@ -245,8 +247,8 @@ fn a_pack_that_was_condemned_meanwhile_is_copied_before_the_commit() {
     let first = session(&repo, "s-1", &blobs);
 
     let intent = repo.put_intent(Writer::default()).unwrap();
-    let collection = repo.collection().unwrap();
-    let index = repo.index_for_writing(&collection.condemned).unwrap();
+    let seen = repo.overview().unwrap();
+    let index = repo.index_for_writing(&seen).unwrap();
     let dedup = Arc::new(DedupIndex::new(index.index().clone()));
     let session = WriteSession::begin(&repo, dedup.clone(), WriteOptions::default()).unwrap();
     let mut writer = session.writer().unwrap();
@@ -257,7 +259,9 @@ fn a_pack_that_was_condemned_meanwhile_is_copied_before_the_commit() {
     let written = session.finish().unwrap();
     repo.condemn(1, &first.written.packs.iter().map(|(name, _)| *name).collect()).unwrap();
     let snapshot = Snapshot { session: "s-2".into(), ..Snapshot::default() };
-    let second = repo.commit(Commit { intent, collection, dedup, written, snapshot }).unwrap();
+    let second = repo
+        .commit(Commit { intent, collection: seen.collection, dedup, written, snapshot })
+        .unwrap();
     assert_eq!(second.snapshot.gc_generation, 1);
     assert!(!second.written.packs.is_empty());
 
@@ -302,11 +306,14 @@ fn a_writer_that_slept_too_long_never_commits() {
     assert!(found[0].is_lapsed(1_192 * HOUR) && !found[0].is_lapsed(1_191 * HOUR));
     assert!(matches!(intent.renew(&repo), Err(Error::IntentLapsed { hours: 1 })));
     assert!(matches!(intent.renew(&repo), Err(Error::IntentLapsed { .. })), "and stays so");
-    let collection = repo.collection().unwrap();
-    let index = repo.index_for_writing(&collection.condemned).unwrap();
+    let seen = repo.overview().unwrap();
+    let index = repo.index_for_writing(&seen).unwrap();
     let dedup = Arc::new(DedupIndex::new(index.index().clone()));
     let (written, snapshot) = Default::default();
-    let commit = repo.commit(Commit { intent, collection, dedup, written, snapshot });
+    // A collection has begun meanwhile: only then anything may have been deleted.
+    repo.condemn(1, &BTreeSet::new()).unwrap();
+    let commit =
+        repo.commit(Commit { intent, collection: seen.collection, dedup, written, snapshot });
     assert!(matches!(commit, Err(Error::IntentLapsed { .. })));
     assert!(repo.snapshot_names().unwrap().is_empty());
 }
@@ -366,8 +373,8 @@ fn many_packs_of_many_writers() {
     let (_dir, stores) = stores();
     for store in stores {
         let repo = init(&store);
-        let collection = repo.collection().unwrap();
-        let index = repo.index_for_writing(&collection.condemned).unwrap();
+        let seen = repo.overview().unwrap();
+        let index = repo.index_for_writing(&seen).unwrap();
         let dedup = Arc::new(DedupIndex::new(index.index().clone()));
         let options = WriteOptions { pack_target_bytes: Some(1 << 16), ..WriteOptions::default() };
         let session = WriteSession::begin(&repo, dedup, options).unwrap();

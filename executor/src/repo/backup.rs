@@ -107,11 +107,11 @@ fn with_intent(
     began: Instant,
     intent: &mut Option<Intent>,
 ) -> Result<Backed> {
-    let collection = repo.collection()?;
+    let seen = repo.overview()?;
     let selection = selection_of(job);
     let name = repo.keys().snapshot_name(&job.session, &job.component, job.attempt_number);
-    let parent = find_parent(repo, job, &selection, &name)?;
-    let indexed = repo.index_for_writing(&collection.condemned)?;
+    let parent = find_parent(repo, job, &selection, &name, &seen.snapshots)?;
+    let indexed = repo.index_for_writing(&seen)?;
     let dedup = Arc::new(DedupIndex::new(indexed.index().clone()));
     let mut session = WriteSession::begin(repo, dedup.clone(), WriteOptions::default())?;
     if let Some(intent) = &intent {
@@ -129,7 +129,8 @@ fn with_intent(
     let Some(intent) = intent.take() else {
         return Err(Error::Defect("an intent was used twice"));
     };
-    let committed = repo.commit(Commit { intent, collection, dedup, written, snapshot })?;
+    let committed =
+        repo.commit(Commit { intent, collection: seen.collection, dedup, written, snapshot })?;
     figures.bytes_added = committed.written.bytes_stored;
     figures.blobs_new = committed.written.blobs_added;
     figures.bytes_new = committed.written.bytes_added;
@@ -184,8 +185,8 @@ fn find_parent(
     job: &Backup,
     selection: &[String],
     own: &SnapshotName,
+    names: &[SnapshotName],
 ) -> Result<Parent> {
-    let names = repo.newest_names()?;
     if names.contains(own) {
         return Err(Error::Superseded { snapshot: *own });
     }

@@ -8,9 +8,10 @@ use crate::digest::PackName;
 use crate::error::{Error, Malformed, Result};
 use crate::limits;
 use crate::seal::Purpose;
+use crate::store::ObjectMeta;
 use crate::wire::{Reader, Write};
 
-const PREFIX: &str = "gc/";
+const PREFIX: &str = "meta/gc/";
 
 /// The newest collection and what all unfinished ones have condemned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,9 +52,14 @@ impl Repo<Open> {
     /// # Errors
     /// `Damaged`, or the store's.
     pub fn collection(&self) -> Result<Collection> {
+        self.read_collection(&self.store.list(PREFIX)?)
+    }
+
+    /// The same from a listing that holds the records among others.
+    pub(super) fn read_collection(&self, rows: &[ObjectMeta]) -> Result<Collection> {
         let mut records: BTreeMap<u64, (bool, bool)> = BTreeMap::new();
-        for row in self.store.list(PREFIX)? {
-            let Some((number, what)) = row.key[PREFIX.len()..].split_once('/') else { continue };
+        for key in rows.iter().filter_map(|row| row.key.strip_prefix(PREFIX)) {
+            let Some((number, what)) = key.split_once('/') else { continue };
             let Ok(number) = number.parse() else { continue };
             let record = records.entry(number).or_default();
             record.0 |= what == "condemned";

@@ -12,12 +12,15 @@ use crate::index::{DedupIndex, PackEntry};
 use crate::limits;
 use crate::pack::pack_key;
 use crate::seal::Purpose;
-use crate::snapshot::{Snapshot, snapshot_key};
+use crate::snapshot::{SNAPSHOT_FOLDER, Snapshot, snapshot_key};
 use crate::store::PutOutcome;
+
+/// Where the marks of snapshots lie that must not be used.
+pub(super) const INVALID_FOLDER: &str = "meta/invalid/";
 
 /// What a session brings to its commit.
 pub struct Commit {
-    /// Its intent, which is renewed before and released after.
+    /// Its intent, which is released after.
     pub intent: Intent,
     /// The collection that it saw before it loaded the index.
     pub collection: Collection,
@@ -52,11 +55,12 @@ impl Repo<Open> {
         let Commit { intent, mut collection, dedup, mut written, mut snapshot } = commit;
         let mut rescued = Excluded::new();
         loop {
-            intent.renew(self)?;
             let now = self.collection()?;
             if now.generation == collection.generation {
                 break;
             }
+            // Only what was condemned is ever deleted, and not before our intent is gone or lapsed.
+            intent.renew(self)?;
             collection = now;
             let lost: Vec<PackEntry> = dedup
                 .relied_packs()
@@ -74,8 +78,9 @@ impl Repo<Open> {
         snapshot.counts.bytes_added = written.bytes_added;
         snapshot.counts.bytes_stored = written.bytes_stored;
         let (name, digest) = self.put_snapshot(&snapshot)?;
-        let relied = dedup.relied_packs().map(|pack| pack.name);
-        let relied = relied.filter(|name| !rescued.contains(name)).collect();
+        let reused = dedup.relied_packs().map(|pack| pack.name);
+        let reused = reused.filter(|name| !rescued.contains(name));
+        let relied = reused.chain(written.packs.iter().map(|(name, _)| *name)).collect();
         self.look_again(&name, collection.generation, relied)?;
         intent.release(self)?;
         Ok(Committed { name, digest, snapshot, written })
@@ -156,9 +161,9 @@ impl Repo<Open> {
     /// # Errors
     /// The store's.
     pub fn snapshot_names(&self) -> Result<Vec<SnapshotName>> {
-        let mut names = self.names_below("snapshots/")?;
-        names.extend(self.names_below(&mirror_key("snapshots/"))?);
-        for name in self.names_below("invalid/")? {
+        let mut names = self.names_below(SNAPSHOT_FOLDER)?;
+        names.extend(self.names_below(&mirror_key(SNAPSHOT_FOLDER))?);
+        for name in self.names_below(INVALID_FOLDER)? {
             names.remove(&name);
         }
         Ok(names.into_iter().collect())
@@ -197,5 +202,5 @@ impl Repo<Open> {
 }
 
 fn invalid_key(name: &SnapshotName) -> String {
-    format!("invalid/{name}")
+    format!("{INVALID_FOLDER}{name}")
 }

@@ -1,13 +1,14 @@
 //! Removing a snapshot. Its data stays until a collection finds that nothing else needs it.
 
-use super::{Open, Repo, mirror_key};
+use super::{Repo, mirror_key};
 use crate::digest::SnapshotName;
 use crate::error::Result;
 use crate::snapshot::snapshot_key;
 
-impl Repo<Open> {
+impl<S> Repo<S> {
     /// Removes a snapshot object and its copy. One that is gone is no error, so a removal that was
     /// stopped between the two is finished by asking again: until both are gone the snapshot is there.
+    /// Needs no key.
     ///
     /// # Errors
     /// The store's; `Denied` where credentials may not delete.

@@ -4,26 +4,27 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::{Excluded, Indexed, Open, Repo, fetch_all};
+use super::{Indexed, Open, Overview, Repo, fetch_all};
 use crate::digest::{ObjectHash, PackName};
 use crate::error::{Error, Result};
-use crate::index::{IndexBuilder, IndexObject, index_key};
+use crate::index::{INDEX_FOLDER, IndexBuilder, IndexObject, index_key};
 use crate::limits;
 use crate::pack::{PackRecord, TRAILER_BYTES, pack_key, parse_trailer, read_record};
 use crate::seal::Purpose;
 use crate::snapshot::Snapshot;
 
 impl Repo<Open> {
-    /// The index of what may be relied on: without the packs in `excluded`, and without those whose
-    /// index object is damaged.
+    /// The index of what may be relied on: without the packs that were condemned, and without those
+    /// whose index object is damaged.
     ///
     /// # Errors
     /// The store's; `Limit`.
-    pub fn index_for_writing(&self, excluded: &Excluded) -> Result<Repo<Indexed>> {
+    pub fn index_for_writing(&self, seen: &Overview) -> Result<Repo<Indexed>> {
         let mut builder = IndexBuilder::default();
-        for (_, object) in self.index_objects()? {
+        let condemned = &seen.collection.condemned;
+        for (_, object) in self.read_indexes(&seen.indexes)? {
             let Ok(object) = object else { continue };
-            for record in object.packs.iter().filter(|pack| !excluded.contains(&pack.name)) {
+            for record in object.packs.iter().filter(|pack| !condemned.contains(&pack.name)) {
                 // A record that contradicts itself is damage as well.
                 let _ = tolerate(builder.add(record))?;
             }
@@ -89,11 +90,16 @@ impl Repo<Open> {
 
     /// Every index object with what reading it gave. The outer error is the store's.
     pub(crate) fn index_objects(&self) -> Result<Vec<(ObjectHash, Result<IndexObject>)>> {
-        let prefix = "index/";
-        let rows = self.store.list(prefix)?;
-        let hashes = rows.iter().filter_map(|row| ObjectHash::from_hex(&row.key[prefix.len()..]));
-        let hashes: Vec<ObjectHash> = hashes.collect();
-        fetch_all(&*self.store, &hashes, |hash| match self.read_index(hash) {
+        let rows = self.store.list(INDEX_FOLDER)?;
+        let names = rows.iter().filter_map(|row| row.key.strip_prefix(INDEX_FOLDER));
+        self.read_indexes(&names.filter_map(ObjectHash::from_hex).collect::<Vec<_>>())
+    }
+
+    fn read_indexes(
+        &self,
+        hashes: &[ObjectHash],
+    ) -> Result<Vec<(ObjectHash, Result<IndexObject>)>> {
+        fetch_all(&*self.store, hashes, |hash| match self.read_index(hash) {
             Err(Error::Store(error)) if !error.permanent() => Err(Error::Store(error)),
             read => Ok((*hash, read)),
         })

@@ -1,6 +1,5 @@
 //! Making a repository: only where provably nothing is, and only by whoever comes first.
 
-use super::open::Unlock;
 use super::{Closed, Open, Repo, mirror_key};
 use crate::chunk::ChunkSizes;
 use crate::config::{CONFIG_KEY, Config, Features};
@@ -56,7 +55,7 @@ impl Repo<Closed> {
             // The winner's repository must not keep a slot that opens nothing of it.
             self.store.delete(&slot_key)?;
             self.store.delete(&mirror_key(&slot_key))?;
-            return Err(Error::AlreadyInitialised { found: self.configured_id()? });
+            return Err(Error::AlreadyInitialised { found: self.shown_id()? });
         }
         self.store.put_new(&mirror_key(CONFIG_KEY), &bytes)?;
         Ok(Repo {
@@ -70,7 +69,7 @@ impl Repo<Closed> {
         let Some(first) = rows.first() else { return Ok(()) };
         let has = |key: &str| rows.iter().any(|row| row.key == key);
         if has(CONFIG_KEY) || has(&mirror_key(CONFIG_KEY)) {
-            return Err(Error::AlreadyInitialised { found: self.configured_id()? });
+            return Err(Error::AlreadyInitialised { found: self.shown_id()? });
         }
         // Slots alone are what an initialisation leaves that died before its config, or one that is
         // going on: they are left alone, as they open nothing of the repository that comes.
@@ -82,9 +81,5 @@ impl Repo<Closed> {
             Some(row) => Error::ConfigLost { key: row.key.clone() },
             None => Error::NotEmpty { key: first.key.clone() },
         })
-    }
-
-    fn configured_id(&self) -> Result<RepoId> {
-        Ok(self.read_configs(&Unlock::default())?.0.repo)
     }
 }

@@ -39,8 +39,8 @@ pub struct Intent {
 #[derive(Clone, Copy)]
 struct Newest {
     serial: u64,
-    /// When it was put, by the clock of the store.
-    renewed_ms: i64,
+    /// When it was put, by the clock of the store; not asked before a renewal needs it.
+    renewed_ms: Option<i64>,
 }
 
 /// An intent that was found.
@@ -87,11 +87,10 @@ impl Repo<Open> {
         let mut name = [0; 16];
         self.state.random.fill(&mut name)?;
         let name = crate::digest::RepoId(name).to_string();
-        let newest = Newest { serial: 0, renewed_ms: 0 };
+        let newest = Newest { serial: 0, renewed_ms: None };
         let newest = Arc::new(Mutex::new(newest));
         let intent = Intent { writer: Arc::new(writer), name: name.into(), newest };
-        let renewed_ms = intent.put(self, 0)?;
-        *intent.newest() = Newest { serial: 0, renewed_ms };
+        intent.put(self, 0)?;
         Ok(intent)
     }
 
@@ -141,13 +140,18 @@ impl Intent {
     pub fn renew(&self, repo: &Repo<Open>) -> Result<()> {
         let mut newest = self.newest();
         let before = *newest;
+        let before_ms = match before.renewed_ms {
+            Some(at) => at,
+            None => self.time_of(repo, before.serial)?,
+        };
         let serial = before.serial + 1;
-        let renewed_ms = self.put(repo, serial)?;
-        *newest = Newest { serial, renewed_ms };
-        let late = renewed_ms.saturating_sub(before.renewed_ms) - limits::INTENT_LAPSE_MS;
+        self.put(repo, serial)?;
+        let renewed_ms = self.time_of(repo, serial)?;
+        *newest = Newest { serial, renewed_ms: Some(renewed_ms) };
+        let late = renewed_ms.saturating_sub(before_ms) - limits::INTENT_LAPSE_MS;
         if late > 0 {
             // The times stay apart: whoever renews after this must not find it alive again.
-            newest.renewed_ms = before.renewed_ms;
+            newest.renewed_ms = Some(before_ms);
             return Err(Error::IntentLapsed { hours: late / 3_600_000 });
         }
         Self::drop_object(repo, &self.key(before.serial))
@@ -170,8 +174,17 @@ impl Intent {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts one object and returns its time at the store.
-    fn put(&self, repo: &Repo<Open>, serial: u64) -> Result<i64> {
+    /// When an object of this intent was put, by the clock of the store. Only a collector takes one
+    /// away that its writer has not replaced, and only a lapsed one.
+    fn time_of(&self, repo: &Repo<Open>, serial: u64) -> Result<i64> {
+        match repo.store.stat(&self.key(serial)) {
+            Ok(found) => Ok(found.modified_ms),
+            Err(error) if error.is_not_found() => Err(Error::IntentLapsed { hours: 0 }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn put(&self, repo: &Repo<Open>, serial: u64) -> Result<()> {
         let key = self.key(serial);
         let bytes = repo.seal_object(Purpose::Intent, Some(&key), |out| self.writer.encode(out))?;
         if repo.store.put_new(&key, &bytes)? == PutOutcome::Exists {
@@ -182,7 +195,7 @@ impl Intent {
                 return Err(Error::binding(key, "is the intent of another writer"));
             }
         }
-        Ok(repo.store.stat(&key)?.modified_ms)
+        Ok(())
     }
 
     fn drop_object(repo: &Repo<Open>, key: &str) -> Result<()> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::open::{FoundSlot, read_slots};
+use super::open::{FoundSlot, all_slot_names, read_slots};
 use super::{Closed, Open, Repo, mirror_key};
 use crate::digest::ObjectHash;
 use crate::error::{Error, Result};
@@ -121,7 +121,7 @@ impl Repo<Open> {
     }
 
     fn own_slots(&self) -> Result<Vec<(ObjectHash, Slot)>> {
-        let found = read_slots(&*self.store)?.into_iter();
+        let found = read_slots(&*self.store, all_slot_names(&*self.store)?)?.into_iter();
         let readable = found.filter_map(|FoundSlot { name, slot }| Some((name, slot.ok()?)));
         Ok(readable.filter(|(_, slot)| slot.repo == self.id()).collect())
     }
@@ -146,7 +146,7 @@ impl Repo<Closed> {
     /// # Errors
     /// The store's.
     pub fn slot_names(&self) -> Result<Vec<ObjectHash>> {
-        Ok(read_slots(&*self.store)?.into_iter().map(|found| found.name).collect())
+        Ok(all_slot_names(&*self.store)?.into_iter().collect())
     }
 }
 

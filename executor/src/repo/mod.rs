@@ -26,6 +26,7 @@ mod keys;
 mod ls;
 mod object;
 mod open;
+mod overview;
 mod readback;
 mod reader;
 mod references;
@@ -43,7 +44,7 @@ pub use intent::{FoundIntent, Intent, Writer};
 pub use keys::SlotInfo;
 pub use ls::{find, ls};
 pub use open::Unlock;
-
+pub use overview::Overview;
 pub use reader::{BlobReader, OpenedBlock};
 pub use references::Trees;
 pub use restore::restore;
@@ -161,10 +162,13 @@ impl Repo<Indexed> {
     }
 }
 
+/// Where second copies lie.
+const MIRROR_FOLDER: &str = "mirror/";
+
 /// Where the second copy of an object lies: config, keys, snapshots, packs of trees and lists.
 #[must_use]
 pub fn mirror_key(key: &str) -> String {
-    format!("mirror/{key}")
+    format!("{MIRROR_FOLDER}{key}")
 }
 
 /// Packs that count as absent.
@@ -172,14 +176,13 @@ pub type Excluded = HashSet<PackName>;
 
 /// Whether only a repository has objects of that name.
 fn is_repository_key(key: &str) -> bool {
-    let key = key.strip_prefix("mirror/").unwrap_or(key);
-    let folders =
-        ["keys/", "packs/", "index/", "snapshots/", "intents/", "gc/", "reports/", "invalid/"];
+    let key = key.strip_prefix(MIRROR_FOLDER).unwrap_or(key);
+    let folders = ["keys/", "packs/", "meta/", "intents/", "reports/"];
     key == crate::config::CONFIG_KEY || folders.iter().any(|folder| key.starts_with(folder))
 }
 
 fn is_slot_key(key: &str) -> bool {
-    key.strip_prefix("mirror/").unwrap_or(key).starts_with("keys/")
+    key.strip_prefix(MIRROR_FOLDER).unwrap_or(key).starts_with("keys/")
 }
 
 /// Runs `read` over all items with as many at once as the store likes; results are in order.

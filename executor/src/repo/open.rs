@@ -1,9 +1,10 @@
 //! Opening a repository: config, key slots, passphrase. Each way to fail has its own error, because
 //! each asks something else of whoever reads it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Closed, Open, Repo, mirror_key};
+use super::{Closed, MIRROR_FOLDER, Open, Repo, mirror_key};
 use crate::config::{CONFIG_KEY, Config, Use};
 use crate::digest::{ObjectHash, RepoId};
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::keys::{Bundle, Keys};
 use crate::limits;
 use crate::seal::Random;
 use crate::slot::{Slot, Unlocked, slot_key};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// What the caller knows and wants.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +25,29 @@ pub struct Unlock {
 
 /// A config with the bytes that its MAC covers.
 type ReadConfig = (Config, Vec<u8>);
+
+/// Where first objects lie, and where their copies do.
+const FIRST: [&str; 1] = [""];
+const BOTH: [&str; 2] = ["", MIRROR_FOLDER];
+
+/// What a place shows of a repository before any key is known.
+#[derive(Default)]
+struct Sight {
+    configs: Vec<ReadConfig>,
+    /// Why the first config that is there cannot be read.
+    damage: Option<Error>,
+    /// Whether no config was there.
+    absent: bool,
+    slots: BTreeSet<ObjectHash>,
+}
+
+impl Sight {
+    /// What opening depends on.
+    fn names(&self) -> (BTreeSet<Vec<u8>>, bool, BTreeSet<ObjectHash>) {
+        let configs = self.configs.iter().map(|(_, bytes)| bytes.clone()).collect();
+        (configs, self.absent, self.slots.clone())
+    }
+}
 
 /// A slot that was found, and what reading it gave.
 pub(super) struct FoundSlot {
@@ -39,15 +63,32 @@ impl Open {
 }
 
 impl Repo<Closed> {
-    /// Opens the repository that is here.
+    /// Opens the repository that is here. The copies are looked at only when the first objects do not
+    /// do: every request of a store costs.
     ///
     /// # Errors
     /// `NoRepository`, `ConfigLost`, `RepositoryReplaced`, `Unsupported`, `NoKeySlot`,
     /// `WrongPassphrase`, `KeySlotDamaged`, `KeySlotTampered`, `KdfRefused`, `Damaged`, or the store's.
     pub fn open(&self, passphrase: &[u8], unlock: Unlock) -> Result<Repo<Open>> {
-        let (_, configs) = self.read_configs(&unlock)?;
+        let first = self.look(&FIRST)?;
+        let shown = first.names();
+        match self.open_from(first, passphrase, unlock) {
+            Err(error) => {
+                let both = self.look(&BOTH)?;
+                if both.names() == shown {
+                    return Err(error);
+                }
+                self.open_from(both, passphrase, unlock)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_from(&self, sight: Sight, passphrase: &[u8], unlock: Unlock) -> Result<Repo<Open>> {
+        let slots = sight.slots.clone();
+        let (_, configs) = self.agree(sight, &unlock)?;
         let ids: Vec<RepoId> = configs.iter().map(|(config, _)| config.repo).collect();
-        let bundle = self.unlock_any(passphrase, &ids)?;
+        let bundle = self.unlock_any(slots, passphrase, &ids)?;
         let keys = Keys::new(&bundle);
         let authentic = configs.into_iter().find(|(config, bytes)| {
             Config::is_authentic(bytes, &keys) && config.immutable_hash() == bundle.config_hash
@@ -65,33 +106,45 @@ impl Repo<Closed> {
         Ok(Repo { store: self.store.clone(), state })
     }
 
-    /// Config and copy as far as they can be read. The first is the one to believe until keys say more.
-    pub(super) fn read_configs(&self, unlock: &Unlock) -> Result<(Config, Vec<ReadConfig>)> {
-        let mut configs: Vec<ReadConfig> = Vec::new();
-        let mut first_error = None;
-        let mut absent = 0;
-        for key in [CONFIG_KEY.to_owned(), mirror_key(CONFIG_KEY)] {
+    /// Config and slots below these folders, as far as they can be read.
+    fn look(&self, folders: &[&str]) -> Result<Sight> {
+        let mut sight = Sight { absent: true, ..Sight::default() };
+        for folder in folders {
+            let key = format!("{folder}{CONFIG_KEY}");
             let read = self.store.get(&key, limits::CONFIG_MAX_BYTES as u64);
             match read.map_err(Error::from).and_then(|bytes| {
                 let config = Config::parse(&key, &bytes)?;
                 Ok((config, bytes))
             }) {
-                Ok(config) => configs.push(config),
-                Err(Error::Store(error)) if error.is_not_found() => absent += 1,
-                Err(error) => drop(first_error.get_or_insert(error)),
+                Ok(config) => sight.configs.push(config),
+                Err(Error::Store(error)) if error.is_not_found() => continue,
+                Err(error) => drop(sight.damage.get_or_insert(error)),
             }
+            sight.absent = false;
         }
+        sight.slots = slot_names(&*self.store, folders)?;
+        Ok(sight)
+    }
+
+    /// The identity that config and copy show.
+    pub(super) fn shown_id(&self) -> Result<RepoId> {
+        Ok(self.agree(self.look(&BOTH)?, &Unlock::default())?.0.repo)
+    }
+
+    /// The config to believe until keys say more, and all that can be read.
+    fn agree(&self, sight: Sight, unlock: &Unlock) -> Result<(Config, Vec<ReadConfig>)> {
+        let Sight { mut configs, damage, absent, .. } = sight;
         // A copy with the expected identity is believed before a damaged first one.
         if let Some(expected) = unlock.expected {
             configs.sort_by_key(|(config, _)| config.repo != expected);
         }
-        match (configs.first(), first_error) {
+        match (configs.first(), damage) {
             (Some((config, _)), _) => match unlock.expected.filter(|id| *id != config.repo) {
                 Some(expected) => Err(Error::RepositoryReplaced { expected, found: config.repo }),
                 None => Ok((config.clone(), configs)),
             },
             (None, Some(error)) => Err(error),
-            (None, None) if absent == 2 => Err(self.explain_absence()?),
+            (None, None) if absent => Err(self.explain_absence()?),
             (None, None) => Err(Error::NoRepository),
         }
     }
@@ -107,11 +160,16 @@ impl Repo<Closed> {
 
     /// The secrets, by the first slot that opens; of several objects of one slot, as an interrupted
     /// rotation leaves them, the one with the most epochs.
-    fn unlock_any(&self, passphrase: &[u8], ids: &[RepoId]) -> Result<Bundle> {
+    fn unlock_any(
+        &self,
+        slots: BTreeSet<ObjectHash>,
+        passphrase: &[u8],
+        ids: &[RepoId],
+    ) -> Result<Bundle> {
         let mut first_error = None;
         let mut tried = 0;
         let mut best: Option<([u8; 32], Bundle)> = None;
-        for FoundSlot { name, slot } in read_slots(&*self.store)? {
+        for FoundSlot { name, slot } in read_slots(&*self.store, slots)? {
             let slot = match slot {
                 // Left behind by an initialisation that lost against another.
                 Ok(slot) if !ids.contains(&slot.repo) => continue,
@@ -148,10 +206,15 @@ impl Repo<Closed> {
     }
 }
 
-/// All key slots, by name; the copy serves where the first is damaged or gone.
-pub(super) fn read_slots(store: &dyn crate::store::Store) -> Result<Vec<FoundSlot>> {
-    let mut names = std::collections::BTreeSet::new();
-    for prefix in ["keys/".to_owned(), mirror_key("keys/")] {
+/// Names of the key slots that either copy shows.
+pub(super) fn all_slot_names(store: &dyn Store) -> Result<BTreeSet<ObjectHash>> {
+    slot_names(store, &BOTH)
+}
+
+fn slot_names(store: &dyn Store, folders: &[&str]) -> Result<BTreeSet<ObjectHash>> {
+    let mut names = BTreeSet::new();
+    for folder in folders {
+        let prefix = format!("{folder}keys/");
         for row in store.list(&prefix)? {
             names.extend(ObjectHash::from_hex(&row.key[prefix.len()..]));
         }
@@ -160,14 +223,16 @@ pub(super) fn read_slots(store: &dyn crate::store::Store) -> Result<Vec<FoundSlo
         let (limit, found) = (limits::SLOTS_MAX as u64, names.len() as u64);
         return Err(Error::Limit { what: "key slots", limit, found });
     }
+    Ok(names)
+}
+
+/// These key slots; the copy serves where the first is damaged or gone.
+pub(super) fn read_slots(store: &dyn Store, names: BTreeSet<ObjectHash>) -> Result<Vec<FoundSlot>> {
     names.into_iter().map(|name| Ok(FoundSlot { name, slot: read_slot(store, &name)? })).collect()
 }
 
 /// The outer error is the store's: it says nothing about the slot.
-fn read_slot(
-    store: &dyn crate::store::Store,
-    name: &ObjectHash,
-) -> Result<Result<Slot, Error>, StoreError> {
+fn read_slot(store: &dyn Store, name: &ObjectHash) -> Result<Result<Slot, Error>, StoreError> {
     let key = slot_key(name);
     for key in [mirror_key(&key), key].iter().rev() {
         match store.get(key, limits::SLOT_MAX_BYTES as u64) {

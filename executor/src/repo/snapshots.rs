@@ -1,7 +1,5 @@
 //! Lists snapshots and finds the one that a name means.
 
-use std::collections::BTreeSet;
-
 use super::{Open, Repo};
 use crate::digest::SnapshotName;
 use crate::error::{Error, Result};
@@ -10,10 +8,6 @@ use crate::snapshot::Snapshot;
 
 /// How the selection of a snapshot names its sources; see `docs/format.md`, "Trees".
 const SOURCE_RULE: &str = "source ";
-
-/// Where the second copies of snapshots and the marks of invalid ones are.
-const PREFIX: &str = "snapshots/";
-const INVALID: &str = "invalid/";
 
 /// All snapshots of a repository.
 #[derive(Debug, Default)]
@@ -72,20 +66,6 @@ impl Repo<Open> {
         }
         Ok((first, self.load_snapshot(&first)?))
     }
-
-    /// Names of valid snapshots, newest first by the clock of the store.
-    pub(super) fn newest_names(&self) -> Result<Vec<SnapshotName>> {
-        let mut rows = self.store.list(PREFIX)?;
-        rows.sort_by_key(|row| std::cmp::Reverse(row.modified_ms));
-        let invalid: BTreeSet<_> =
-            self.store.list(INVALID)?.iter().filter_map(|row| name_of(&row.key)).collect();
-        let names = rows.iter().filter_map(|row| name_of(&row.key));
-        Ok(names.filter(|name| !invalid.contains(name)).collect())
-    }
-}
-
-fn name_of(key: &str) -> Option<SnapshotName> {
-    SnapshotName::from_hex(key.rsplit('/').next()?)
 }
 
 /// The rule of a selection that names a source.

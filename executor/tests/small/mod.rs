@@ -73,8 +73,8 @@ pub fn small_blobs() -> Vec<(Kind, Vec<u8>)> {
 /// One whole session; every step may fail.
 pub fn backup(repo: &Repo<Open>, name: &str, blobs: &[(Kind, Vec<u8>)]) -> Result<Committed> {
     let intent = repo.put_intent(Writer { session: name.into(), ..Writer::default() })?;
-    let collection = repo.collection()?;
-    let indexed = repo.index_for_writing(&collection.condemned)?;
+    let seen = repo.overview()?;
+    let indexed = repo.index_for_writing(&seen)?;
     let dedup = Arc::new(DedupIndex::new(indexed.index().clone()));
     let options = WriteOptions { compression: Compression::Zstd(3), ..WriteOptions::default() };
     let session = WriteSession::begin(repo, dedup.clone(), options)?;
@@ -90,7 +90,7 @@ pub fn backup(repo: &Repo<Open>, name: &str, blobs: &[(Kind, Vec<u8>)]) -> Resul
     let written = session.finish()?;
     let (session, component) = (name.to_owned(), "dump".to_owned());
     let snapshot = Snapshot { session, component, roots, ..Snapshot::default() };
-    repo.commit(Commit { intent, collection, dedup, written, snapshot })
+    repo.commit(Commit { intent, collection: seen.collection, dedup, written, snapshot })
 }
 
 /// Reads everything that a restore would. `Ok` means: every byte is right.

@@ -23,7 +23,7 @@ use holdfast_executor::run;
 use holdfast_executor::store::open_url;
 
 /// Requests of a backup besides one for each tree block of the parent and each index object.
-pub const FIXED_REQUESTS: u64 = 21;
+pub const FIXED_REQUESTS: u64 = 12;
 
 /// A moment in 2026, in nanoseconds; added to real elapsed time so that files are older than the racy window.
 pub fn now() -> i64 {
@@ -211,7 +211,7 @@ impl Bench {
     }
 
     pub fn index_objects(&self) -> u64 {
-        self.open().store().list("index/").unwrap().len() as u64
+        self.open().store().list("meta/index/").unwrap().len() as u64
     }
 }
 

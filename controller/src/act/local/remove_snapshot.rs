@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use holdfast_engine::{Command, EffectId, Failure, Outcome, Uid, backup, snapshot};
 use holdfast_eventlog::Ledger;
-use holdfast_executor::repo::mirror_key;
-use holdfast_executor::store::{SharedStore, StoreError};
+use holdfast_executor::digest::SnapshotName;
+use holdfast_executor::repo::Repo;
 
 use super::repository::SNAPSHOTS;
 use super::{Local, place};
@@ -54,10 +54,9 @@ fn find(local: &Local, ledger: &Ledger, uid: Uid) -> Result<Option<Doomed>, Fail
 
 fn carry_out(doomed: &Doomed) -> Result<(), Failure> {
     if !doomed.commits.is_empty() {
-        let store = place::store(&doomed.directory)?;
-        for commit in &doomed.commits {
-            delete(&store, &format!("snapshots/{commit}"))?;
-            delete(&store, &mirror_key(&format!("snapshots/{commit}")))?;
+        let repo = Repo::at(place::store(&doomed.directory)?);
+        for commit in doomed.commits.iter().filter_map(|commit| SnapshotName::from_hex(commit)) {
+            repo.forget(&commit).map_err(|error| failed(error.to_string()))?;
         }
     }
     // The commits first: a description without data would promise what is gone.
@@ -65,13 +64,6 @@ fn carry_out(doomed: &Doomed) -> Result<(), Failure> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(failed(error.to_string()))
         }
-        _ => Ok(()),
-    }
-}
-
-fn delete(store: &SharedStore, key: &str) -> Result<(), Failure> {
-    match store.delete(key) {
-        Err(error) if !StoreError::is_not_found(&error) => Err(failed(error.to_string())),
         _ => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use super::CheckReport;
 use crate::error::Result;
 use crate::limits;
-use crate::repo::{Open, Repo, mirror_key};
+use crate::repo::{MIRROR_FOLDER, Open, Repo, mirror_key};
 use crate::store::PutOutcome;
 
 impl Repo<Open> {
@@ -15,7 +15,7 @@ impl Repo<Open> {
     pub fn put_missing_copies(&self, report: &CheckReport) -> Result<u64> {
         let mut put = 0;
         for key in &report.single_copies {
-            let other = match key.strip_prefix("mirror/") {
+            let other = match key.strip_prefix(MIRROR_FOLDER) {
                 Some(first) => first.to_owned(),
                 None => mirror_key(key),
             };

@@ -36,7 +36,8 @@ impl Repo<Open> {
         report: &mut CheckReport,
     ) -> Result<()> {
         let stored: BTreeMap<PackName, u64> = self.list_packs()?.into_iter().collect();
-        let damaged_index = report.findings.iter().any(|f| f.object.starts_with("index/"));
+        let damaged_index =
+            report.findings.iter().any(|f| f.object.starts_with(crate::index::INDEX_FOLDER));
         for (name, size) in &stored {
             if packs.records.contains_key(name) {
                 continue;
