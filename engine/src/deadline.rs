@@ -116,7 +116,9 @@ fn of_backup(state: &State, backup: &Backup) -> Vec<(Timestamp, Due)> {
     let session = backup.uid;
     let mut due = Vec::new();
     due.extend(expiry(backup).map(|when| (when, Due::ExpireBackup { session })));
-    if backup.retried_by.is_none() {
+    let configuration = state.configurations.get(&backup.configuration);
+    // A retry would be refused while its configuration goes: it must not be due until that is gone.
+    if backup.retried_by.is_none() && configuration.is_some_and(|known| !known.deleting) {
         due.extend(backup.retry_at.map(|when| (when, Due::RetryBackup { session })));
     }
     if backup.step == Step::Queued {

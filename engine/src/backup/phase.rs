@@ -102,6 +102,8 @@ pub fn next(step: Step, event: &Event) -> Result<Step, IllegalStep> {
         (Step::Retaining, E::RetentionApplied { .. }) => Ok(Step::Retaining),
 
         (Step::Retaining, E::DeadlineExceeded { .. }) => Ok(Step::Retaining),
+        // Who comes to stop it finds nothing left to stop.
+        (Step::Retaining, E::Cancelled { .. }) => Err(IllegalStep { step, event: name(event) }),
         (_, E::DeadlineExceeded { .. } | E::Cancelled { .. }) if going => Ok(Step::Closing),
         (Step::Retaining, E::MetricsPushed { .. }) => Ok(Step::Finished),
         (Step::Finished, E::RetryScheduled { .. } | E::Retried { .. }) => Ok(Step::Finished),
@@ -222,11 +224,14 @@ fn name(event: &Event) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::{String, ToString};
+    use alloc::vec;
     use alloc::vec::Vec;
 
     use super::*;
+    use crate::backup::{Component, Frozen, Trigger, Worker};
     use crate::ids::{Key, TypedRef, Uid};
-    use crate::time::Timestamp;
+    use crate::time::{Millis, Timestamp};
 
     fn snapshots(letters: &str) -> Vec<SnapshotSummary> {
         letters
@@ -269,6 +274,24 @@ mod tests {
             ("SSS", end, Phase::Succeeded),
             ("", &[(SnapshotsEnsured, false), (MetricsPushed, true)], Phase::Failed),
             ("SSS", &[(MetricsPushed, false)], Phase::Failed),
+            // Nothing is final before the final step, however the snapshots ended.
+            ("SSS", &[], Phase::Running),
+            ("FFF", &[], Phase::Running),
+            // An executor that failed before the final step shows what the snapshots show.
+            ("PPP", &[(Type::BackupExecutorEnsured, false)], Phase::Pending),
+            // No snapshot and nothing bad: Pending is final.
+            ("", end, Phase::Pending),
+            ("PPP", end, Phase::Pending),
+            ("SR", end, Phase::Running),
+            // The retention's own executor and lost deadlines are no row of the table.
+            (
+                "S",
+                &[(Type::RetentionPolicyExecutorEnsured, false), (MetricsPushed, true)],
+                Phase::Succeeded,
+            ),
+            ("S", &[(Type::DeadlineExceeded, true), (MetricsPushed, true)], Phase::Succeeded),
+            ("S", &[(Type::SnapshotCleanupIncomplete, true), (MetricsPushed, true)], Phase::Failed),
+            ("S", &[(Type::SnapshotCleanupIncomplete, true)], Phase::Running),
         ];
         for (letters, conditions, expected) in cases {
             assert_eq!(
@@ -307,12 +330,159 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_session_takes_no_work() {
+    fn words_of_the_status() {
+        for (phase, word, completed) in [
+            (Phase::Pending, "Pending", false),
+            (Phase::Running, "Running", false),
+            (Phase::Succeeded, "Succeeded", true),
+            (Phase::Failed, "Failed", true),
+            (Phase::Skipped, "Skipped", true),
+        ] {
+            assert_eq!((phase.as_str(), phase.is_completed()), (word, completed));
+        }
+    }
+
+    const STEPS: [(Step, char); 10] = [
+        (Step::Created, 'c'),
+        (Step::Queued, 'q'),
+        (Step::Preparing, 'p'),
+        (Step::Surveying, 's'),
+        (Step::Planning, 'l'),
+        (Step::Working, 'w'),
+        (Step::Closing, 'o'),
+        (Step::Retaining, 'r'),
+        (Step::Skipped, 'k'),
+        (Step::Finished, 'f'),
+    ];
+
+    /// Every event; hooks once for each stage and outcome, because they differ by them. Behind it the
+    /// steps that it leads to from those of [`STEPS`], in their order; a dot is illegal.
+    fn table() -> Vec<(Event, &'static str)> {
+        [beginning(), ending()].concat()
+    }
+
+    /// Up to the hooks.
+    fn beginning() -> Vec<(Event, &'static str)> {
         let uid = Uid::default();
-        let event = Event::AttemptStarted { uid, component: "dump".into(), number: 2 };
-        let refused = next(Step::Finished, &event).unwrap_err();
-        assert_eq!(refused, IllegalStep { step: Step::Finished, event: "AttemptStarted" });
-        assert!(next(Step::Skipped, &Event::MetricsPushed { uid }).is_err());
-        assert!(next(Step::Queued, &Event::Archived { uid }).is_err());
+        let text = || String::from("x");
+        let run = |stage| Run { stage, index: 0, number: 1 };
+        let (pre, post) = (Stage::Pre, Stage::Post);
+        let good = || Outcome::Succeeded;
+        let bad = || Outcome::Failed(crate::testing::failure("X"));
+        let finished = |stage, outcome| Event::HooksFinished { uid, stage, outcome };
+        let ended = |stage, outcome| Event::HookEnded { uid, run: run(stage), outcome };
+        vec![
+            (
+                Event::Created {
+                    uid,
+                    key: Key::default(),
+                    configuration: uid,
+                    session: text(),
+                    trigger: Trigger::Manual,
+                    retry_left: 0,
+                    timeout: None,
+                },
+                "..........",
+            ),
+            (Event::Skipped { uid, reason: text() }, "kk........"),
+            (Event::Queued { uid, behind: uid, until: None }, "qq........"),
+            (Event::Started { uid, deadline: None, frozen: Frozen::default() }, "pp........"),
+            (Event::SnapshotsEnsured { uid, total: 1 }, "..s......."),
+            (Event::SnapshotsNotEnsured { uid, message: text() }, "..o......."),
+            (Event::Surveyed { uid, components: 1 }, "...l......"),
+            (Event::ComponentPlanned { uid, component: component() }, "....l....."),
+            (Event::HookStarted { uid, run: run(pre) }, "....l....."),
+            (Event::HookStarted { uid, run: run(post) }, ".....oo..."),
+            (ended(pre, good()), "....l.o..."),
+            (ended(pre, bad()), "....l.o..."),
+            (ended(post, good()), "......o..."),
+            (ended(post, bad()), "......o..."),
+            (finished(pre, good()), "....l.o..."),
+            (finished(pre, bad()), "....o.o..."),
+            (finished(post, good()), "......o..."),
+            (finished(post, bad()), "......o..."),
+        ]
+    }
+
+    /// From the work on.
+    fn ending() -> Vec<(Event, &'static str)> {
+        let uid = Uid::default();
+        let text = || String::from("x");
+        let (repository, policy) = (uid, Key::default());
+        vec![
+            (Event::AttemptStarted { uid, component: text(), number: 1 }, "....ww...."),
+            (
+                Event::WorkerObserved {
+                    uid,
+                    component: text(),
+                    number: 1,
+                    worker: Worker { job: uid, pod: uid },
+                },
+                ".....w....",
+            ),
+            (Event::ExecutorEnsured { uid }, ".....w...."),
+            (Event::ExecutorNotEnsured { uid, message: text() }, "...oowo..."),
+            (
+                Event::ComponentEnded {
+                    uid,
+                    component: text(),
+                    number: 1,
+                    outcome: Outcome::Succeeded,
+                    duration: Millis(0),
+                },
+                ".....wo...",
+            ),
+            (Event::DeadlineExceeded { uid }, "..ooooor.."),
+            (Event::Cancelled { uid, reason: text() }, "..ooooo..."),
+            (
+                Event::RetentionStarted { uid, repository, policy: policy.clone(), removing: 0 },
+                ".....rrr..",
+            ),
+            (Event::RetentionApplied { uid, repository }, ".......r.."),
+            (Event::RetentionFailed { uid, repository, policy, message: text() }, ".....rrr.."),
+            (Event::HistoryCleaned { uid }, ".....rrr.."),
+            (Event::MetricsPushed { uid }, ".......f.."),
+            (Event::RetryScheduled { uid, at: Timestamp(0) }, ".........f"),
+            (Event::Retried { uid, by: uid }, ".........f"),
+            (Event::Archived { uid }, "........kf"),
+        ]
+    }
+
+    fn component() -> Component {
+        Component {
+            name: "dump".into(),
+            driver: crate::dependency::Driver::Restic,
+            task: String::new(),
+            params: vec![],
+            pod: String::new(),
+            node: String::new(),
+            volumes: vec![],
+        }
+    }
+
+    #[test]
+    fn every_event_at_every_step() {
+        for (event, expected) in table() {
+            let found: String = STEPS
+                .iter()
+                .map(|(step, _)| match next(*step, &event) {
+                    Ok(after) => STEPS.iter().find(|(known, _)| *known == after).unwrap().1,
+                    Err(illegal) => {
+                        assert_eq!(illegal, IllegalStep { step: *step, event: name(&event) });
+                        '.'
+                    }
+                })
+                .collect();
+            assert_eq!(found, expected, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn an_illegal_pair_says_what_cannot_happen_to_whom() {
+        let illegal = next(Step::Finished, &Event::ExecutorEnsured { uid: Uid::default() });
+        assert_eq!(
+            illegal.unwrap_err().to_string(),
+            "ExecutorEnsured cannot happen to a session that is Finished"
+        );
     }
 }

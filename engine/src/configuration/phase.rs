@@ -110,3 +110,161 @@ pub fn backend_problem(known: &impl Known, backend: &ChosenBackend) -> Option<St
         .is_none()
         .then(|| format!("RetentionPolicy {} not found", backend.retention))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::*;
+    use crate::configuration::Backend;
+    use crate::dependency::state::secret;
+    use crate::outcome::Outcome;
+    use crate::storage::Command;
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{APP, World, broken, named};
+    use crate::{Timestamp, retention};
+
+    fn app(world: &World) -> (Phase, Option<String>) {
+        let configuration = &world.state.configurations[&APP];
+        (phase(&world.state, configuration), unready(&world.state, configuration))
+    }
+
+    /// What is done to a Ready world, and what its configuration says then.
+    fn case(change: impl FnOnce(&mut World), expected: Phase, why: &str) {
+        let mut world = World::ready();
+        assert_eq!(app(&world), (Phase::Ready, None));
+        change(&mut world);
+        assert_eq!(app(&world), (expected, Some(why.to_string())));
+    }
+
+    #[test]
+    fn every_row_with_its_reason() {
+        let facts = |world: &mut World, kind, problem: Option<&str>| {
+            let app = world.state.configurations.get_mut(&APP).unwrap();
+            app.conditions.state(Timestamp(1), kind, problem);
+        };
+        case(
+            |world| facts(world, Type::ValidationPassed, Some("it is odd")),
+            Phase::Invalid,
+            "it is odd",
+        );
+        case(
+            |world| drop(world.forget(&given::target())),
+            Phase::NotReady,
+            "target StatefulSet demo/db not found",
+        );
+        case(
+            |world| world.state.storages.clear(),
+            Phase::NotReady,
+            "BackupStorage demo/store not found",
+        );
+        case(
+            |world| {
+                world.declare_storage("store", given::storage("elsewhere"));
+            },
+            Phase::NotReady,
+            "BackupStorage demo/store: spec.storage: it cannot move while repositories lie in it",
+        );
+        case(
+            |world| {
+                world.ask(retention::Command::Delete { uid: named("retention/keep") });
+            },
+            Phase::NotReady,
+            "RetentionPolicy demo/keep not found",
+        );
+    }
+
+    #[test]
+    fn a_storage_needs_its_secret_also_after_it_was_checked() {
+        case(
+            |world| {
+                let mut spec = given::storage("store");
+                spec.secret = Some(key("credentials"));
+                world.declare_storage("store", spec);
+                world.answer_backends();
+            },
+            Phase::NotReady,
+            "BackupStorage demo/store: Secret demo/credentials not found",
+        );
+        case(
+            |world| {
+                world.declare_storage("store", given::storage("store"));
+                let uid = named("storage/store");
+                let effect = world.find(|_| true).unwrap();
+                let outcome = broken("AccessDenied");
+                world.ask(Command::BackendReported { uid, effect, outcome });
+            },
+            Phase::NotReady,
+            "BackupStorage demo/store: it went wrong",
+        );
+        let mut world = World::ready();
+        let mut spec = given::storage("store");
+        spec.secret = Some(key("credentials"));
+        world.observe(secret(&key("credentials")), given::passphrase(1, None));
+        world.declare_storage("store", spec);
+        world.answer_backends();
+        assert_eq!(app(&world), (Phase::Ready, None));
+    }
+
+    #[test]
+    fn every_session_needs_its_trigger_and_every_backend_its_references() {
+        let mut world = World::furnished();
+        world.declare_storage("store", given::storage("store"));
+        world.answer_backends();
+        world.declare_retention("keep", given::retention(2));
+        let sessions = vec![given::session("nightly"), given::session("weekly")];
+        let mut spec = given::configuration(sessions);
+        world.declare(&spec);
+        let not_yet = |name| Some(format!("session {name}: its schedule is not set up yet"));
+        assert_eq!(app(&world), (Phase::NotReady, not_yet("nightly")));
+        let report = |session: &str, outcome| crate::configuration::Command::SchedulerReported {
+            uid: APP,
+            session: session.into(),
+            outcome,
+        };
+        world.ask(report("nightly", Outcome::Succeeded));
+        assert_eq!(app(&world), (Phase::NotReady, not_yet("weekly")));
+        world.ask(report("weekly", broken("Forbidden")));
+        assert_eq!(app(&world), (Phase::NotReady, Some("session weekly: it went wrong".into())));
+        world.ask(report("weekly", Outcome::Succeeded));
+        assert_eq!(app(&world), (Phase::Ready, None));
+
+        spec.backends.push(Backend { name: "open".into(), storage: None, retention: None });
+        world.declare(&spec);
+        assert_eq!(app(&world).0, Phase::Invalid);
+        // Before it is validated nothing is known.
+        let app_mut = world.state.configurations.get_mut(&APP).unwrap();
+        app_mut.conditions = crate::condition::Conditions::default();
+        assert_eq!(app(&world), (Phase::NotReady, Some("it has not been validated yet".into())));
+        let app_mut = world.state.configurations.get_mut(&APP).unwrap();
+        app_mut.conditions.state(Timestamp(1), Type::ValidationPassed, None);
+        assert_eq!(
+            app(&world),
+            (Phase::NotReady, Some("a backend has no storage or no retention policy".into()))
+        );
+    }
+
+    #[test]
+    fn without_a_target_it_counts_as_found() {
+        let mut world = World::furnished();
+        let mut spec = given::configuration(vec![given::session("nightly")]);
+        spec.target = None;
+        world.serve(&spec);
+        assert_eq!(app(&world), (Phase::Ready, None));
+        assert!(is_target_found(&world.state, &world.state.configurations[&APP]));
+    }
+
+    #[test]
+    fn repositories_are_not_consulted() {
+        let mut world = World::ready();
+        world.state.repositories.clear();
+        assert_eq!(app(&world), (Phase::Ready, None));
+    }
+
+    #[test]
+    fn words_of_the_status() {
+        let words = [Phase::NotReady, Phase::Ready, Phase::Invalid].map(Phase::as_str);
+        assert_eq!(words, ["NotReady", "Ready", "Invalid"]);
+    }
+}

@@ -240,9 +240,15 @@ fn name(event: &Event) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::{String, ToString};
+    use alloc::vec;
+    use alloc::vec::Vec;
+
     use super::*;
-    use crate::ids::Uid;
-    use crate::time::Timestamp;
+    use crate::backup::{Component, Frozen, Worker};
+    use crate::ids::{Hash, Key, Uid};
+    use crate::testing::given;
+    use crate::time::{Millis, Timestamp};
 
     fn facts(list: &[(Type, bool)]) -> Conditions {
         let mut facts = Conditions::default();
@@ -313,17 +319,134 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_restore_takes_no_work_and_a_declared_one_no_end() {
+    fn words_of_the_status() {
+        for (phase, word, completed) in [
+            (Phase::Pending, "Pending", false),
+            (Phase::Running, "Running", false),
+            (Phase::Failed, "Failed", true),
+            (Phase::Succeeded, "Succeeded", true),
+            (Phase::Invalid, "Invalid", true),
+            (Phase::Unknown, "Unknown", false),
+        ] {
+            assert_eq!((phase.as_str(), phase.is_completed()), (word, completed));
+        }
+    }
+
+    const STEPS: [(Step, char); 6] = [
+        (Step::Declared, 'd'),
+        (Step::Surveying, 's'),
+        (Step::Planning, 'l'),
+        (Step::Working, 'w'),
+        (Step::Closing, 'o'),
+        (Step::Finished, 'f'),
+    ];
+
+    /// Every event; hooks once for each stage and outcome, because they differ by them. Behind it the
+    /// steps that it leads to from those of [`STEPS`], in their order; a dot is illegal.
+    fn table() -> Vec<(Event, &'static str)> {
         let uid = Uid::default();
-        let event = Event::AttemptStarted { uid, component: "dump".into(), number: 2 };
-        let refused = next(Step::Finished, &event).unwrap_err();
-        assert_eq!(refused, IllegalStep { step: Step::Finished, event: "AttemptStarted" });
-        for step in [Step::Declared, Step::Surveying, Step::Planning, Step::Finished] {
-            assert!(next(step, &Event::MetricsPushed { uid }).is_err());
+        let text = || String::from("x");
+        let run = |stage| Run { stage, index: 0, number: 1 };
+        let (pre, post) = (Stage::Pre, Stage::Post);
+        let good = || Outcome::Succeeded;
+        let bad = || Outcome::Failed(crate::testing::failure("X"));
+        let finished = |stage, outcome| Event::HooksFinished { uid, stage, outcome };
+        let ended = |stage, outcome| Event::HookEnded { uid, run: run(stage), outcome };
+        vec![
+            (
+                Event::Declared {
+                    uid,
+                    key: Key::default(),
+                    generation: 1,
+                    hash: Hash::default(),
+                    spec: given::restore(&[]),
+                },
+                "d.....",
+            ),
+            (Event::ValidationPassed { uid }, "d....."),
+            (Event::ValidationFailed { uid, reason: text(), message: text() }, "d....."),
+            (Event::TargetNotFound { uid, message: text() }, "ds...."),
+            (
+                Event::Started { uid, snapshot: uid, deadline: None, frozen: Frozen::default() },
+                "s.....",
+            ),
+            (Event::Surveyed { uid, components: 1 }, ".l...."),
+            (Event::ComponentPlanned { uid, asked: text(), component: component() }, "..l..."),
+            (Event::HookStarted { uid, run: run(pre) }, "..l..."),
+            (Event::HookStarted { uid, run: run(post) }, "...oo."),
+            (ended(pre, good()), "..l.o."),
+            (ended(pre, bad()), "..l.o."),
+            (ended(post, good()), "....o."),
+            (ended(post, bad()), "....o."),
+            (finished(pre, good()), "..l.o."),
+            (finished(pre, bad()), "..o.o."),
+            (finished(post, good()), "...oo."),
+            (finished(post, bad()), "...oo."),
+            (Event::AttemptStarted { uid, component: text(), number: 1 }, "..ww.."),
+            (
+                Event::WorkerObserved {
+                    uid,
+                    component: text(),
+                    number: 1,
+                    worker: Worker { job: uid, pod: uid },
+                },
+                "...w..",
+            ),
+            (Event::ExecutorEnsured { uid }, "...w.."),
+            (Event::ExecutorNotEnsured { uid, message: text() }, ".oowo."),
+            (
+                Event::ComponentEnded {
+                    uid,
+                    component: text(),
+                    number: 1,
+                    outcome: good(),
+                    duration: Millis(0),
+                },
+                "...wo.",
+            ),
+            (Event::Incomplete { uid, message: text() }, "...wo."),
+            (Event::DeadlineExceeded { uid }, ".oooo."),
+            (Event::Cancelled { uid, reason: text() }, ".oooo."),
+            (Event::MetricsPushed { uid }, "...ff."),
+            (Event::Archived { uid }, "d....f"),
+        ]
+    }
+
+    fn component() -> Component {
+        Component {
+            name: "dump".into(),
+            driver: crate::dependency::Driver::Restic,
+            task: String::new(),
+            params: vec![],
+            pod: String::new(),
+            node: String::new(),
+            volumes: vec![],
         }
-        for step in [Step::Surveying, Step::Planning, Step::Working, Step::Closing] {
-            assert_eq!(next(step, &Event::DeadlineExceeded { uid }), Ok(Step::Closing));
+    }
+
+    #[test]
+    fn every_event_at_every_step() {
+        for (event, expected) in table() {
+            let found: String = STEPS
+                .iter()
+                .map(|(step, _)| match next(*step, &event) {
+                    Ok(after) => STEPS.iter().find(|(known, _)| *known == after).unwrap().1,
+                    Err(illegal) => {
+                        assert_eq!(illegal, IllegalStep { step: *step, event: name(&event) });
+                        '.'
+                    }
+                })
+                .collect();
+            assert_eq!(found, expected, "{event:?}");
         }
-        assert!(next(Step::Declared, &Event::DeadlineExceeded { uid }).is_err());
+    }
+
+    #[test]
+    fn an_illegal_pair_says_what_cannot_happen_to_whom() {
+        let illegal = next(Step::Declared, &Event::ExecutorEnsured { uid: Uid::default() });
+        assert_eq!(
+            illegal.unwrap_err().to_string(),
+            "ExecutorEnsured cannot happen to a restore that is Declared"
+        );
     }
 }

@@ -114,6 +114,7 @@ fn adopted_outcome(complete: bool) -> Outcome {
 fn delete(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     let Some(snapshot) = draft.snapshot(uid) else { return Ok(()) };
     let (key, policy) = (snapshot.key.clone(), snapshot.deletion);
+    let remover = snapshot.removal.as_ref().and_then(|removal| removal.by);
     if let Some(writer) = snapshot.backup.and_then(|backup| draft.backup(backup))
         && writer.is_going()
     {
@@ -130,6 +131,10 @@ fn delete(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
         }
     } else {
         forget(draft, uid, "the snapshot was deleted");
+        if let Some(session) = remover {
+            // The session whose retention asked has one snapshot less to wait for.
+            backup::decide::advance(draft, session);
+        }
     }
     Ok(())
 }

@@ -127,6 +127,14 @@ mod tests {
             (3, "F.", &[(Uploaded, true)], Phase::Failed),
             (2, "SS", &[(Uploaded, false)], Phase::Failed),
             (2, "SS", &[(Listed, false), (Uploaded, true)], Phase::Failed),
+            // Components that have not begun do not make it Pending; only none at all does.
+            (2, "..", &[], Phase::Running),
+            (2, "..", &[(Uploaded, true)], Phase::Running),
+            (2, "FF", &[(Uploaded, true)], Phase::Failed),
+            (2, "FF", &[], Phase::Running),
+            (0, "", &[(Uploaded, false)], Phase::Failed),
+            (0, ".", &[(Uploaded, true)], Phase::Succeeded),
+            (2, "SS", &[(Listed, true)], Phase::Running),
         ];
         for (total, components, facts, expected) in cases {
             assert_eq!(
@@ -142,5 +150,17 @@ mod tests {
         let mut dead = snapshot(1, ".", &[]);
         dead.conditions.raise(Timestamp(2), Type::BackupIncomplete, "the pod was evicted");
         assert_eq!(phase(&dead), Phase::Failed);
+    }
+
+    #[test]
+    fn words_of_the_status() {
+        for (phase, word, completed) in [
+            (Phase::Pending, "Pending", false),
+            (Phase::Running, "Running", false),
+            (Phase::Succeeded, "Succeeded", true),
+            (Phase::Failed, "Failed", true),
+        ] {
+            assert_eq!((phase.as_str(), phase.is_completed()), (word, completed));
+        }
     }
 }

@@ -11,7 +11,7 @@ use holdfast_engine::snapshot::phase::phase as snapshot_phase;
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
-    Command, Key, Millis, Timestamp, Uid, backup, configuration, repository, storage,
+    Command, Key, Millis, Timestamp, Uid, backup, configuration, due, repository, snapshot, storage,
 };
 
 use crate::world::outside::Doing;
@@ -241,6 +241,10 @@ impl Story {
                 let uid = self.repository_named(name).expect("it is there");
                 self.ask(Command::Repository(repository::Command::Delete { uid }));
             }
+            ["the", "oldest", "snapshot", "of", name, "is", "deleted"] => {
+                let uid = self.oldest_snapshot(name);
+                self.ask(Command::Snapshot(snapshot::Command::Delete { uid }));
+            }
             ["session", name, "is", "triggered", "by", "hand"] => self.create(name, None),
             ["a", "CronJob", "triggers", name, "for", slot] => {
                 let slot = Timestamp(self.begin.0 + span(slot));
@@ -411,11 +415,23 @@ impl Story {
                 let schedule = self.world.state.schedule(configuration_uid(), name).expect("one");
                 self.equal(&schedule.missed.to_string().as_str(), count);
             }
+            ["nothing", "is", "due"] => {
+                let now = self.world.now;
+                self.equal(&due(&self.world.state, now, Millis(0)), &vec![]);
+            }
             ["nothing", "is", "outstanding"] => {
                 self.equal(&self.world.state.outbox.values().collect::<Vec<_>>(), &vec![]);
             }
             _ => panic!("{}: unknown sentence", self.line),
         }
+    }
+
+    fn oldest_snapshot(&self, name: &str) -> Uid {
+        let repository = self.repository_named(name).expect("it is there");
+        let all = self.world.state.snapshots.values();
+        let mine = all.filter(|snapshot| snapshot.repository == repository);
+        let oldest = mine.min_by_key(|snapshot| snapshot.taken);
+        oldest.unwrap_or_else(|| panic!("{}: none", self.line)).uid
     }
 
     fn snapshots_of(&self, name: &str) -> Vec<(Timestamp, &'static str)> {

@@ -200,3 +200,124 @@ pub(crate) fn force(draft: &mut Draft, uid: Uid, message: &str) {
         advance(draft, uid);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::backup::Command;
+    use crate::hook::{Executor, Policy};
+    use crate::snapshot::Command as Snapshot;
+    use crate::testing::given;
+    use crate::testing::world::{MINUTE, World, broken};
+
+    fn hooked() -> World {
+        let mut session = given::session("nightly");
+        session.pre_hooks = vec![given::hook("freeze")];
+        session.post_hooks = vec![
+            given::hook("thaw"),
+            HookSpec { policy: Policy::OnFailure, ..given::hook("alarm") },
+        ];
+        let mut world = World::with(vec![session]);
+        for name in ["freeze", "thaw", "alarm"] {
+            world.declare_hook(name, Executor::Pod);
+        }
+        world
+    }
+
+    fn conditions(world: &World, uid: Uid) -> String {
+        let all: Vec<&str> = world.backup(uid).conditions.iter().map(|c| c.kind.as_str()).collect();
+        all.join(" ")
+    }
+
+    #[test]
+    fn conditions_appear_in_the_documents_order() {
+        let mut world = hooked();
+        let session = world.working(1);
+        world.hook_ended(session, Outcome::Succeeded);
+        world.started(session, "pod-0");
+        world.reported(session, "pod-0");
+        world.hook_ended(session, Outcome::Succeeded);
+        world.closed();
+        assert_eq!(
+            conditions(&world, session),
+            "SnapshotsEnsured PreBackupHooksExecutionSucceeded BackupExecutorEnsured \
+             PostBackupHooksExecutionSucceeded RetentionPolicyExecutorEnsured \
+             SessionHistoryCleaned MetricsPushed"
+        );
+    }
+
+    #[test]
+    fn hooks_after_the_work_and_descriptions_are_both_waited_for() {
+        let mut world = hooked();
+        let session = world.working(1);
+        world.hook_ended(session, Outcome::Succeeded);
+        world.reported(session, "pod-0");
+        let mut other = world.clone();
+        assert_eq!(world.described(), "done snapshot.MetadataUploaded");
+        assert!(world.hook_ended(session, Outcome::Succeeded).ends_with("backup.MetricsPushed"));
+        assert_eq!(
+            other.hook_ended(session, Outcome::Succeeded),
+            "done backup.HookEnded backup.HooksFinished"
+        );
+        assert!(other.described().ends_with("backup.MetricsPushed"));
+    }
+
+    #[test]
+    fn a_failed_hook_before_the_work_leaves_no_worker_and_still_thaws() {
+        let mut world = hooked();
+        let session = world.working(1);
+        world.hook_ended(session, broken("ExitCode"));
+        assert!(world.find(|once| matches!(once, Once::StartWorker { .. })).is_none());
+        let tried = |world: &World| -> Vec<u32> {
+            let after = world.backup(session).hooks.tries.iter();
+            after.filter(|t| t.run.stage == Stage::Post).map(|t| t.run.index).collect()
+        };
+        assert_eq!(tried(&world), [0]);
+        world.hook_ended(session, Outcome::Succeeded);
+        assert_eq!(tried(&world), [0, 1], "the work did not succeed: the alarm goes off");
+    }
+
+    #[test]
+    fn hooks_that_were_all_passed_over_leave_no_fact() {
+        let mut session = given::session("nightly");
+        session.post_hooks = vec![HookSpec { policy: Policy::OnFailure, ..given::hook("alarm") }];
+        let mut world = World::with(vec![session]);
+        let session = world.succeed();
+        assert!(!world.backup(session).conditions.has(Type::PostBackupHooksExecutionSucceeded));
+        assert!(world.backup(session).is_finished());
+    }
+
+    #[test]
+    fn a_description_that_cannot_be_stored_fails_the_snapshot_and_ends_the_session() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        world.reported(session, "pod-0");
+        let uid = world.snapshot_of(session);
+        let effect = world.effect(&Once::UploadMetadata { snapshot: uid });
+        let outcome = broken("Forbidden");
+        let end = world.ask(Snapshot::MetadataReported { uid, effect, outcome });
+        assert!(end.ends_with("backup.HistoryCleaned backup.MetricsPushed"), "{end}");
+        let phase = crate::backup::phase::phase(world.backup(session));
+        assert_eq!(phase, crate::backup::phase::Phase::Failed);
+    }
+
+    #[test]
+    fn what_is_forced_ends_open_hooks_then_descriptions_then_retention() {
+        let mut world = hooked();
+        let session = world.working(1);
+        world.hook_ended(session, Outcome::Succeeded);
+        world.reported(session, "pod-0");
+        world.pass(24 * 60 * MINUTE);
+        assert_eq!(
+            world.ask(Command::Expire { session }),
+            "backup.DeadlineExceeded given-up backup.HookEnded backup.HooksFinished given-up \
+             snapshot.MetadataUploaded backup.RetentionStarted backup.RetentionApplied \
+             backup.HistoryCleaned backup.MetricsPushed"
+        );
+        let facts = &world.backup(session).conditions;
+        assert!(facts.is_false(Type::PostBackupHooksExecutionSucceeded));
+        assert_eq!(world.outbox(), []);
+    }
+}

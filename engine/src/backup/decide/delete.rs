@@ -21,3 +21,65 @@ pub(crate) fn decide(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::backup::Command;
+    use crate::testing::given;
+    use crate::testing::world::{World, named};
+
+    fn delete(session: Uid) -> Command {
+        Command::Delete { session }
+    }
+
+    #[test]
+    fn one_that_ended_or_never_was_leaves_at_once() {
+        let mut world = World::ready();
+        let session = world.succeed();
+        assert_eq!(world.ask(delete(session)), "backup.Archived");
+        assert_eq!(world.ask(delete(session)), "");
+        assert_eq!(world.ask(delete(named("nobody"))), "");
+    }
+
+    #[test]
+    fn one_that_works_is_stopped_and_leaves_at_its_end() {
+        let mut world = World::ready();
+        let session = world.working(2);
+        assert_eq!(
+            world.ask(delete(session)),
+            "backup.Cancelled given-up given-up backup.ComponentEnded backup.ComponentEnded \
+             snapshot.Incomplete backup.ExecutorNotEnsured"
+        );
+        assert_eq!(
+            world.refused(delete(session)),
+            Rejection::retry("demo/app-nightly-1700438400", "it is ending")
+        );
+        assert!(world.described().ends_with("backup.MetricsPushed backup.Archived"));
+        assert!(world.state.backups.is_empty());
+    }
+
+    #[test]
+    fn one_that_ends_anyway_is_let_be() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        world.started(session, "pod-0");
+        world.reported(session, "pod-0");
+        assert_eq!(
+            world.refused(delete(session)),
+            Rejection::retry("demo/app-nightly-1700438400", "it is ending")
+        );
+        world.described();
+        assert!(world.backup(session).is_finished());
+    }
+
+    #[test]
+    fn one_that_waits_is_skipped_and_leaves() {
+        let mut world = World::with(vec![given::session("nightly"), given::session("weekly")]);
+        world.create("nightly");
+        let (waiting, _) = world.create("weekly");
+        assert_eq!(world.ask(delete(waiting)), "backup.Skipped backup.Archived");
+    }
+}

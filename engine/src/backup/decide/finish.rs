@@ -105,3 +105,188 @@ pub(crate) fn after_end(draft: &mut Draft, uid: Uid) {
     }
     configuration::decide::finish_deletion(draft, configuration);
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::backup::{Command, Trigger};
+    use crate::configuration::{Retry, SessionSpec};
+    use crate::outcome::Failure;
+    use crate::storage::DeletionPolicy;
+    use crate::testing::given;
+    use crate::testing::world::{APP, DAY, MINUTE, World, attempt};
+    use crate::time::Millis;
+    use crate::{Command as Any, configuration as app};
+
+    fn nightly(history: u32, retry: Option<(u32, u64)>) -> SessionSpec {
+        let mut session = given::session("nightly");
+        session.history_limit = history;
+        session.retry = retry.map(|(max, delay)| Retry { max, delay: Millis(delay) });
+        session
+    }
+
+    /// A session by hand with one retry left; its only worker is gone, its snapshot is described.
+    fn fail(world: &mut World) -> Uid {
+        let session = begin(world);
+        world.vanished(session, "pod-0");
+        world.described();
+        session
+    }
+
+    fn begin(world: &mut World) -> Uid {
+        let session = crate::testing::world::named("one retry left")
+            .derive(alloc::format!("{}", world.state.seq).as_str());
+        let mut command = world.creation(session, "nightly", None);
+        if let Command::Create { retry_left, .. } = &mut command {
+            *retry_left = 1;
+        }
+        world.ask(command);
+        world.surveyed(session, 1);
+        session
+    }
+
+    #[test]
+    fn the_history_keeps_the_newest_of_a_name() {
+        // The limit, and how many of four sessions stay; zero is read as one.
+        for (limit, kept) in [(0, 1), (1, 1), (2, 2), (3, 3), (9, 4)] {
+            let mut world = World::with(vec![nightly(limit, None)]);
+            let made: Vec<Uid> = (0..4)
+                .map(|_| {
+                    world.pass(MINUTE);
+                    world.succeed()
+                })
+                .collect();
+            let mut left: Vec<&Backup> = world.state.backups.values().collect();
+            left.sort_by_key(|backup| backup.created_at);
+            let left: Vec<Uid> = left.into_iter().map(|backup| backup.uid).collect();
+            assert_eq!(left, made[4 - kept..], "{limit}");
+        }
+    }
+
+    #[test]
+    fn names_have_histories_of_their_own() {
+        let weekly = SessionSpec { name: "weekly".into(), ..nightly(1, None) };
+        let mut world = World::with(vec![nightly(1, None), weekly]);
+        world.succeed();
+        let (other, _) = world.create("weekly");
+        world.surveyed(other, 1);
+        world.reported(other, "pod-0");
+        world.described();
+        assert_eq!(world.state.backups.len(), 2);
+    }
+
+    #[test]
+    fn one_that_waits_for_its_retry_stays_for_it() {
+        let mut world = World::with(vec![nightly(1, Some((1, MINUTE)))]);
+        let failed = fail(&mut world);
+        assert!(world.backup(failed).retry_at.is_some());
+        world.pass(1_000);
+        world.succeed();
+        assert!(world.state.backups.contains_key(&failed));
+        world.pass(MINUTE);
+        world.ask(Command::Retry { session: failed });
+        let by = world.backup(failed).retried_by.unwrap();
+        world.surveyed(by, 1);
+        world.reported(by, "pod-0");
+        world.described();
+        assert!(!world.state.backups.contains_key(&failed), "its retry exists");
+    }
+
+    #[test]
+    fn skipped_ones_push_no_real_one_out() {
+        let mut world = World::with(vec![nightly(1, None)]);
+        let real = world.succeed();
+        let mut spec = given::configuration(vec![nightly(1, None)]);
+        spec.paused = true;
+        world.declare(&spec);
+        world.pass(MINUTE);
+        let (first, happened) = world.create("nightly");
+        assert_eq!(happened, "backup.Created backup.Skipped");
+        world.pass(MINUTE);
+        let (_, happened) = world.create("nightly");
+        assert_eq!(happened, "backup.Created backup.Skipped backup.Archived");
+        assert!(!world.state.backups.contains_key(&first));
+        assert!(world.state.backups.contains_key(&real));
+    }
+
+    #[test]
+    fn a_failed_session_is_tried_again_after_its_delay_and_not_past_the_next_slot() {
+        // The delay; the next slot is a day away.
+        for (delay, again) in [(0, true), (MINUTE, true), (DAY - 1, true), (DAY, false)] {
+            let mut world = World::with(vec![nightly(9, Some((1, delay)))]);
+            let failed = fail(&mut world);
+            let when = again.then(|| world.now.plus(Millis(delay)));
+            assert_eq!(world.backup(failed).retry_at, when, "{delay}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_help_is_not_tried_again() {
+        // One that succeeded.
+        let mut world = World::with(vec![nightly(9, Some((1, MINUTE)))]);
+        let session = begin(&mut world);
+        world.reported(session, "pod-0");
+        world.closed();
+        assert_eq!(world.backup(session).retry_at, None);
+
+        // One without retries left.
+        let (none_left, _) = world.create("nightly");
+        world.surveyed(none_left, 1);
+        world.vanished(none_left, "pod-0");
+        world.closed();
+        assert_eq!(world.backup(none_left).retry_at, None);
+
+        // One that somebody stopped.
+        let stopped = begin(&mut world);
+        world.ask(Command::Cancel { session: stopped, reason: "no".into() });
+        world.closed();
+        assert_eq!(world.backup(stopped).retry_at, None);
+
+        // One that failed for good.
+        let hopeless = begin(&mut world);
+        let failure = Failure { permanent: true, ..crate::testing::failure("WrongPassphrase") };
+        let attempt = attempt(hopeless, "pod-0");
+        world.ask(Command::WorkerVanished { attempt, failure });
+        world.closed();
+        assert_eq!(world.backup(hopeless).retry_at, None);
+
+        // One whose configuration says so no longer.
+        let orphan = begin(&mut world);
+        world.declare(&given::configuration(vec![nightly(9, None)]));
+        world.vanished(orphan, "pod-0");
+        world.closed();
+        assert_eq!(world.backup(orphan).retry_at, None);
+    }
+
+    #[test]
+    fn the_last_session_of_a_configuration_that_goes_takes_it_along() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        assert!(!world.ask(app::Command::Delete { uid: APP }).contains("configuration.Deleted"));
+        assert_eq!(world.backup(session).trigger, Trigger::Manual);
+        let end = world.described();
+        assert!(
+            end.ends_with(
+                "backup.MetricsPushed repository.DeletionRequested snapshot.Forgotten \
+                 repository.Deleted backup.Archived configuration.Deleted"
+            ),
+            "{end}"
+        );
+        assert!(world.state.configurations.is_empty());
+    }
+
+    #[test]
+    fn a_configuration_that_is_being_wiped_gets_no_retry() {
+        let mut session = nightly(9, Some((1, MINUTE)));
+        session.repositories[0].deletion = Some(DeletionPolicy::WipeOut);
+        let mut world = World::with(vec![session]);
+        let failed = fail(&mut world);
+        world.ask(Any::from(app::Command::Delete { uid: APP }));
+        assert!(world.state.configurations.contains_key(&APP), "the wipe goes on");
+        world.pass(MINUTE);
+        let due = crate::due(&world.state, world.now, Millis(0));
+        assert_eq!(due, [], "a wake-up that is refused would be due for ever: {failed}");
+    }
+}

@@ -255,3 +255,256 @@ fn ensure_snapshots(
     }
     Ok(total)
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::backup::Command;
+    use crate::condition::Type;
+    use crate::configuration::{self, SessionSpec, Spec};
+    use crate::hook::Executor;
+    use crate::outcome::Outcome;
+    use crate::repository;
+    use crate::storage::DeletionPolicy;
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{APP, BACK, DAY, MINUTE, World, named};
+
+    fn with(change: impl FnOnce(&mut SessionSpec)) -> World {
+        let mut weekly = given::session("weekly");
+        change(&mut weekly);
+        World::with(vec![given::session("nightly"), weekly])
+    }
+
+    fn scheduler(session: &mut SessionSpec, change: impl FnOnce(&mut configuration::Scheduler)) {
+        change(session.scheduler.as_mut().unwrap());
+    }
+
+    fn said(world: &World, uid: Uid) -> &str {
+        &world.backup(uid).conditions.get(Type::BackupSkipped).unwrap().message
+    }
+
+    fn redeclare(world: &mut World, change: impl FnOnce(&mut Spec)) {
+        let sessions = vec![given::session("nightly"), given::session("weekly")];
+        let mut spec = given::configuration(sessions);
+        change(&mut spec);
+        world.declare(&spec);
+    }
+
+    #[test]
+    fn a_configuration_that_is_not_ready_skips_with_the_reason() {
+        // What is done to the world; what the session says.
+        type Case = (fn(&mut World), &'static str);
+        let cases: [Case; 5] = [
+            (|world| redeclare(world, |spec| spec.paused = true), "the configuration is paused"),
+            (
+                |world| drop(world.forget(&given::target())),
+                "the configuration is not Ready: target StatefulSet demo/db not found",
+            ),
+            (
+                |world| redeclare(world, |spec| spec.invalid = Some("it is odd".into())),
+                "the configuration is not Ready: it is odd",
+            ),
+            (
+                |world| {
+                    world.ask(crate::retention::Command::Delete { uid: named("retention/keep") });
+                },
+                "the configuration is not Ready: RetentionPolicy demo/keep not found",
+            ),
+            (
+                |world| {
+                    world.adopt("snap", &["pod-0"]);
+                    world.declare_restore(given::restore(&[]));
+                },
+                "RestoreSession demo/back holds the target",
+            ),
+        ];
+        for (change, reason) in cases {
+            let mut world = with(|_| {});
+            change(&mut world);
+            let (uid, happened) = world.create("nightly");
+            assert_eq!(happened, "backup.Created backup.Skipped");
+            assert_eq!(said(&world, uid), reason);
+            assert_eq!(world.backup(uid).ended_at, Some(world.now));
+        }
+    }
+
+    #[test]
+    fn one_of_the_same_name_is_never_run_beside() {
+        for concurrency in [Concurrency::Allow, Concurrency::Forbid] {
+            let mut world = with(|spec| scheduler(spec, |s| s.concurrency = concurrency));
+            world.create("weekly");
+            let (second, happened) = world.create("weekly");
+            assert_eq!(happened, "backup.Created backup.Skipped");
+            assert_eq!(said(&world, second), "session demo/app-weekly-1700438400 has not ended");
+        }
+    }
+
+    #[test]
+    fn replace_stops_the_one_that_goes_and_waits_for_its_end() {
+        let mut world = with(|spec| scheduler(spec, |s| s.concurrency = Concurrency::Replace));
+        let (first, _) = world.create("weekly");
+        let (second, happened) = world.create("weekly");
+        assert_eq!(
+            happened,
+            "backup.Created backup.Cancelled given-up snapshot.Incomplete \
+             backup.ExecutorNotEnsured backup.Queued"
+        );
+        assert_eq!(
+            world.backup(first).cancelled.as_deref(),
+            Some("replaced by app-weekly-1700438401")
+        );
+        assert_eq!(world.backup(second).behind, Some(first));
+        world.closed();
+        let resumed = world.ask(Command::Resume { session: second });
+        assert!(resumed.starts_with("backup.Started"), "{resumed}");
+    }
+
+    #[test]
+    fn replace_skips_the_one_that_only_waits() {
+        let mut world = with(|spec| scheduler(spec, |s| s.concurrency = Concurrency::Replace));
+        world.create("nightly");
+        let (waits, happened) = world.create("weekly");
+        assert_eq!(happened, "backup.Created backup.Queued");
+        world.pass(1_000);
+        let (_, happened) = world.create("weekly");
+        assert_eq!(happened, "backup.Created backup.Skipped backup.Queued");
+        assert_eq!(said(&world, waits), "replaced by app-weekly-1700438401");
+    }
+
+    #[test]
+    fn another_session_waits_as_long_as_its_trigger_allows() {
+        let slot = |world: &mut World| {
+            world.pass(DAY);
+            Some(world.now)
+        };
+        // By slot or by hand, with or without a starting deadline; how long it waits.
+        for (by_slot, patience, expected) in [
+            (true, Some(MINUTE), Some(MINUTE)),
+            (true, None, Some(DAY)),
+            (false, Some(MINUTE), Some(MINUTE)),
+            (false, None, None),
+        ] {
+            let patience = patience.map(Millis);
+            let mut world = with(|spec| scheduler(spec, |s| s.starting_deadline = patience));
+            let slot = if by_slot { slot(&mut world) } else { None };
+            world.create("nightly");
+            let command = world.creation(named("waits"), "weekly", slot);
+            world.ask(command);
+            let until = expected.map(|span| world.now.plus(Millis(span)));
+            assert_eq!(world.backup(named("waits")).until, until, "{by_slot} {patience:?}");
+        }
+    }
+
+    #[test]
+    fn those_that_wait_go_in_the_order_of_their_making() {
+        let sessions = ["nightly", "weekly", "monthly"].map(given::session).to_vec();
+        let mut world = World::with(sessions);
+        let first = world.working(1);
+        let (second, _) = world.create("weekly");
+        world.pass(1);
+        let (third, _) = world.create("monthly");
+        assert_eq!(world.backup(third).behind, Some(first));
+        world.started(first, "pod-0");
+        world.reported(first, "pod-0");
+        world.closed();
+        assert_eq!(world.ask(Command::Resume { session: third }), "backup.Queued");
+        assert_eq!(world.backup(third).behind, Some(second));
+        assert!(world.ask(Command::Resume { session: second }).starts_with("backup.Started"));
+        assert_eq!(world.ask(Command::Resume { session: third }), "", "nothing new to say");
+    }
+
+    #[test]
+    fn one_snapshot_is_made_for_each_repository_or_none_at_all() {
+        let two = |spec: &mut SessionSpec| {
+            spec.repositories = vec![given::repository("one"), given::repository("two")];
+        };
+        let mut world = with(two);
+        let (session, happened) = world.create("weekly");
+        assert_eq!(
+            happened,
+            "backup.Created backup.Started snapshot.Created snapshot.ListUpdated \
+             snapshot.Created snapshot.ListUpdated backup.SnapshotsEnsured"
+        );
+        let names: Vec<&str> =
+            world.backup(session).snapshots.iter().map(|s| s.key.name.as_str()).collect();
+        assert_eq!(names, ["one-app-weekly-1700438400", "two-app-weekly-1700438400"]);
+        assert_eq!(world.backup(session).total_snapshots, 2);
+
+        // What is wrong with the second repository; what the session says.
+        let failure = crate::testing::failure("WrongPassphrase");
+        let uid = world.repository("two");
+        for (event, message) in [
+            (
+                repository::Event::InitializationFailed { uid, failure },
+                "Repository demo/two is not ready: WrongPassphrase: it went wrong",
+            ),
+            (repository::Event::DeletionRequested { uid }, "Repository demo/two is being deleted"),
+            (repository::Event::Deleted { uid, wiped: false }, "Repository demo/two not found"),
+        ] {
+            let mut world = with(two);
+            world.record(event);
+            let (session, happened) = world.create("weekly");
+            assert_eq!(
+                happened,
+                "backup.Created backup.Started backup.SnapshotsNotEnsured backup.HistoryCleaned \
+                 backup.MetricsPushed"
+            );
+            let facts = &world.backup(session).conditions;
+            assert_eq!(facts.get(Type::SnapshotsEnsured).unwrap().message, message);
+            assert_eq!(phase::phase(world.backup(session)), phase::Phase::Failed);
+        }
+    }
+
+    #[test]
+    fn what_a_session_uses_is_frozen_at_its_start() {
+        let mut world = with(|spec| {
+            spec.pre_hooks = vec![given::hook("freeze"), given::hook("freeze")];
+            spec.post_hooks = vec![given::hook("thaw"), given::hook("missing")];
+        });
+        world.declare_hook("thaw", Executor::Pod);
+        world.declare_hook("freeze", Executor::Pod);
+        let (session, _) = world.create("weekly");
+        let state = &world.state;
+        let of = |object: &TypedRef| state.dependency(object).unwrap().hash;
+        assert_eq!(
+            world.backup(session).frozen,
+            Frozen {
+                invoker: state.configurations[&APP].hash,
+                addon: of(&dependency::addon("workload-addon")),
+                functions: vec![(
+                    "workload-backup".into(),
+                    of(&dependency::function("workload-backup"))
+                )],
+                hooks: vec![
+                    (key("freeze"), state.hook_named(&key("freeze")).unwrap().hash),
+                    (key("thaw"), state.hook_named(&key("thaw")).unwrap().hash),
+                ],
+            }
+        );
+    }
+
+    #[test]
+    fn one_that_waits_while_its_configuration_goes_is_skipped() {
+        let mut session = given::session("weekly");
+        session.repositories[0].deletion = Some(DeletionPolicy::WipeOut);
+        let mut world = World::with(vec![given::session("nightly"), session]);
+        world.create("nightly");
+        let (waits, _) = world.create("weekly");
+        world.ask(configuration::Command::Delete { uid: APP });
+        assert_eq!(said(&world, waits), "its configuration is being deleted");
+    }
+
+    #[test]
+    fn a_restore_lets_go_at_its_end() {
+        let mut world = with(|_| {});
+        world.adopt("snap", &["pod-0"]);
+        world.restoring(given::restore(&[]));
+        world.started(BACK, "pod-0");
+        world.reported(BACK, "pod-0");
+        let (_, happened) = world.create("nightly");
+        assert!(happened.starts_with("backup.Created backup.Started"), "{happened}");
+        assert_eq!(world.back().components[0].outcome, Some(Outcome::Succeeded));
+    }
+}

@@ -31,3 +31,108 @@ pub(crate) fn decide(
     advance(draft, uid);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::Command;
+    use crate::backup::phase::{Phase, phase};
+    use crate::backup::state::Retention;
+    use crate::testing::given::key;
+    use crate::testing::world::{MINUTE, World, broken, named};
+
+    /// A session whose retention removes the oldest of three snapshots.
+    fn retaining() -> (World, Uid, Uid) {
+        let mut world = World::ready();
+        let oldest = world.succeed();
+        let oldest = world.snapshot_of(oldest);
+        world.pass(MINUTE);
+        world.succeed();
+        world.pass(MINUTE);
+        let session = world.working(1);
+        world.reported(session, "pod-0");
+        world.described();
+        (world, session, oldest)
+    }
+
+    fn answer(world: &World, session: Uid, snapshot: Uid, outcome: Outcome) -> Command {
+        let effect = world.effect(&Once::RemoveSnapshot { snapshot, by: Some(session) });
+        Command::RemovalReported { session, effect, snapshot, outcome }
+    }
+
+    fn retention(world: &World, result: Result<(), &str>) -> Retention {
+        Retention {
+            repository: world.repository("one"),
+            policy: key("keep"),
+            removing: 1,
+            result: Some(result.map_err(Into::into)),
+        }
+    }
+
+    const END: &str = "backup.HistoryCleaned backup.MetricsPushed";
+
+    #[test]
+    fn what_is_removed_is_forgotten_and_the_session_ends() {
+        let (mut world, session, oldest) = retaining();
+        let done = answer(&world, session, oldest, Outcome::Succeeded);
+        assert_eq!(
+            world.ask(done.clone()),
+            ["done snapshot.Forgotten backup.RetentionApplied ", END].concat()
+        );
+        assert!(!world.state.snapshots.contains_key(&oldest));
+        assert_eq!(world.backup(session).retention, [retention(&world, Ok(()))]);
+        assert_eq!(phase(world.backup(session)), Phase::Succeeded);
+        let Command::RemovalReported { effect, .. } = done else { return };
+        assert_eq!(
+            world.refused(done),
+            Rejection::conflict(
+                "removal",
+                alloc::format!("nobody waits for effect {effect} any more")
+            )
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_removed_stays_and_is_asked_for_by_the_next_session() {
+        let (mut world, session, oldest) = retaining();
+        let failed = answer(&world, session, oldest, broken("Locked"));
+        assert_eq!(
+            world.ask(failed),
+            ["done snapshot.RemovalFailed backup.RetentionFailed ", END].concat()
+        );
+        assert_eq!(world.backup(session).retention, [retention(&world, Err("it went wrong"))]);
+        assert_eq!(phase(world.backup(session)), Phase::Failed);
+        assert!(world.state.snapshots.contains_key(&oldest));
+        world.pass(MINUTE);
+        let next = world.working(1);
+        world.reported(next, "pod-0");
+        world.described();
+        assert!(
+            world
+                .find(|once| *once == Once::RemoveSnapshot { snapshot: oldest, by: Some(next) })
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn an_answer_for_another_session_or_snapshot_is_refused() {
+        let (mut world, session, oldest) = retaining();
+        let effect = world.effect(&Once::RemoveSnapshot { snapshot: oldest, by: Some(session) });
+        let other =
+            Rejection::conflict("removal", alloc::format!("effect {effect} is another one"));
+        for (session, snapshot) in [(named("x"), oldest), (session, named("x"))] {
+            let outcome = Outcome::Succeeded;
+            let command = Command::RemovalReported { session, effect, snapshot, outcome };
+            assert_eq!(world.refused(command), other);
+        }
+    }
+
+    #[test]
+    fn a_snapshot_that_is_deleted_meanwhile_keeps_nobody_waiting() {
+        let (mut world, session, oldest) = retaining();
+        world.ask(snapshot::Command::Delete { uid: oldest });
+        assert!(!world.state.snapshots.contains_key(&oldest));
+        assert!(world.backup(session).is_finished(), "nothing is left to remove");
+        assert_eq!(world.backup(session).retention, [retention(&world, Ok(()))]);
+    }
+}

@@ -189,3 +189,266 @@ fn had_files(draft: &Draft, backup: &Backup, listed: &SnapshotSummary, component
     last.and_then(|snapshot| snapshot.component(component))
         .is_some_and(|known| !known.source_empty && known.paths.iter().any(|path| path.files > 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::*;
+    use crate::backup::Command;
+    use crate::backup::phase::{Phase as Final, phase as final_phase};
+    use crate::ids::Uid;
+    use crate::snapshot::state::Component;
+    use crate::testing::given;
+    use crate::testing::world::{MINUTE, World, attempt, named, worker as somebody};
+    use crate::time::Millis;
+
+    /// A session of two repositories whose one component is being worked at.
+    fn world(allow_partial: bool) -> (World, Uid) {
+        let mut session = given::session("nightly");
+        session.repositories.push(given::repository("two"));
+        session.timeout = Some(Millis(10 * MINUTE));
+        let mut spec = given::configuration(vec![session]);
+        spec.allow_partial = allow_partial;
+        let mut world = World::furnished();
+        world.serve(&spec);
+        let session = world.working(1);
+        world.started(session, "pod-0");
+        (world, session)
+    }
+
+    fn send(session: Uid, report: BackupReport) -> Command {
+        Command::WorkerReported { attempt: attempt(session, "pod-0"), worker: somebody(), report }
+    }
+
+    /// Why the component of the first repository failed; absent when it succeeded.
+    fn judged(world: &World, session: Uid, place: usize) -> (Option<String>, Component) {
+        let listed = &world.backup(session).snapshots[place];
+        let component = world.state.snapshots[&listed.uid].components[0].clone();
+        let reason = match component.outcome.clone().unwrap() {
+            Outcome::Succeeded => None,
+            Outcome::Failed(failure) => Some(failure.reason),
+        };
+        (reason, component)
+    }
+
+    fn failure(reason: &str) -> Option<Failure> {
+        Some(crate::testing::failure(reason))
+    }
+
+    const ENDED: &str = "snapshot.PathRecorded snapshot.ComponentEnded snapshot.PathRecorded \
+                         snapshot.ComponentEnded backup.ComponentEnded";
+
+    #[test]
+    fn what_was_committed_everywhere_is_a_success() {
+        let (mut world, session) = world(false);
+        world.pass(MINUTE);
+        let report = world.report(session);
+        assert_eq!(world.ask(send(session, report)), ENDED);
+        for place in [0, 1] {
+            let (reason, component) = judged(&world, session, place);
+            assert_eq!(reason, None);
+            assert_eq!((component.commit.as_str(), component.grade), ("commit", Grade::ReadBack));
+        }
+        world.closed();
+        assert_eq!(final_phase(world.backup(session)), Final::Succeeded);
+    }
+
+    #[test]
+    fn every_row_of_the_table_in_its_order() {
+        // Whether partial ones are allowed, how the report of the first repository differs, why its
+        // component failed.
+        type Change = fn(&mut BackupReport);
+        let cases: [(bool, Change, Option<&str>); 18] = [
+            (false, |_| {}, None),
+            (false, |r| r.repositories[0].commit.clear(), Some("NothingCommitted")),
+            (
+                false,
+                |r| {
+                    r.repositories[0].commit.clear();
+                    r.failure = failure("Whole");
+                },
+                Some("Whole"),
+            ),
+            (
+                false,
+                |r| {
+                    r.repositories[0].commit.clear();
+                    r.repositories[0].failure = failure("Own");
+                    r.failure = failure("Whole");
+                },
+                Some("Own"),
+            ),
+            (false, |r| drop(r.repositories.remove(0)), Some("NothingCommitted")),
+            (false, |r| r.ended.0 += 10 * 60_000, None),
+            (false, |r| r.ended.0 += 10 * 60_000 + 1, Some("DeadlineExceeded")),
+            (false, |r| r.repositories[0].partial = true, Some("PartialBackup")),
+            (true, |r| r.repositories[0].partial = true, None),
+            (
+                true,
+                |r| {
+                    r.repositories[0].partial = true;
+                    r.repositories[0].failure = failure("PartialBackup");
+                    r.failure = failure("PartialBackup");
+                },
+                None,
+            ),
+            (false, |r| r.repositories[0].grade = Grade::Written, Some("NotReadBack")),
+            (false, |r| r.repositories[0].grade = Grade::None, Some("NotReadBack")),
+            (false, |r| r.repositories[0].grade = Grade::Drilled, None),
+            (
+                true,
+                |r| {
+                    r.repositories[0].partial = true;
+                    r.repositories[0].grade = Grade::Written;
+                },
+                Some("NotReadBack"),
+            ),
+            // A source that never had anything may be empty.
+            (false, |r| r.repositories[0].source_empty = true, None),
+            (false, |r| r.repositories[0].failure = failure("Own"), Some("Own")),
+            (false, |r| r.failure = failure("Whole"), Some("Whole")),
+            // The failure of the report as a whole is that of the other repository.
+            (
+                false,
+                |r| {
+                    r.failure = failure("Whole");
+                    r.repositories[1].failure = failure("Other");
+                },
+                None,
+            ),
+        ];
+        for (number, (allowed, change, expected)) in cases.into_iter().enumerate() {
+            let (mut world, session) = world(allowed);
+            let mut report = world.report(session);
+            change(&mut report);
+            world.ask(send(session, report));
+            let (reason, _) = judged(&world, session, 0);
+            assert_eq!(reason.as_deref(), expected, "row {number}");
+        }
+    }
+
+    #[test]
+    fn what_was_committed_too_late_or_in_part_stays() {
+        let (mut world, session) = world(false);
+        let mut report = world.report(session);
+        report.repositories[0].partial = true;
+        report.repositories[0].unreadable = 5;
+        report.repositories[0].first_unreadable = ["a", "b", "c", "d"].map(String::from).to_vec();
+        world.ask(send(session, report));
+        let (_, component) = judged(&world, session, 0);
+        assert!(component.partial);
+        assert_eq!(component.commit, "commit");
+        let Some(Outcome::Failed(failure)) = component.outcome else { panic!("it is partial") };
+        assert_eq!(
+            failure.message,
+            "5 entries could not be read: a, b, c; what could be read is kept and marked partial"
+        );
+        let (other, _) = judged(&world, session, 1);
+        assert_eq!(other, None, "the other repository has everything");
+        world.closed();
+        assert_eq!(final_phase(world.backup(session)), Final::Failed);
+    }
+
+    #[test]
+    fn a_report_of_work_that_ended_late_ends_the_others_too() {
+        let (mut world, session) = {
+            let mut session = given::session("nightly");
+            session.timeout = Some(Millis(10 * MINUTE));
+            let mut world = World::with(vec![session]);
+            let session = world.working(2);
+            (world, session)
+        };
+        world.pass(10 * MINUTE + 1);
+        let happened = world.reported(session, "pod-0");
+        assert_eq!(
+            happened,
+            "backup.WorkerObserved done snapshot.PathRecorded snapshot.ComponentEnded \
+             backup.ComponentEnded backup.DeadlineExceeded given-up backup.ComponentEnded \
+             snapshot.Incomplete backup.ExecutorNotEnsured"
+        );
+    }
+
+    #[test]
+    fn a_source_that_had_files_must_not_be_empty() {
+        // How the last whole snapshot of the component looked; whether an empty one fails now.
+        type Before = fn(&mut BackupReport);
+        let cases: [(Before, bool); 4] = [
+            (|_| {}, true),
+            (|r| r.repositories.iter_mut().for_each(|r| r.paths[0].files = 0), false),
+            (|r| r.repositories.iter_mut().for_each(|r| r.source_empty = true), false),
+            (|r| r.repositories.iter_mut().for_each(|r| r.commit.clear()), false),
+        ];
+        for (number, (before, fails)) in cases.into_iter().enumerate() {
+            let (mut world, first) = world(false);
+            let mut report = world.report(first);
+            before(&mut report);
+            world.ask(send(first, report));
+            world.closed();
+            world.pass(MINUTE);
+            let second = world.working(1);
+            let mut report = world.report(second);
+            report.repositories.iter_mut().for_each(|r| r.source_empty = true);
+            world.ask(send(second, report));
+            let (reason, _) = judged(&world, second, 0);
+            assert_eq!(reason.as_deref(), fails.then_some("SourceEmpty"), "{number}");
+        }
+    }
+
+    #[test]
+    fn only_the_worker_that_is_known_reports() {
+        let refused =
+            Rejection::conflict("demo/app-nightly-1700438400", "the report is of another worker");
+        let report = |world: &World, session, worker| Command::WorkerReported {
+            attempt: attempt(session, "pod-0"),
+            worker,
+            report: world.report(session),
+        };
+        let (mut known, session) = world(false);
+        for other in [
+            Worker { job: named("other"), ..somebody() },
+            Worker { pod: named("other"), ..somebody() },
+        ] {
+            let command = report(&known, session, other);
+            assert_eq!(known.refused(command), refused);
+        }
+
+        // A Job whose pod was not seen yet: the report says which it is.
+        let mut world = World::ready();
+        let session = world.working(1);
+        let asked = attempt(session, "pod-0");
+        let effect = world.effect(&crate::Once::StartWorker { attempt: asked.clone() });
+        let unseen = Worker { pod: Uid::default(), ..somebody() };
+        world.ask(Command::WorkerStarted { attempt: asked, effect, worker: unseen });
+        let command = report(&world, session, Worker { job: named("other"), ..somebody() });
+        assert_eq!(world.refused(command), refused);
+        let command = report(&world, session, somebody());
+        assert!(world.ask(command).contains("backup.ComponentEnded"));
+    }
+
+    #[test]
+    fn a_report_that_overtakes_its_start_settles_both() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        assert_eq!(
+            world.reported(session, "pod-0"),
+            "backup.WorkerObserved done snapshot.PathRecorded snapshot.ComponentEnded \
+             backup.ComponentEnded backup.ExecutorEnsured"
+        );
+        assert_eq!(world.backup(session).components[0].worker, Some(somebody()));
+        world.closed();
+        assert_eq!(world.outbox(), []);
+    }
+
+    #[test]
+    fn a_report_twice_is_superseded() {
+        let (mut world, session) = world(false);
+        let report = world.report(session);
+        world.ask(send(session, report.clone()));
+        assert_eq!(
+            world.refused(send(session, report)).to_string(),
+            "demo/app-nightly-1700438400: superseded, component pod-0 has ended"
+        );
+    }
+}

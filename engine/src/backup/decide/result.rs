@@ -67,3 +67,75 @@ pub(crate) fn give_up_upload(draft: &mut Draft, snapshot: Uid, message: &str) {
         draft.give_up(effect, message);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::backup::{Command, state::ComponentState};
+    use crate::envelope::{Actor, Envelope};
+    use crate::ids::CommandId;
+    use crate::testing::given;
+    use crate::testing::world::{World, broken};
+
+    fn asked(world: &World, session: Uid) -> bool {
+        let command = crate::Command::Backup(Command::Expire { session });
+        let (id, at, epoch) = (CommandId::default(), world.now, world.state.epoch);
+        let envelope = Envelope { id, at, actor: Actor::Clock, epoch, command };
+        has_work_succeeded(&Draft::new(&world.state, &envelope), world.backup(session))
+    }
+
+    #[test]
+    fn work_succeeded_when_every_component_did_in_every_snapshot() {
+        let mut world = World::ready();
+        let (session, _) = world.create("nightly");
+        assert!(!asked(&world, session), "nothing was planned");
+        world.surveyed(session, 2);
+        assert!(!asked(&world, session), "nothing has ended");
+        world.reported(session, "pod-0");
+        assert!(!asked(&world, session), "one is missing");
+        let mut failed = world.clone();
+        world.reported(session, "pod-1");
+        assert!(asked(&world, session));
+        failed.vanished(session, "pod-1");
+        assert!(!asked(&failed, session));
+    }
+
+    #[test]
+    fn the_first_failure_is_the_cause_and_not_its_consequences() {
+        let mut session = given::session("nightly");
+        session.pre_hooks = vec![given::hook("freeze")];
+        let mut world = World::with(vec![session]);
+        let uid = world.working(1);
+        let mut backup = world.backup(uid).clone();
+        let expect = |backup: &Backup, said: Option<&str>| {
+            assert_eq!(first_failure(backup).as_deref(), said);
+        };
+        expect(&backup, None);
+        backup.conditions.state(world.now, Type::BackupExecutorEnsured, Some("no worker"));
+        expect(&backup, Some("no worker"));
+        backup.hooks.finish(Stage::Pre, &broken("ExitCode"));
+        expect(&backup, Some("it went wrong"));
+        let component: &mut ComponentState = &mut backup.components[0];
+        component.outcome = Some(broken("Evicted"));
+        expect(&backup, Some("component pod-0: it went wrong"));
+        backup.cancelled = Some("enough".into());
+        expect(&backup, Some("enough"));
+        backup.conditions.raise(world.now, Type::DeadlineExceeded, "late");
+        expect(&backup, Some("the session's deadline passed"));
+    }
+
+    #[test]
+    fn one_permanent_failure_is_enough() {
+        let mut world = World::ready();
+        let uid = world.working(2);
+        let mut backup = world.backup(uid).clone();
+        assert!(!is_permanent(&backup));
+        backup.components[0].outcome = Some(broken("Evicted"));
+        assert!(!is_permanent(&backup));
+        let forever = Failure { permanent: true, ..failure("WrongPassphrase", "no") };
+        backup.components[1].outcome = Some(Outcome::Failed(forever));
+        assert!(is_permanent(&backup));
+    }
+}

@@ -128,3 +128,187 @@ pub(crate) fn give_up(draft: &mut Draft, uid: Uid, message: &str) {
         draft.emit(snapshot::Event::RemovalFailed { uid: snapshot, message: message.into() });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::backup::phase::Step;
+    use crate::configuration::Backend;
+    use crate::retention::{Command, Spec};
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{BACK, MINUTE, World, named};
+
+    /// A session of `nightly` up to the moment where retention begins, and what that says.
+    fn close(world: &mut World) -> (Uid, String) {
+        let session = world.working(1);
+        world.reported(session, "pod-0");
+        let happened = world.described();
+        (session, happened)
+    }
+
+    fn forget_policy(world: &mut World) {
+        world.ask(Command::Delete { uid: named("retention/keep") });
+    }
+
+    #[test]
+    fn nothing_to_remove_is_applied_at_once() {
+        let mut world = World::ready();
+        let (session, happened) = close(&mut world);
+        assert_eq!(
+            happened,
+            "done snapshot.MetadataUploaded backup.RetentionStarted backup.RetentionApplied \
+             backup.HistoryCleaned backup.MetricsPushed"
+        );
+        assert_eq!(world.backup(session).retention[0].removing, 0);
+    }
+
+    #[test]
+    fn surplus_is_asked_for_oldest_first_and_waited_for() {
+        let mut world = World::ready();
+        for _ in 0..2 {
+            world.succeed();
+            world.pass(MINUTE);
+        }
+        world.declare_retention("keep", given::retention(1));
+        let (session, happened) = close(&mut world);
+        assert_eq!(
+            happened,
+            "done snapshot.MetadataUploaded backup.RetentionStarted snapshot.RemovalRequested \
+             snapshot.RemovalRequested"
+        );
+        assert_eq!(world.backup(session).step, Step::Retaining);
+        let asked: Vec<i64> = world
+            .outbox()
+            .iter()
+            .filter_map(|once| match once {
+                Once::RemoveSnapshot { snapshot, .. } => {
+                    Some(world.state.snapshots[snapshot].taken.0)
+                }
+                _ => None,
+            })
+            .collect();
+        assert!(asked.is_sorted() && asked.len() == 2, "{asked:?}");
+    }
+
+    #[test]
+    fn a_policy_that_cannot_be_read_fails_and_removes_nothing() {
+        // What is done to the policy while the session works; what its status says.
+        let declared = |change: fn(&mut Spec)| {
+            let mut spec = given::retention(0);
+            change(&mut spec);
+            Some(spec)
+        };
+        for (spec, error) in [
+            (None, "RetentionPolicy demo/keep not found"),
+            (
+                declared(|s| s.invalid = Some("it is odd".into())),
+                "RetentionPolicy demo/keep: it is odd",
+            ),
+            (
+                declared(|s| s.max_period = "soon".into()),
+                "RetentionPolicy demo/keep: maxRetentionPeriod: no number at byte 0; write such as \
+                 30d or 1y6mo",
+            ),
+        ] {
+            let mut world = World::ready();
+            world.succeed();
+            world.pass(MINUTE);
+            let session = world.working(1);
+            world.reported(session, "pod-0");
+            match spec {
+                None => forget_policy(&mut world),
+                Some(spec) => drop(world.declare_retention("keep", spec)),
+            }
+            assert_eq!(
+                world.described(),
+                "done snapshot.MetadataUploaded backup.RetentionFailed backup.HistoryCleaned \
+                 backup.MetricsPushed"
+            );
+            assert_eq!(world.backup(session).retention[0].result, Some(Err(error.into())));
+            assert_eq!(world.state.snapshots.len(), 2);
+        }
+    }
+
+    #[test]
+    fn other_names_other_repositories_and_what_is_read_are_left_alone() {
+        let weekly = given::session("weekly");
+        let mut world = World::with(vec![given::session("nightly"), weekly]);
+        world.declare_retention("keep", given::retention(1));
+        world.create("weekly");
+        let weekly = *world.state.backups.keys().next().unwrap();
+        world.surveyed(weekly, 1);
+        world.reported(weekly, "pod-0");
+        world.closed();
+        let read = world.adopt("read", &["pod-0", "pod-1"]);
+        let mut restore = given::restore(&[]);
+        restore.source.snapshot = Some("read".into());
+        restore.target = Some(crate::ids::TypedRef { name: "copy".into(), ..given::target() });
+        world.observe(
+            restore.target.clone().unwrap(),
+            crate::dependency::Facts::Target { replicas: Some(2) },
+        );
+        world.declare_restore(restore);
+        assert_eq!(world.back().snapshot, Some(read));
+        world.pass(MINUTE);
+        let (session, _) = close(&mut world);
+        assert_eq!(world.backup(session).retention[0].removing, 0, "{:?}", world.state.snapshots);
+        // Once nobody reads it, it goes with the next session.
+        world.surveyed(BACK, 2);
+        for component in ["pod-0", "pod-1"] {
+            world.reported(BACK, component);
+        }
+        world.pass(MINUTE);
+        let (session, _) = close(&mut world);
+        assert_eq!(world.backup(session).retention[0].removing, 2);
+    }
+
+    #[test]
+    fn each_repository_follows_the_policy_of_its_backend() {
+        let mut session = given::session("nightly");
+        session.repositories.push(given::repository("two"));
+        session.repositories[1].backend = "other".into();
+        let mut spec = given::configuration(vec![session]);
+        spec.backends.push(Backend {
+            name: "other".into(),
+            storage: Some(key("store")),
+            retention: Some(key("much")),
+        });
+        let mut world = World::furnished();
+        world.declare_retention("much", given::retention(9));
+        world.serve(&spec);
+        world.declare_retention("keep", given::retention(1));
+        world.succeed();
+        world.pass(MINUTE);
+        let (session, _) = close(&mut world);
+        let said: Vec<(&str, u32)> = world
+            .backup(session)
+            .retention
+            .iter()
+            .map(|entry| (entry.policy.name.as_str(), entry.removing))
+            .collect();
+        assert_eq!(said, [("keep", 1), ("much", 0)]);
+    }
+
+    #[test]
+    fn a_removal_that_nobody_answers_is_given_up() {
+        let mut world = World::ready();
+        world.succeed();
+        world.pass(MINUTE);
+        world.declare_retention("keep", given::retention(1));
+        let (session, _) = close(&mut world);
+        world.pass(crate::limits::CLOSING_MILLIS.0);
+        assert_eq!(
+            world.ask(crate::backup::Command::Expire { session }),
+            "backup.DeadlineExceeded given-up snapshot.RemovalFailed backup.RetentionFailed \
+             backup.HistoryCleaned backup.MetricsPushed"
+        );
+        assert_eq!(
+            world.backup(session).retention[0].result,
+            Some(Err("retention: nobody answered in time".into()))
+        );
+        assert_eq!(world.outbox(), []);
+        assert_eq!(world.state.snapshots.len(), 2, "what could not be removed stays");
+    }
+}

@@ -120,3 +120,167 @@ pub(crate) fn end(draft: &mut Draft, attempt: &Attempt, outcome: Outcome, durati
         duration,
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::backup::Command;
+    use crate::backup::phase::{Phase, phase};
+    use crate::testing::given;
+    use crate::testing::world::{MINUTE, World, attempt, named, worker};
+
+    const NAME: &str = "demo/app-nightly-1700438400";
+
+    fn gone(attempt: Attempt) -> Command {
+        Command::WorkerVanished { attempt, failure: crate::testing::failure("Evicted") }
+    }
+
+    #[test]
+    fn a_worker_is_recorded_once_and_all_of_them_are_a_fact() {
+        let mut world = World::ready();
+        let session = world.working(2);
+        assert_eq!(world.started(session, "pod-0"), "done backup.WorkerObserved");
+        assert_eq!(
+            world.started(session, "pod-1"),
+            "done backup.WorkerObserved backup.ExecutorEnsured"
+        );
+        assert_eq!(world.backup(session).components[0].worker, Some(worker()));
+        assert!(world.backup(session).conditions.is_true(Type::BackupExecutorEnsured));
+    }
+
+    #[test]
+    fn an_answer_about_a_start_is_taken_once() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        let asked = attempt(session, "pod-0");
+        let effect = world.effect(&Once::StartWorker { attempt: asked.clone() });
+        let start = |attempt| Command::WorkerStarted { attempt, effect, worker: worker() };
+        let refuse = |attempt| {
+            let failure = crate::testing::failure("Forbidden");
+            Command::WorkerNotStarted { attempt, effect, failure }
+        };
+        let other = Rejection::conflict("worker", format!("effect {effect} is another one"));
+        let second = Attempt { number: 2, ..asked.clone() };
+        for wrong in [second, attempt(session, "pod-9"), attempt(named("x"), "pod-0")] {
+            assert_eq!(world.refused(start(wrong.clone())), other);
+            assert_eq!(world.refused(refuse(wrong)), other);
+        }
+        world.ask(start(asked.clone()));
+        let late =
+            Rejection::conflict("worker", format!("nobody waits for effect {effect} any more"));
+        assert_eq!(world.refused(start(asked.clone())), late);
+        assert_eq!(world.refused(refuse(asked)), late);
+    }
+
+    #[test]
+    fn a_worker_that_never_comes_fails_its_component_and_the_others_go_on() {
+        let mut world = World::ready();
+        let session = world.working(2);
+        assert_eq!(
+            world.not_started(session, "pod-0"),
+            "done backup.ExecutorNotEnsured backup.ComponentEnded"
+        );
+        let facts = &world.backup(session).conditions;
+        let said = &facts.get(Type::BackupExecutorEnsured).unwrap().message;
+        assert_eq!(said, "component pod-0: it went wrong");
+        assert_eq!(
+            world.not_started(session, "pod-1"),
+            "done backup.ComponentEnded snapshot.Incomplete",
+            "the fact was stated before"
+        );
+        world.closed();
+        assert_eq!(phase(world.backup(session)), Phase::Failed);
+    }
+
+    #[test]
+    fn a_worker_that_is_gone_fails_its_component_with_the_time_that_it_had() {
+        let mut world = World::ready();
+        let session = world.working(2);
+        world.started(session, "pod-0");
+        world.pass(MINUTE);
+        assert_eq!(world.vanished(session, "pod-0"), "backup.ComponentEnded");
+        assert_eq!(world.backup(session).components[0].duration, Millis(MINUTE));
+        // One whose start nobody has answered yet.
+        assert_eq!(
+            world.vanished(session, "pod-1"),
+            "done backup.ComponentEnded snapshot.Incomplete backup.ExecutorNotEnsured"
+        );
+        assert_eq!(world.outbox().len(), 1, "only the description is waited for");
+    }
+
+    #[test]
+    fn only_the_current_attempt_counts() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        let asked = attempt(session, "pod-0");
+        for (attempt, refused) in [
+            (
+                attempt(named("x"), "pod-0"),
+                Rejection::conflict(named("x"), "no such backup session"),
+            ),
+            (attempt(session, "pod-9"), Rejection::conflict(NAME, "no component \"pod-9\"")),
+            (
+                Attempt { number: 2, ..asked.clone() },
+                Rejection::conflict(NAME, "attempt 2 at pod-0 is not attempt 1"),
+            ),
+            (
+                Attempt { number: 0, ..asked.clone() },
+                Rejection::conflict(NAME, "attempt 0 at pod-0 is not attempt 1"),
+            ),
+        ] {
+            assert_eq!(world.refused(gone(attempt)), refused);
+        }
+        world.ask(gone(asked.clone()));
+        assert_eq!(
+            world.refused(gone(asked)),
+            Rejection::conflict(NAME, "component pod-0 has ended")
+        );
+    }
+
+    #[test]
+    fn after_a_stop_no_worker_counts_and_none_is_asked_for() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        let asked = attempt(session, "pod-0");
+        let start = Once::StartWorker { attempt: asked.clone() };
+        world.effect(&start);
+        world.ask(Command::Cancel { session, reason: "no".into() });
+        assert!(world.find(|once| *once == start).is_none());
+        world.effect(&Once::StopWorker { attempt: asked.clone() });
+        assert_eq!(
+            world.refused(gone(asked)),
+            Rejection::conflict(NAME, "component pod-0 has ended")
+        );
+    }
+
+    #[test]
+    fn before_the_hooks_are_through_there_is_no_attempt() {
+        let mut spec = given::session("nightly");
+        spec.pre_hooks = vec![given::hook("freeze")];
+        let mut world = World::with(vec![spec]);
+        let session = world.working(1);
+        assert_eq!(
+            world.refused(gone(attempt(session, "pod-0"))),
+            Rejection::conflict(NAME, "attempt 1 at pod-0 is not attempt 0")
+        );
+    }
+
+    #[test]
+    fn a_pod_that_was_not_seen_is_whoever_reports_from_the_job() {
+        let known = worker();
+        let unseen = Worker { pod: Uid::default(), ..known };
+        let other_pod = Worker { pod: named("other"), ..known };
+        let other_job = Worker { job: named("other"), ..known };
+        for (recorded, given, same) in [
+            (known, known, true),
+            (known, other_pod, false),
+            (known, other_job, false),
+            (unseen, known, true),
+            (unseen, other_job, false),
+        ] {
+            assert_eq!(is_same(recorded, given), same, "{recorded:?} {given:?}");
+        }
+    }
+}

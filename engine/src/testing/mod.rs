@@ -1,4 +1,8 @@
-//! Plain values for tests, to be changed field by field.
+//! What tests at the foot of files are made of: plain values, to be changed field by field, objects
+//! as a user would write them, and a world that can be asked.
+
+pub(crate) mod given;
+pub(crate) mod world;
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,0 +1,212 @@
+//! Objects as a user would write them, with everything that does not matter filled in.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::configuration::{
+    AddonRef, Backend, Concurrency, RepositoryRef, Scheduler, SessionSpec, Spec, TaskRef,
+};
+use crate::dependency::{Driver, Facts, Parameter, Task};
+use crate::hook::{self, Executor, HookSpec, Policy};
+use crate::ids::{Hash, Key, TypedRef};
+use crate::restore;
+use crate::retention;
+use crate::storage::{self, DeletionPolicy, Provider};
+use crate::survey::{Host, Role, Volume};
+use crate::usage::UsagePolicy;
+
+/// The namespace of nearly everything.
+pub(crate) const NAMESPACE: &str = "demo";
+
+/// A name in [`NAMESPACE`].
+pub(crate) fn key(name: &str) -> Key {
+    Key::new(NAMESPACE, name)
+}
+
+/// A hash that is told from others by one number.
+pub(crate) fn hash(number: u64) -> Hash {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    Hash(bytes)
+}
+
+/// The target of all configurations and restores.
+pub(crate) fn target() -> TypedRef {
+    TypedRef {
+        api_group: "apps".into(),
+        kind: "StatefulSet".into(),
+        namespace: NAMESPACE.into(),
+        name: "db".into(),
+    }
+}
+
+/// A session of one repository, `one`, without extras.
+pub(crate) fn session(name: &str) -> SessionSpec {
+    SessionSpec {
+        name: name.into(),
+        scheduler: Some(Scheduler {
+            schedule: "0 0 * * *".into(),
+            starting_deadline: None,
+            concurrency: Concurrency::Allow,
+            suspend: false,
+        }),
+        pre_hooks: vec![],
+        post_hooks: vec![],
+        retry: None,
+        timeout: None,
+        history_limit: 10,
+        addon: AddonRef {
+            name: "workload-addon".into(),
+            tasks: vec![TaskRef {
+                name: "logical-backup".into(),
+                params: vec![("paths".into(), "/data".into())],
+                mounts: vec![],
+            }],
+        },
+        repositories: vec![repository("one")],
+    }
+}
+
+/// A repository reference; its directory follows from its name.
+pub(crate) fn repository(name: &str) -> RepositoryRef {
+    RepositoryRef {
+        name: name.into(),
+        backend: "main".into(),
+        directory: format!("dir/{name}"),
+        secret: Some(key("key")),
+        deletion: None,
+    }
+}
+
+/// A configuration of the target with these sessions.
+pub(crate) fn configuration(sessions: Vec<SessionSpec>) -> Spec {
+    Spec {
+        target: Some(target()),
+        backends: vec![Backend {
+            name: "main".into(),
+            storage: Some(key("store")),
+            retention: Some(key("keep")),
+        }],
+        sessions,
+        paused: false,
+        allow_partial: false,
+        invalid: None,
+    }
+}
+
+/// A storage that everybody may use.
+pub(crate) fn storage(name: &str) -> storage::Spec {
+    storage::Spec {
+        provider: Provider::S3,
+        identity: format!("s3/{name}"),
+        secret: None,
+        usage: Some(UsagePolicy::All),
+        default: false,
+        deletion: DeletionPolicy::Delete,
+        own_namespace_only: false,
+        invalid: None,
+    }
+}
+
+/// A policy that keeps the newest `last` successful snapshots.
+pub(crate) fn retention(last: u32) -> retention::Spec {
+    retention::Spec {
+        max_period: String::new(),
+        successful: Some(retention::Keep { last: Some(last), ..retention::Keep::default() }),
+        failed_last: 1,
+        usage: Some(UsagePolicy::All),
+        default: false,
+        invalid: None,
+    }
+}
+
+/// A template that its own namespace may use.
+pub(crate) fn template(executor: Executor) -> hook::Spec {
+    hook::Spec { usage: Some(UsagePolicy::Same), executor, params: vec![], invalid: None }
+}
+
+/// A hook that always runs, once, by the template of its own name.
+pub(crate) fn hook(name: &str) -> HookSpec {
+    HookSpec {
+        name: name.into(),
+        template: key(name),
+        params: vec![],
+        max_retry: 0,
+        timeout: None,
+        policy: Policy::Always,
+    }
+}
+
+/// A restore of the newest snapshot of repository `one`; no component named: all of them.
+pub(crate) fn restore(components: &[&str]) -> restore::Spec {
+    restore::Spec {
+        target: Some(target()),
+        source: restore::Source {
+            repository: Some("one".into()),
+            snapshot: Some("latest".into()),
+            components: components.iter().map(|name| (*name).into()).collect(),
+            ..restore::Source::default()
+        },
+        addon: AddonRef {
+            name: "workload-addon".into(),
+            tasks: vec![TaskRef {
+                name: "logical-backup-restore".into(),
+                params: vec![],
+                mounts: vec![],
+            }],
+        },
+        pre_hooks: vec![],
+        post_hooks: vec![],
+        timeout: None,
+        invalid: None,
+    }
+}
+
+/// A backup task, or a restore task, of the Addon.
+pub(crate) fn task(name: &str, restore: bool) -> Task {
+    let paths = Parameter { name: "paths".into(), required: true, default: None };
+    Task {
+        name: name.into(),
+        restore,
+        function: if restore { "workload-restore" } else { "workload-backup" }.into(),
+        driver: Driver::Restic,
+        singleton: false,
+        parameters: if restore { vec![] } else { vec![paths] },
+    }
+}
+
+/// What the Addon offers.
+pub(crate) fn tasks() -> Vec<Task> {
+    vec![
+        task("logical-backup", false),
+        task("logical-backup-restore", true),
+        task("manifest-restore", true),
+    ]
+}
+
+/// What is known of a Secret with a passphrase.
+pub(crate) fn passphrase(version: u32, allowed: Option<&str>) -> Facts {
+    Facts::Secret {
+        version: format!("{version}"),
+        keys: vec!["RESTIC_PASSWORD".into()],
+        allowed_namespaces: allowed.map(Into::into),
+    }
+}
+
+/// A pod of the target.
+pub(crate) fn pod(ordinal: u32) -> Host {
+    Host {
+        role: Role::Ordinal(ordinal),
+        pod: format!("db-{ordinal}"),
+        node: "n1".into(),
+        ready: true,
+        created_ms: 0,
+        volumes: vec![Volume {
+            name: "data".into(),
+            claim: Some(format!("data-db-{ordinal}")),
+            mount_path: "/data".into(),
+        }],
+    }
+}
