@@ -9,6 +9,8 @@ const GAP: usize = 3;
 #[derive(Debug, Default)]
 pub struct Table {
     header: Vec<&'static str>,
+    /// Columns whose cells end at one line, as numbers do.
+    right: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
@@ -16,7 +18,14 @@ impl Table {
     /// An empty table with these columns.
     #[must_use]
     pub fn new(header: &[&'static str]) -> Self {
-        Self { header: header.to_vec(), rows: Vec::new() }
+        Self { header: header.to_vec(), right: Vec::new(), rows: Vec::new() }
+    }
+
+    /// The same with these columns aligned to the right.
+    #[must_use]
+    pub fn right(mut self, columns: &[&'static str]) -> Self {
+        self.right = columns.to_vec();
+        self
     }
 
     /// Adds a row; missing cells are empty.
@@ -37,23 +46,32 @@ impl Table {
             .collect();
         let mut out = String::new();
         let header: Vec<String> = self.header.iter().map(|name| (*name).into()).collect();
-        line(&mut out, &header, &widths, |cell| style.paint(Tone::Dim, cell));
+        self.line(&mut out, &header, &widths, |cell| style.paint(Tone::Dim, cell));
         for row in &self.rows {
-            line(&mut out, row, &widths, |cell| style.paint(tone_of(cell), cell));
+            self.line(&mut out, row, &widths, |cell| style.paint(tone_of(cell), cell));
         }
         out
     }
-}
 
-fn line(out: &mut String, cells: &[String], widths: &[usize], paint: impl Fn(&str) -> String) {
-    let last = cells.iter().rposition(|cell| !cell.is_empty()).unwrap_or(0);
-    for (column, cell) in cells.iter().enumerate().take(last + 1) {
-        out.push_str(&paint(cell));
-        if column < last {
-            out.push_str(&" ".repeat(widths[column] - width(cell) + GAP));
+    fn line(
+        &self,
+        out: &mut String,
+        cells: &[String],
+        widths: &[usize],
+        paint: impl Fn(&str) -> String,
+    ) {
+        let last = cells.iter().rposition(|cell| !cell.is_empty()).unwrap_or(0);
+        for (column, cell) in cells.iter().enumerate().take(last + 1) {
+            let space = widths[column] - width(cell);
+            let before = if self.right.contains(&self.header[column]) { space } else { 0 };
+            out.push_str(&" ".repeat(before));
+            out.push_str(&paint(cell));
+            if column < last {
+                out.push_str(&" ".repeat(space - before + GAP));
+            }
         }
+        out.push('\n');
     }
-    out.push('\n');
 }
 
 fn width(text: &str) -> usize {
@@ -74,6 +92,15 @@ mod tests {
                         sample-backup   Succeeded\n\
                         x               Failed      5m\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn numbers_end_at_one_line() {
+        let mut table = Table::new(&["SIZE", "NAME"]).right(&["SIZE"]);
+        table.row(["1 B".into(), "x".into()]);
+        table.row(["10.5 MiB".into(), "y".into()]);
+        let text = table.render(Style::plain());
+        assert_eq!(text, "    SIZE   NAME\n     1 B   x\n10.5 MiB   y\n");
     }
 
     #[test]

@@ -1,11 +1,10 @@
-//! Lists what a snapshot holds, and looks for names in it.
+//! Lists what a snapshot holds.
 
 use super::{Open, Repo};
 use crate::beneath::join;
 use crate::digest::BlobId;
 use crate::error::Result;
 use crate::snapshot::Snapshot;
-use crate::source::Globs;
 use crate::tree::{DEPTH_MAX, Node, read_directory};
 
 /// Goes through everything at and beneath a logical path, parents before children, by name. `each` gets the
@@ -41,24 +40,4 @@ pub fn ls(
         ahead[first..].reverse();
     }
     Ok(())
-}
-
-/// All entries of a snapshot that match one of the globs, with their full paths.
-///
-/// # Errors
-/// A glob that cannot be understood; damage of a page.
-pub fn find(
-    repo: &Repo<Open>,
-    snapshot: &Snapshot,
-    globs: &[String],
-) -> Result<Vec<(Vec<u8>, Node)>> {
-    let globs = Globs::new("find", globs)?;
-    let mut found = Vec::new();
-    ls(repo, snapshot, "/", |path, node| {
-        if globs.matches(path) {
-            found.push((path.to_vec(), node.clone()));
-        }
-        Ok(true)
-    })?;
-    Ok(found)
 }

@@ -18,6 +18,9 @@ mod backup;
 mod check;
 mod collection;
 mod commit;
+mod diff;
+mod filter;
+mod find;
 mod forget;
 mod index;
 mod init;
@@ -33,22 +36,27 @@ mod references;
 mod reports;
 mod restore;
 mod snapshots;
+mod usage;
 mod write;
 
 pub use backup::{Backed, Environment, backup};
 pub use check::{Affected, CheckOptions, CheckReport, Finding, Problem, Reclaimable, References};
 pub use collection::Collection;
 pub use commit::{Commit, Committed};
+pub use diff::{Change, Chunks, Counts, DiffSummary, Side, diff, diff_nodes};
+pub use filter::{Chosen, Filter, has_tags};
+pub use find::{Query, find};
 pub use init::InitOptions;
 pub use intent::{FoundIntent, Intent, Writer};
 pub use keys::SlotInfo;
-pub use ls::{find, ls};
+pub use ls::ls;
 pub use open::Unlock;
 pub use overview::Overview;
 pub use reader::{BlobReader, OpenedBlock};
 pub use references::Trees;
 pub use restore::restore;
 pub use snapshots::{Snapshots, describe};
+pub use usage::{Amount, Stored, Usage, usage};
 pub use write::{BlobWriter, Put, WriteOptions, WriteSession, Written};
 
 /// A place that may hold a repository.

@@ -22,6 +22,18 @@ impl Globs {
     /// # Errors
     /// Names the first glob that cannot be understood.
     pub fn new(field: &'static str, globs: &[String]) -> Result<Self> {
+        Self::build(field, globs, false)
+    }
+
+    /// The same, blind to the case of letters.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn ignoring_case(field: &'static str, globs: &[String]) -> Result<Self> {
+        Self::build(field, globs, true)
+    }
+
+    fn build(field: &'static str, globs: &[String], ignore_case: bool) -> Result<Self> {
         let mut paths = GlobSetBuilder::new();
         let mut names = GlobSetBuilder::new();
         for text in globs {
@@ -43,6 +55,7 @@ impl Globs {
             let glob = GlobBuilder::new(&anchored)
                 .literal_separator(true)
                 .backslash_escape(true)
+                .case_insensitive(ignore_case)
                 .build()
                 .map_err(|error| invalid(&error.kind()))?;
             if trimmed.contains('/') {
@@ -145,6 +158,13 @@ mod tests {
             let globs = Globs::new("exclude", &[glob.to_owned()]).unwrap();
             assert_eq!(globs.matches(path.as_bytes()), expected, "{glob} on {path}");
         }
+    }
+
+    #[test]
+    fn case_counts_unless_it_is_ignored() {
+        let glob = ["*.JPG".to_owned()];
+        assert!(!Globs::new("find", &glob).unwrap().matches(b"/a.jpg"));
+        assert!(Globs::ignoring_case("find", &glob).unwrap().matches(b"/a.jpg"));
     }
 
     #[test]

@@ -7,12 +7,14 @@
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod builder;
+mod differing;
 mod list;
 mod node;
 mod page;
 mod reader;
 
 pub use builder::{Blobs, encode_directory};
+pub use differing::read_differing;
 pub use list::{decode_list, encode_lists};
 pub use node::{
     Attribute, Attributes, Content, Device, NameError, Node, NodeKind, Piece, Time, check_name,

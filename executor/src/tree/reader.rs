@@ -16,7 +16,7 @@ pub trait Fetch {
     fn fetch(&self, kind: Kind, id: &BlobId) -> Result<Vec<u8>>;
 }
 
-fn page(fetch: &(impl Fetch + ?Sized), id: &BlobId) -> Result<Page> {
+pub(super) fn page(fetch: &(impl Fetch + ?Sized), id: &BlobId) -> Result<Page> {
     let bytes = fetch.fetch(Kind::Tree, id)?;
     decode_page(&bytes).map_err(|error| Error::damaged(format!("tree page {id}"), error))
 }

@@ -6,7 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 use holdfast_executor::job::{self, Job, Resources, Selection, Source, Work};
 
+use super::choose::tags;
 use super::location::Location;
+use super::output::Output;
 use super::progress::Watch;
 use super::summary;
 use crate::exit::Exit;
@@ -25,7 +27,7 @@ pub struct Backup {
     #[arg(long, short = 'e', value_name = "GLOB")]
     exclude: Vec<String>,
     /// Label the snapshot. Can be repeated.
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG[,TAG…]")]
     tag: Vec<String>,
     /// Back up standard input as a file of this name.
     #[arg(long, value_name = "NAME")]
@@ -48,13 +50,13 @@ pub struct Backup {
 }
 
 impl Backup {
-    pub(super) fn run(self, location: &Location, json: bool) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let job = self.job(location)?;
         let report = {
-            let watch = Watch::new("backup", json)?;
+            let watch = Watch::new("backup", output.hides_progress())?;
             holdfast_executor::run(&job, &watch)
         };
-        summary::print(&report, json)?;
+        summary::print(&report, output)?;
         Ok(Exit::of(&report.outcome))
     }
 
@@ -78,7 +80,12 @@ impl Backup {
                     one_file_system: self.one_file_system,
                     network_file_system: false,
                 },
-                tags: self.tag.into_iter().collect(),
+                tags: self
+                    .tag
+                    .iter()
+                    .flat_map(|list| tags(list))
+                    .filter(|tag| !tag.is_empty())
+                    .collect(),
                 host: self.host,
                 session: ids::uid().to_string(),
                 component: COMPONENT.into(),

@@ -6,6 +6,7 @@ use holdfast_executor::report::printable;
 use indicatif::{HumanBytes, HumanCount};
 
 use super::location::Location;
+use super::output::Output;
 use crate::exit::Exit;
 use crate::ports::clock;
 use crate::show::progress;
@@ -23,14 +24,14 @@ pub struct Check {
 }
 
 impl Check {
-    pub(super) fn run(self, location: &Location, json: bool) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let repository = location.open()?;
         let report = {
-            let _bar = progress::bar("check", json);
+            let _bar = progress::bar("check", output.hides_progress());
             let options = CheckOptions { read_data: self.read_data, now_ms: clock::now().0 };
             repository.check(options, Some(&Trees))?
         };
-        if json {
+        if output.json {
             println!("{}", document(&report));
         } else {
             print(&report, self.read_data);

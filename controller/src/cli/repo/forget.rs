@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::location::Location;
+use super::output::Output;
 use crate::exit::Exit;
 
 /// Arguments of `holdfast repo forget`.
@@ -14,7 +15,7 @@ pub struct Forget {
 }
 
 impl Forget {
-    pub(super) fn run(self, location: &Location, json: bool) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         anyhow::ensure!(
             !self.snapshots.iter().any(|name| name == "latest"),
             "forget: name snapshots by their ids, not by `latest`"
@@ -27,11 +28,9 @@ impl Forget {
         }
         for name in &names {
             repository.forget(name)?;
-            if !json {
-                println!("forgot {name}; its data waits to be reclaimed");
-            }
+            output.say(format_args!("forgot {name}; its data waits to be reclaimed"));
         }
-        if json {
+        if output.json {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
             println!("{}", serde_json::json!({ "forgotten": names }));
         }

@@ -4,6 +4,7 @@ use clap::Args;
 use holdfast_executor::repo::{InitOptions, Repo};
 
 use super::location::Location;
+use super::output::Output;
 use crate::exit::Exit;
 use crate::ports::clock;
 
@@ -16,17 +17,18 @@ pub struct Init {
 }
 
 impl Init {
-    pub(super) fn run(self, location: &Location, json: bool) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let store = location.store()?;
         let options =
             InitOptions { label: &self.label, now_ms: clock::now().0, ..InitOptions::default() };
         let opened = Repo::at(store).init(location.passphrase()?.as_bytes(), options)?;
         let url = location.url()?;
-        if json {
+        if output.json {
             println!("{}", serde_json::json!({ "id": opened.id().to_string(), "url": url }));
         } else {
-            println!("created repository {} at {url}", opened.id());
-            println!("without its password nothing in it can ever be read: keep it somewhere else");
+            output.say(format_args!("created repository {} at {url}", opened.id()));
+            output
+                .say("without its password nothing in it can ever be read: keep it somewhere else");
         }
         Ok(Exit::Done)
     }

@@ -14,14 +14,24 @@ pub struct Location {
     /// Where the repository lies: file:///path.
     #[arg(
         long,
+        short = 'r',
+        alias = "repo",
         global = true,
+        help_heading = "Repository",
         env = "HOLDFAST_REPOSITORY",
         default_value = "",
         hide_default_value = true
     )]
     pub url: String,
     /// File whose first line is the password. Without it: the environment variable HOLDFAST_PASSWORD.
-    #[arg(long, global = true, env = "HOLDFAST_PASSWORD_FILE")]
+    #[arg(
+        long,
+        short = 'p',
+        global = true,
+        help_heading = "Repository",
+        value_name = "FILE",
+        env = "HOLDFAST_PASSWORD_FILE"
+    )]
     password_file: Option<PathBuf>,
 }
 

@@ -2,28 +2,34 @@
 
 mod backup;
 mod check;
+mod choose;
+mod diff;
+mod find;
 mod forget;
 mod init;
+mod instant;
 mod location;
 mod ls;
+mod output;
 mod progress;
 mod restore;
 mod snapshots;
+mod stats;
 mod summary;
 
 use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
 use location::Location;
+use output::Output;
 
 /// Arguments of `holdfast repo`.
 #[derive(Debug, Args)]
 pub struct Repo {
     #[command(flatten)]
     location: Location,
-    /// Print one JSON document instead of text.
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -40,6 +46,12 @@ enum Verb {
     Snapshots(snapshots::Snapshots),
     /// List what a snapshot holds.
     Ls(ls::Ls),
+    /// Look for names in snapshots.
+    Find(find::Find),
+    /// Say what changed between two snapshots.
+    Diff(diff::Diff),
+    /// Say what snapshots and the repository take.
+    Stats(stats::Stats),
     /// Check that everything that snapshots need is there and intact.
     Check(check::Check),
     /// Remove snapshots; their data waits to be reclaimed.
@@ -52,15 +64,18 @@ impl Repo {
     /// # Errors
     /// What the verb says; the exit code says which class it is.
     pub fn run(self) -> anyhow::Result<Exit> {
-        let Self { location, json, verb } = self;
+        let Self { location, output, verb } = self;
         match verb {
-            Verb::Init(verb) => verb.run(&location, json),
-            Verb::Backup(verb) => verb.run(&location, json),
-            Verb::Restore(verb) => verb.run(&location, json),
-            Verb::Snapshots(verb) => verb.run(&location, json),
-            Verb::Ls(verb) => verb.run(&location, json),
-            Verb::Check(verb) => verb.run(&location, json),
-            Verb::Forget(verb) => verb.run(&location, json),
+            Verb::Init(verb) => verb.run(&location, output),
+            Verb::Backup(verb) => verb.run(&location, output),
+            Verb::Restore(verb) => verb.run(&location, output),
+            Verb::Snapshots(verb) => verb.run(&location, output),
+            Verb::Ls(verb) => verb.run(&location, output),
+            Verb::Find(verb) => verb.run(&location, output),
+            Verb::Diff(verb) => verb.run(&location, output),
+            Verb::Stats(verb) => verb.run(&location, output),
+            Verb::Check(verb) => verb.run(&location, output),
+            Verb::Forget(verb) => verb.run(&location, output),
         }
     }
 }

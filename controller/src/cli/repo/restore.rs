@@ -6,6 +6,7 @@ use clap::Args;
 use holdfast_executor::job::{self, Job, Resources, RestoreOptions, Work};
 
 use super::location::Location;
+use super::output::Output;
 use super::progress::Watch;
 use super::summary;
 use crate::exit::Exit;
@@ -41,7 +42,7 @@ pub struct Restore {
 }
 
 impl Restore {
-    pub(super) fn run(self, location: &Location, json: bool) -> anyhow::Result<Exit> {
+    pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let (snapshot, from) = split(&self.snapshot);
         let job = Job {
             attempt: ids::uid().to_string(),
@@ -62,10 +63,10 @@ impl Restore {
             resources: Resources { workers: self.workers, memory_bytes: 0 },
         };
         let report = {
-            let watch = Watch::new("restore", json)?;
+            let watch = Watch::new("restore", output.hides_progress())?;
             holdfast_executor::run(&job, &watch)
         };
-        summary::print(&report, json)?;
+        summary::print(&report, output)?;
         Ok(Exit::of(&report.outcome))
     }
 }

@@ -5,21 +5,22 @@ use holdfast_executor::report::{
 };
 use indicatif::{HumanBytes, HumanCount};
 
+use super::output::Output;
 use crate::show::style::{Style, Tone, safe};
 
 /// Prints the report to standard output; errors of the job to standard error.
 ///
 /// # Errors
 /// When the report cannot be written.
-pub fn print(report: &Report, json: bool) -> anyhow::Result<()> {
-    if json {
+pub fn print(report: &Report, output: Output) -> anyhow::Result<()> {
+    if output.json {
         println!("{}", serde_json::to_string(report)?);
         return Ok(());
     }
     let style = Style::detect();
     for repository in &report.repositories {
         for line in lines(repository) {
-            println!("{line}");
+            output.say(line);
         }
     }
     let (tone, word) = match &report.outcome {
@@ -40,12 +41,12 @@ pub fn print(report: &Report, json: bool) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    println!(
+    output.say(format_args!(
         "{} in {}.{:01} s",
         style.paint(tone, &word),
         report.duration_ms / 1000,
         report.duration_ms % 1000 / 100
-    );
+    ));
     Ok(())
 }
 

@@ -1,0 +1,56 @@
+//! `holdfast repo diff`.
+
+use clap::Args;
+use holdfast_executor::repo::{self, Change};
+
+use super::location::Location;
+use super::output::Output;
+use super::restore::split;
+use crate::exit::Exit;
+use crate::show::lines::Lines;
+use crate::show::repository::{changes, short};
+use crate::show::style::Style;
+
+/// Arguments of `holdfast repo diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The older side: an id, a unique prefix of one, or `latest`; with `:/sub/dir` only what lies there.
+    before: String,
+    /// The newer side, given the same way.
+    after: String,
+    /// List entries too of which only mode, owner, times or attributes changed.
+    #[arg(long)]
+    metadata: bool,
+}
+
+impl Diff {
+    pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
+        let repository = location.open()?;
+        let ((one, before), (other, after)) = (split(&self.before), split(&self.after));
+        let (one, old) = repository.find_snapshot(one, None)?;
+        let (other, new) = repository.find_snapshot(other, None)?;
+        let (one, other) = (one.to_string(), other.to_string());
+        let (mut lines, style) = (Lines::new(), Style::detect());
+        if !output.json && !output.quiet {
+            lines.line(format_args!("from {} to {}", short(&one), short(&other)));
+        }
+        let mut read = true;
+        let summary =
+            repo::diff(&repository, (&old, before), (&new, after), |path, change, node| {
+                if change != Change::Metadata || self.metadata {
+                    read = match output.json {
+                        true => lines.line(changes::json(path, change, node)),
+                        false => lines.line(changes::line(path, change, node, style)),
+                    };
+                }
+                Ok(read)
+            })?;
+        if read && output.json {
+            lines.line(changes::summary_json(&one, &other, &summary));
+        } else if read && !output.quiet {
+            lines.line(format_args!("\n{}", changes::summary(&summary).trim_end()));
+        }
+        lines.finish()?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,44 @@
+//! `holdfast repo stats`.
+
+use clap::Args;
+use holdfast_executor::repo::{describe, usage};
+use holdfast_executor::report::SnapshotInfo;
+
+use super::choose::Choose;
+use super::location::Location;
+use super::output::Output;
+use crate::exit::Exit;
+use crate::show::progress;
+use crate::show::repository::{snapshots, usage as show};
+use crate::show::style::Style;
+
+/// Arguments of `holdfast repo stats`.
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// Ids, unique prefixes of them, or `latest`; without any: all snapshots.
+    snapshots: Vec<String>,
+    #[command(flatten)]
+    choose: Choose,
+}
+
+impl Stats {
+    pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
+        let repository = location.open()?;
+        let chosen = repository.choose(&self.snapshots, &self.choose.filter())?;
+        let all = repository.snapshots()?;
+        let names = chosen.found.iter().map(|(name, _)| *name).collect();
+        let (usage, stored) = {
+            let _bar = progress::bar("stats", output.hides_progress());
+            (usage(&repository, &all.found, &names)?, repository.stored()?)
+        };
+        let infos: Vec<SnapshotInfo> =
+            chosen.found.iter().map(|(name, snapshot)| describe(name, snapshot)).collect();
+        if output.json {
+            println!("{}", show::json(&infos, &usage, &stored));
+        } else {
+            print!("{}", show::table(&infos, &usage).render(Style::detect()));
+            println!("\n{}", show::sums(&infos, &usage, &stored).trim_end());
+        }
+        Ok(snapshots::report_damaged(&all.damaged))
+    }
+}

@@ -1,0 +1,38 @@
+//! Lines on standard output, for listings that may be long. Whoever reads only the first ones has closed
+//! the pipe: that is no error, and nothing more is looked up for them.
+
+use std::fmt::Display;
+use std::io::{BufWriter, ErrorKind, Result, StdoutLock, Write as _};
+
+/// Standard output, line by line.
+pub struct Lines {
+    out: BufWriter<StdoutLock<'static>>,
+    broken: Option<std::io::Error>,
+}
+
+impl Lines {
+    /// Takes standard output over.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { out: BufWriter::new(std::io::stdout().lock()), broken: None }
+    }
+
+    /// Writes a line; returns whether anybody still reads.
+    pub fn line(&mut self, text: impl Display) -> bool {
+        if self.broken.is_none() {
+            self.broken = writeln!(self.out, "{text}").err();
+        }
+        self.broken.is_none()
+    }
+
+    /// Ends the listing.
+    ///
+    /// # Errors
+    /// When the lines could not be written, for another reason than that nobody reads them.
+    pub fn finish(mut self) -> Result<()> {
+        match self.broken.take().or_else(|| self.out.flush().err()) {
+            Some(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Verbs of `holdfast repo` that only look, as their users see them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod shelf;
+
+use std::fs;
+
+use shelf::Shelf;
+
+#[test]
+fn find_names_each_snapshot_once_and_each_place() {
+    let shelf = Shelf::new();
+    shelf.file("a/report.txt", "one");
+    shelf.file("b/Report.TXT", "two");
+    let one = shelf.backup(&["--tag", "first,full"]);
+    fs::remove_file(shelf.path("source/a/report.txt")).unwrap();
+    let two = shelf.backup(&[]);
+    let text = shelf.ok(&["find", "report.txt"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with(&format!("snapshot {} of 20", &one[..16])), "{text}");
+    assert_eq!(lines[1], shelf.arg("source/a/report.txt"));
+    let rows = shelf.json(&["find", "--ignore-case", "**/source/*/report.txt"]);
+    let places: Vec<_> = rows
+        .iter()
+        .map(|row| (row["snapshot"].as_str().unwrap(), row["type"].as_str().unwrap()))
+        .collect();
+    assert_eq!(places, [(&*one, "file"), (&*one, "file"), (&*two, "file")]);
+    assert_eq!(shelf.json(&["find", "*", "--tag", "full", "--newest", "1971-01-01"]).len(), 0);
+    assert_eq!(shelf.json(&["find", "*.TXT", "-s", "latest"]).len(), 1);
+    let error = shelf.fails(&["find", "[a"], 1);
+    assert!(error.contains("find") && error.contains("[a"), "{error}");
+    let error = shelf.fails(&["find", "x", "--snapshot", "feed"], 28);
+    assert!(error.contains("no snapshot named \"feed\""), "{error}");
+    let error = shelf.fails(&["find", "x", "--oldest", "soon"], 2);
+    assert!(error.contains("2026-11-21"), "{error}");
+}
+
+#[test]
+fn diff_says_what_changed_and_sums_it_up() {
+    let shelf = Shelf::new();
+    shelf.file("gone", "gone");
+    shelf.file("d/changed", "before");
+    shelf.file("d/kept", "kept");
+    let one = shelf.backup(&[]);
+    fs::remove_file(shelf.path("source/gone")).unwrap();
+    shelf.file("d/changed", "after that");
+    shelf.file("e/new", "new one");
+    let two = shelf.backup(&[]);
+    let side = |id: &str| format!("{id}:{}", shelf.arg("source"));
+    let text = shelf.ok(&["diff", &side(&one), &side(&two)]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], format!("from {} to {}", &one[..16], &two[..16]));
+    assert_eq!(lines[1..5], ["M    /d/changed", "+    /e/", "+    /e/new", "-    /gone"]);
+    assert!(lines[6].starts_with("Files:") && lines[6].contains("1 new"), "{text}");
+    let with_metadata = shelf.ok(&["diff", &side(&one), &side(&two), "--metadata"]);
+    assert!(with_metadata.contains("U    /\n"), "{with_metadata}");
+    let rows = shelf.json(&["diff", &one, &two]);
+    let summary = rows.last().unwrap();
+    assert_eq!(rows.len(), 5);
+    assert_eq!(rows[0]["change"], "content");
+    assert_eq!(rows[0]["path"], shelf.arg("source/d/changed"));
+    assert_eq!(summary["files"]["added"], 1);
+    assert_eq!(summary["added"]["fileBytes"], 7);
+    assert_eq!(summary["added"]["chunkBytes"], 17);
+    assert_eq!(summary["removed"]["chunkBytes"], 10);
+    assert_eq!(shelf.ok(&["diff", &one, &one, "--quiet"]), "");
+    shelf.fails(&["diff", &one, "nothing"], 28);
+    shelf.fails(&["diff", &one, &format!("{two}:/nowhere")], 28);
+}
+
+#[test]
+fn stats_tells_what_would_come_back_and_what_is_stored() {
+    let shelf = Shelf::new();
+    let content = |seed: u64| -> Vec<u8> {
+        let mut out = vec![0; 300_000];
+        blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
+        out
+    };
+    shelf.file("both", content(1));
+    shelf.file("first", content(2));
+    let one = shelf.backup(&[]);
+    fs::remove_file(shelf.path("source/first")).unwrap();
+    let two = shelf.backup(&["--host", "other"]);
+    let stats = &shelf.json(&["stats"])[0];
+    assert_eq!(stats["restoreBytes"], 900_000);
+    assert_eq!(stats["snapshots"][0]["id"], one);
+    let only = |row: usize| stats["snapshots"][row]["onlyHere"]["plainBytes"].as_u64().unwrap();
+    assert!((300_000..320_000).contains(&only(0)), "{stats}");
+    assert!(only(1) < 20_000, "{stats}");
+    let together = stats["together"]["plainBytes"].as_u64().unwrap();
+    assert!((600_000..640_000).contains(&together), "{stats}");
+    assert_eq!(stats["together"], stats["repository"]["content"], "all snapshots were chosen");
+    let stats = &shelf.json(&["stats", "--host", "other"])[0];
+    assert_eq!(stats["snapshots"][0]["id"], two);
+    assert_eq!(stats["restoreBytes"], 300_000);
+    let text = shelf.ok(&["stats", "latest"]);
+    assert!(text.contains("restore size") && text.contains("1 snapshots, 1 files"), "{text}");
+}
+
+#[test]
+fn snapshots_are_chosen_by_host_tag_and_path() {
+    let shelf = Shelf::new();
+    shelf.file("x", "x");
+    let one = shelf.backup(&["--tag", "a,b", "--host", "web"]);
+    let two = shelf.backup(&["--tag", "a", "--host", "db"]);
+    assert_eq!(shelf.ids(&[]), [&*one, &two]);
+    assert_eq!(shelf.ids(&["--tag", "a"]), [&*one, &two]);
+    assert_eq!(shelf.ids(&["--tag", "a,b"]), [&*one]);
+    assert_eq!(shelf.ids(&["--tag", "b", "--tag", "a"]), [&*one, &two]);
+    assert_eq!(shelf.ids(&["--host", "db"]), [&*two]);
+    assert_eq!(shelf.ids(&["--path", "/elsewhere"]), [""; 0]);
+    assert_eq!(shelf.ids(&["latest", "--host", "web"]), [&*one]);
+    let text = shelf.ok(&["snapshots"]);
+    assert!(text.ends_with("2 snapshots; times are UTC\n"), "{text}");
+    assert!(!shelf.ok(&["snapshots", "--quiet"]).contains("UTC"));
+}
