@@ -12,6 +12,7 @@ use crate::backup::state::Backup;
 use crate::condition::Type;
 use crate::ids::Uid;
 use crate::restore::check;
+use crate::restore::decide::expiry as restore_expiry;
 use crate::restore::state::Restore;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
@@ -83,9 +84,7 @@ fn of_restore(state: &State, restore: &Restore) -> Option<(Timestamp, Due)> {
     if check::is_stale(state, restore) {
         return Some((state.last_at, Due::ReconcileRestore { uid: session }));
     }
-    let open = restore.is_going() && !restore.conditions.has(Type::DeadlineExceeded);
-    let when = restore.deadline.filter(|_| open)?;
-    Some((when, Due::ExpireRestore { session }))
+    Some((restore_expiry(restore)?, Due::ExpireRestore { session }))
 }
 
 /// Slots of configurations that take them: valid, not paused, not suspended.

@@ -4,11 +4,12 @@ mod world;
 
 use holdfast_engine::backup::phase::phase;
 use holdfast_engine::configuration::{Concurrency, Retry, Spec};
+use holdfast_engine::dependency::Facts;
 use holdfast_engine::hook::{Executor, HookSpec, Policy};
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::{
-    Command, Event, Key, Millis, Rejection, backup, configuration, lease, repository, snapshot,
-    storage,
+    Command, Event, Key, Millis, Rejection, Uid, backup, configuration, dependency, lease,
+    repository, restore, snapshot, storage,
 };
 use proptest::prelude::*;
 use world::outside::Doing;
@@ -24,6 +25,10 @@ enum Action {
     Create { session: u8 },
     Cancel,
     DeleteSession,
+    Restore { number: u8, hooks: bool, timeout: bool },
+    CancelRestore { number: u8 },
+    DeleteRestore { number: u8 },
+    LoseTarget(bool),
     DeleteSnapshot,
     DeleteRepository { wipe: bool },
     DeleteStorage,
@@ -35,6 +40,7 @@ enum Action {
     FailHook(u32),
     Restart,
     Stale,
+    Arrive(usize),
 }
 
 fn doing() -> impl Strategy<Value = Doing> {
@@ -72,6 +78,11 @@ fn action() -> impl Strategy<Value = Action> {
         3 => (0_u8..2).prop_map(|session| Action::Create { session }),
         1 => Just(Action::Cancel),
         1 => Just(Action::DeleteSession),
+        3 => (0_u8..2, any::<bool>(), any::<bool>())
+            .prop_map(|(number, hooks, timeout)| Action::Restore { number, hooks, timeout }),
+        1 => (0_u8..2).prop_map(|number| Action::CancelRestore { number }),
+        1 => (0_u8..2).prop_map(|number| Action::DeleteRestore { number }),
+        1 => any::<bool>().prop_map(Action::LoseTarget),
         1 => Just(Action::DeleteSnapshot),
         1 => any::<bool>().prop_map(|wipe| Action::DeleteRepository { wipe }),
         1 => Just(Action::DeleteStorage),
@@ -83,6 +94,28 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (0_u32..4).prop_map(Action::FailHook),
         1 => Just(Action::Restart),
         2 => Just(Action::Stale),
+    ]
+}
+
+/// What people do while answers are on their way, in any order: hardly any time passes.
+fn meddling() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        16 => (0_usize..8).prop_map(Action::Arrive),
+        2 => (1_i64..40).prop_map(Action::Pass),
+        3 => (any::<bool>(), 1_u8..3, any::<bool>())
+            .prop_map(|(paused, sessions, replace)| Action::Declare { paused, sessions, replace }),
+        1 => Just(Action::DeleteConfiguration),
+        4 => (0_u8..2).prop_map(|session| Action::Create { session }),
+        3 => Just(Action::Cancel),
+        2 => Just(Action::DeleteSession),
+        4 => (0_u8..2, any::<bool>(), any::<bool>())
+            .prop_map(|(number, hooks, timeout)| Action::Restore { number, hooks, timeout }),
+        3 => (0_u8..2).prop_map(|number| Action::CancelRestore { number }),
+        2 => (0_u8..2).prop_map(|number| Action::DeleteRestore { number }),
+        2 => Just(Action::DeleteSnapshot),
+        1 => any::<bool>().prop_map(|wipe| Action::DeleteRepository { wipe }),
+        1 => Just(Action::DeleteStorage),
+        1 => Just(Action::Restart),
     ]
 }
 
@@ -165,6 +198,22 @@ fn act(world: &mut World, action: &Action) {
         Action::DeleteSession => {
             ask(world, last.map(|session| Command::Backup(backup::Command::Delete { session })))
         }
+        Action::Restore { number, hooks, timeout } => restore(world, *number, *hooks, *timeout),
+        Action::CancelRestore { number } => {
+            let (session, reason) = (restore_uid(world, *number), "enough".into());
+            ask(world, Command::Restore(restore::Command::Cancel { session, reason }));
+        }
+        Action::DeleteRestore { number } => {
+            let session = restore_uid(world, *number);
+            ask(world, Command::Restore(restore::Command::Delete { session }));
+        }
+        Action::LoseTarget(true) => {
+            let uid = uid(&spec::target().to_string());
+            ask(world, Command::Dependency(dependency::Command::Forget { uid }));
+        }
+        Action::LoseTarget(false) => {
+            world.observe(spec::target(), Facts::Target { replicas: Some(1) });
+        }
         Action::DeleteSnapshot => {
             let first = world.state.snapshots.keys().next().copied();
             ask(world, first.map(|uid| Command::Snapshot(snapshot::Command::Delete { uid })));
@@ -182,6 +231,16 @@ fn act(world: &mut World, action: &Action) {
             let uid = uid("storage/store");
             ask(world, Command::Storage(storage::Command::Delete { uid }));
         }
+        Action::Restart => world.restart(),
+        Action::Stale => stale(world),
+        Action::Arrive(pick) => world.arrive_any(*pick),
+        _ => act_outside(world, action),
+    }
+}
+
+/// What the outside does from now on.
+fn act_outside(world: &mut World, action: &Action) {
+    match action {
         Action::Worker(doing) => world.outside.workers.push(*doing),
         Action::Silence(kind) => {
             world.outside.silent.insert((*kind).into());
@@ -197,9 +256,22 @@ fn act(world: &mut World, action: &Action) {
         Action::FailHook(times) => {
             world.outside.failing_hooks.insert("freeze".into(), *times);
         }
-        Action::Restart => world.restart(),
-        Action::Stale => stale(world),
+        _ => unreachable!("{action:?} is no matter of the outside"),
     }
+}
+
+fn restore_uid(world: &World, number: u8) -> Uid {
+    world.restore_named(&format!("r{number}")).unwrap_or_default()
+}
+
+fn restore(world: &mut World, number: u8, hooks: bool, timeout: bool) {
+    let mut spec = spec::restore("one");
+    spec.timeout = timeout.then_some(Millis(20 * 60_000));
+    if hooks {
+        spec.pre_hooks = vec![hook("freeze", Policy::Always)];
+        spec.post_hooks = vec![hook("thaw", Policy::Always), hook("alarm", Policy::OnFailure)];
+    }
+    world.declare_restore(&format!("r{number}"), &spec);
 }
 
 fn create(world: &mut World, session: u8) {
@@ -234,6 +306,18 @@ fn stale(world: &mut World) {
         let echo = Command::Backup(backup::Command::WorkerVanished { attempt, failure });
         assert!(matches!(world.ask(echo), Err(Rejection::Conflict { .. })));
     }
+    let restored = world.log.iter().rev().find_map(|recorded| match &recorded.event {
+        Event::Restore(restore::Event::ComponentEnded { uid, component, number, .. }) => {
+            let component = component.clone();
+            Some(holdfast_engine::Attempt { session: *uid, component, number: *number })
+        }
+        _ => None,
+    });
+    if let Some(attempt) = restored {
+        let failure = world::outside::failure("Ghost", "an echo");
+        let echo = Command::Restore(restore::Command::WorkerVanished { attempt, failure });
+        assert!(world.ask(echo).is_err());
+    }
     assert_eq!(world.state, before);
 }
 
@@ -255,6 +339,19 @@ proptest! {
         no_session_outlives_its_deadline(&mut world)?;
         the_outbox_empties_when_answers_come(&mut world)?;
     }
+
+    /// The same when people stop, pause and delete between any two answers.
+    #[test]
+    fn meddling_keeps_the_laws(actions in prop::collection::vec(meddling(), 1..120)) {
+        let mut world = begin();
+        world.pass(minutes(10));
+        for action in &actions {
+            act(&mut world, action);
+        }
+        prop_assert_eq!(world.replay(), world.state.clone(), "replay = live");
+        no_session_outlives_its_deadline(&mut world)?;
+        the_outbox_empties_when_answers_come(&mut world)?;
+    }
 }
 
 /// Whatever answers are lost: a day later no session of before is open.
@@ -264,7 +361,19 @@ fn no_session_outlives_its_deadline(world: &mut World) -> Result<(), TestCaseErr
     }
     let open: Vec<_> =
         world.state.backups.values().filter(|b| b.is_going()).map(|b| b.uid).collect();
+    let restoring: Vec<_> = world
+        .state
+        .restores
+        .values()
+        .filter(|restore| restore.is_going() && restore.deadline.is_some())
+        .map(|restore| restore.uid)
+        .collect();
     world.pass(minutes(24 * 60));
+    for uid in restoring {
+        if let Some(restore) = world.state.restores.get(&uid) {
+            prop_assert!(restore.is_finished(), "{:#?}", restore);
+        }
+    }
     for uid in open {
         if let Some(backup) = world.state.backups.get(&uid) {
             prop_assert!(phase(backup).is_completed(), "{:#?}", backup);
@@ -281,9 +390,14 @@ fn the_outbox_empties_when_answers_come(world: &mut World) -> Result<(), TestCas
     if world.state.configurations.contains_key(&uid) {
         ask(world, Command::Configuration(configuration::Command::Delete { uid }));
     }
+    for number in 0..2 {
+        let session = restore_uid(world, number);
+        ask(world, Command::Restore(restore::Command::Delete { session }));
+    }
     world.restart();
     world.pass(minutes(24 * 60));
     world.pass(minutes(24 * 60));
+    prop_assert!(world.state.restores.is_empty(), "{:#?}", world.state.restores);
     prop_assert!(world.state.outbox.is_empty(), "{:#?}", world.state.outbox);
     prop_assert!(world.state.backups.is_empty(), "{:#?}", world.state.backups);
     prop_assert!(!world.state.configurations.contains_key(&uid));

@@ -35,11 +35,8 @@ pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(
     let backup = state.backups.get_mut(&uid).ok_or_else(|| unknown("backup session", uid))?;
     let step = phase::next(backup.step, event).map_err(|illegal| illegal.to_string())?;
     fold(backup, at, event)?;
-    backup.step = step;
+    backup.come_to(at, step);
     backup.plan = plan.or_else(|| backup.plan.take());
-    if backup.is_work_over() {
-        backup.work_ended_at.get_or_insert(at);
-    }
     if let Event::Archived { .. } = event
         && let Some(gone) = state.backups.remove(&uid)
     {

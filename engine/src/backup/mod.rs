@@ -79,6 +79,15 @@ pub struct Worker {
     pub pod: Uid,
 }
 
+impl Worker {
+    /// Whether a report comes from the worker that was recorded. A pod that was not known yet when the
+    /// worker was recorded is taken from the report.
+    #[must_use]
+    pub fn is(self, given: Self) -> bool {
+        self.job == given.job && (self.pod == Uid::default() || self.pod == given.pod)
+    }
+}
+
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
@@ -439,6 +448,31 @@ impl Event {
             | Self::RetryScheduled { uid, .. }
             | Self::Retried { uid, .. }
             | Self::Archived { uid } => *uid,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::world::{named, worker};
+
+    #[test]
+    fn a_pod_that_was_not_seen_is_whoever_reports_from_the_job() {
+        let known = worker();
+        let unseen = Worker { pod: Uid::default(), ..known };
+        let other_pod = Worker { pod: named("other"), ..known };
+        let other_job = Worker { job: named("other"), ..known };
+        for (recorded, given, same) in [
+            (known, known, true),
+            (known, other_pod, false),
+            (known, other_job, false),
+            (known, unseen, false),
+            (unseen, known, true),
+            (unseen, other_pod, true),
+            (unseen, other_job, false),
+        ] {
+            assert_eq!(recorded.is(given), same, "{recorded:?} {given:?}");
         }
     }
 }

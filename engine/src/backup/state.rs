@@ -152,6 +152,14 @@ impl Backup {
         matches!(self.step, Step::Skipped | Step::Finished)
     }
 
+    /// It came to a step; the first one at which nothing is left to move is when its work ended.
+    pub(crate) fn come_to(&mut self, at: Timestamp, step: Step) {
+        self.step = step;
+        if self.is_work_over() {
+            self.work_ended_at.get_or_insert(at);
+        }
+    }
+
     /// Nothing is left to move: every planned component ended, or the work was given up.
     #[must_use]
     pub fn is_work_over(&self) -> bool {

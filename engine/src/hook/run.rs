@@ -14,8 +14,9 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::hook::{HookSpec, Policy, Run, Stage};
+use crate::limits;
 use crate::outcome::{Failure, Outcome};
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 
 /// The tries of a session's hooks so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +113,17 @@ pub fn next(hooks: &[HookSpec], stage: Stage, progress: &Progress, work_succeede
         }
     }
     Next::Finished(first_failure.map_or(Outcome::Succeeded, Outcome::Failed))
+}
+
+/// How long all tries of a list of hooks may take: what their stage is waited for, besides the time that
+/// answers need.
+#[must_use]
+pub fn patience(hooks: &[HookSpec]) -> Millis {
+    let all = hooks.iter().map(|hook| {
+        let one = hook.timeout.unwrap_or(limits::HOOK_DEFAULT_MILLIS).0;
+        one.saturating_mul(u64::from(hook.max_retry).saturating_add(1))
+    });
+    Millis(all.fold(0, u64::saturating_add))
 }
 
 /// The failure of a try whose start was recorded and whose end nobody saw.
@@ -219,6 +231,24 @@ mod tests {
         let (runs, end) = drive(&hooks, Stage::Post, true, &[failed(), Outcome::Succeeded]);
         assert_eq!(runs.len(), 2);
         assert!(matches!(end, Next::Finished(Outcome::Failed(_))));
+    }
+
+    #[test]
+    fn patience_is_that_of_all_tries_and_stops_at_the_end_of_time() {
+        let timed = |timeout, retries| HookSpec {
+            timeout: Some(Millis(timeout)),
+            ..hook("a", retries, Policy::Always)
+        };
+        let default = limits::HOOK_DEFAULT_MILLIS.0;
+        for (hooks, expected) in [
+            (vec![], 0),
+            (vec![hook("a", 0, Policy::Always)], default),
+            (vec![hook("a", 2, Policy::OnFailure), timed(7, 1)], 3 * default + 14),
+            (vec![timed(u64::MAX, 0), timed(1, 0)], u64::MAX),
+            (vec![timed(u64::MAX / 2, u32::MAX)], u64::MAX),
+        ] {
+            assert_eq!(patience(&hooks), Millis(expected), "{hooks:?}");
+        }
     }
 
     #[test]

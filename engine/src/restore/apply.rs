@@ -29,7 +29,7 @@ pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(
     let restore = state.restores.get_mut(&uid).ok_or_else(|| unknown("restore", uid))?;
     let step = phase::next(restore.step, event).map_err(|illegal| illegal.to_string())?;
     fold(restore, at, event)?;
-    restore.step = step;
+    restore.come_to(at, step);
     if let Event::Archived { .. } = event
         && let Some(gone) = state.restores.remove(&uid)
     {
@@ -188,6 +188,7 @@ pub(crate) fn blank(uid: Uid, at: Timestamp) -> Restore {
         conditions: Conditions::default(),
         paused: BTreeSet::new(),
         cancelled: None,
+        work_ended_at: None,
         ended_at: None,
     }
 }

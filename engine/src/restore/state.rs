@@ -52,6 +52,8 @@ pub struct Restore {
     pub paused: BTreeSet<Uid>,
     /// Why it was stopped, if it was.
     pub cancelled: Option<String>,
+    /// When nothing was left to move, whatever came of it.
+    pub work_ended_at: Option<Timestamp>,
     /// When its phase became final.
     pub ended_at: Option<Timestamp>,
 }
@@ -92,6 +94,14 @@ impl Restore {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.step == Step::Finished
+    }
+
+    /// It came to a step; the first one at which nothing is left to move is when its work ended.
+    pub(crate) fn come_to(&mut self, at: Timestamp, step: Step) {
+        self.step = step;
+        if self.is_work_over() {
+            self.work_ended_at.get_or_insert(at);
+        }
     }
 
     /// Nothing is left to move: every planned component ended, or the work was given up.

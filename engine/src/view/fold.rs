@@ -89,7 +89,7 @@ impl History {
         }
         // What cannot be folded without the event before it is passed over.
         let _ = backup::apply::fold(known, at, event);
-        known.step = backup::phase::next(known.step, event).unwrap_or(known.step);
+        known.come_to(at, backup::phase::next(known.step, event).unwrap_or(known.step));
         known.plan = plan.or_else(|| known.plan.take());
         if matches!(event, backup::Event::Archived { .. }) {
             self.archived.insert(uid);
@@ -136,7 +136,7 @@ impl History {
         let blank = || restore::apply::blank(uid, at);
         let known = self.state.restores.entry(uid).or_insert_with(blank);
         let _ = restore::apply::fold(known, at, event);
-        known.step = restore::phase::next(known.step, event).unwrap_or(known.step);
+        known.come_to(at, restore::phase::next(known.step, event).unwrap_or(known.step));
         if matches!(event, restore::Event::Archived { .. }) {
             self.archived.insert(uid);
         }

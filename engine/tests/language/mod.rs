@@ -1,5 +1,7 @@
 //! The language of the scenarios: a line is a sentence, its words are looked up here.
 
+mod restores;
+
 use std::collections::BTreeMap;
 
 use holdfast_engine::backup::phase::Phase;
@@ -11,7 +13,8 @@ use holdfast_engine::snapshot::phase::phase as snapshot_phase;
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
-    Command, Key, Millis, Timestamp, Uid, backup, configuration, due, repository, snapshot, storage,
+    Command, Key, Millis, Timestamp, Uid, backup, configuration, due, repository, restore,
+    snapshot, storage,
 };
 
 use crate::world::outside::Doing;
@@ -54,6 +57,7 @@ struct Story {
     allow_partial: bool,
     defaults_only: bool,
     begin: Timestamp,
+    restores: BTreeMap<String, restore::Spec>,
 }
 
 fn configuration_uid() -> Uid {
@@ -107,6 +111,7 @@ impl Story {
             allow_partial: false,
             defaults_only: false,
             begin,
+            restores: BTreeMap::new(),
         }
     }
 
@@ -149,6 +154,9 @@ impl Story {
                 self.sessions.push(session(name, options));
             }
             ["repository", name, options @ ..] => self.repository(name, options),
+            ["restore", name, "of", repository, options @ ..] => {
+                self.give_restore(name, repository, options);
+            }
             ["before", hook, options @ ..] => {
                 let hook = hook_spec(hook, options);
                 self.last_session().pre_hooks.push(hook);
@@ -273,6 +281,7 @@ impl Story {
                 self.world.settle();
             }
             [time, "pass" | "passes"] => self.world.pass(span(time)),
+            ["restore", name, "is", what] => self.when_restore(name, what),
             _ => self.outside(words),
         }
     }
@@ -355,6 +364,14 @@ impl Story {
     /// What is true of things other than sessions.
     fn then_around(&mut self, words: &[&str], line: &str) {
         match words {
+            ["restore", name, what @ ..] => self.then_restore(name, what, line),
+            ["the", "configuration", ..] => self.then_configuration(words, line),
+            _ => self.then_things(words, line),
+        }
+    }
+
+    fn then_configuration(&self, words: &[&str], line: &str) {
+        match words {
             ["the", "configuration", "is", "gone"] => {
                 let state = &self.world.state;
                 self.equal(&state.configurations.contains_key(&configuration_uid()), &false);
@@ -369,6 +386,12 @@ impl Story {
                 let condition = found.conditions.get(Type::ValidationPassed).expect("validated");
                 self.says(&[format!("{} {}", condition.reason, condition.message)], wanted);
             }
+            _ => panic!("{}: unknown sentence", self.line),
+        }
+    }
+
+    fn then_things(&self, words: &[&str], line: &str) {
+        match words {
             ["the", "hooks", "that", "ran", "are", names @ ..] => {
                 let says: Vec<String> =
                     names.iter().map(|name| name.trim_end_matches(',').into()).collect();

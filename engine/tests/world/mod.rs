@@ -9,11 +9,12 @@ pub mod spec;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_engine::backup::phase::{Phase, phase};
+use holdfast_engine::backup::phase::{Phase, Step, phase};
+use holdfast_engine::effect::Once;
 use holdfast_engine::{
     Actor, Command, CommandId, Due, Effect, EffectId, Envelope, Event, Level, Millis, Recorded,
-    Rejection, State, Timestamp, Uid, apply, backup, configuration, decide, due, effects, lease,
-    next_wakeup, outstanding, restore, schedule,
+    Rejection, State, StreamKind, Timestamp, Uid, apply, backup, configuration, decide, due,
+    effects, lease, next_wakeup, outstanding, restore, schedule,
 };
 use outside::Outside;
 
@@ -74,6 +75,9 @@ impl World {
             Envelope { id: CommandId(id), at: self.now, actor: Actor::Operator, epoch, command };
         let events = decide(&self.state, &envelope);
         assert_eq!(events, decide(&self.state, &envelope), "decide is deterministic");
+        if let Err(Rejection::Conflict { subject, reason }) = &events {
+            assert_ne!(subject, "state", "no decision contradicts itself: {reason}");
+        }
         let events = events?;
         for event in &events {
             let recorded = Recorded {
@@ -104,6 +108,7 @@ impl World {
         let once: Vec<Effect> =
             effects.iter().filter(|e| matches!(e, Effect::Once { .. })).cloned().collect();
         assert_eq!(once, new, "effects are the new entries of the outbox");
+        self.check_beginning(&recorded.event);
         self.log.push(recorded);
         for effect in effects {
             match effect {
@@ -143,8 +148,89 @@ impl World {
                 assert!(!phase(backup).is_completed(), "no phase is final before: {backup:#?}");
             }
         }
-        for restore in self.state.restores.values().filter(|restore| restore.is_finished()) {
-            assert!(restore::phase::phase(restore).is_completed(), "{restore:#?}");
+        for restore in self.state.restores.values() {
+            let phase = restore::phase::phase(restore);
+            if restore.is_finished() {
+                assert!(phase.is_completed(), "MetricsPushed makes the phase final: {restore:#?}");
+            } else if restore.is_going() {
+                assert!(!phase.is_completed(), "no phase is final before: {restore:#?}");
+            }
+        }
+        for configuration in self.state.configurations.values() {
+            for holder in &configuration.paused_by {
+                let restore = self.state.restores.get(holder);
+                assert!(restore.is_some_and(|r| r.is_going()), "nobody holds {configuration:#?}");
+            }
+        }
+        self.sessions_keep_out_of_each_others_way();
+        self.every_effect_has_somebody_who_waits_for_it();
+    }
+
+    fn sessions_keep_out_of_each_others_way(&self) {
+        let mut going = BTreeSet::new();
+        for backup in self.state.backups.values().filter(|backup| backup.is_going()) {
+            assert!(going.insert(backup.configuration), "two sessions of one configuration go");
+            let home = self.state.configurations.contains_key(&backup.configuration);
+            assert!(home, "its configuration left before it: {backup:#?}");
+            // Retention may choose the session's own.
+            let written = backup.snapshots.iter().filter(|_| backup.step != Step::Retaining);
+            for listed in written {
+                let there = self.state.snapshots.contains_key(&listed.uid);
+                assert!(there, "a snapshot left while it is written: {backup:#?}");
+            }
+        }
+        for restore in self.state.restores.values().filter(|restore| restore.is_going()) {
+            let read = restore.snapshot.and_then(|uid| self.state.snapshots.get(&uid));
+            assert!(read.is_some(), "a snapshot left while it is read: {restore:#?}");
+        }
+        for (kind, key) in self.state.names.keys().filter(|(kind, _)| *kind == StreamKind::Backup) {
+            let named =
+                self.state.uid_of(*kind, key).map(|uid| self.state.backups.contains_key(&uid));
+            assert_eq!(named, Some(true), "a name without an object: {key}");
+        }
+    }
+
+    /// What must not begin does not begin.
+    fn check_beginning(&self, event: &Event) {
+        if let Event::Backup(backup::Event::Started { uid, .. }) = event {
+            let backup = &self.state.backups[uid];
+            let home = &self.state.configurations[&backup.configuration];
+            assert!(!home.is_paused() && !home.deleting, "{backup:#?} of {home:#?}");
+        }
+        if let Event::Backup(backup::Event::AttemptStarted { uid, .. }) = event {
+            let backup = &self.state.backups[uid];
+            assert!(backup.cancelled.is_none(), "no work begins after a stop: {backup:#?}");
+        }
+        if let Event::Restore(restore::Event::AttemptStarted { uid, .. }) = event {
+            let restore = &self.state.restores[uid];
+            assert!(restore.cancelled.is_none(), "no work begins after a stop: {restore:#?}");
+        }
+    }
+
+    /// An effect whose answer would be refused is never answered, and never leaves the outbox.
+    fn every_effect_has_somebody_who_waits_for_it(&self) {
+        let is_going = |session: &Uid| {
+            let backup = self.state.backups.get(session).is_some_and(|b| b.is_going());
+            backup || self.state.restores.get(session).is_some_and(|r| r.is_going())
+        };
+        for once in self.state.outbox.values() {
+            let waited_for = match once {
+                Once::InitializeBackend { storage } | Once::WipeBackend { storage } => {
+                    self.state.storages.contains_key(storage)
+                }
+                Once::InitializeRepository { repository } | Once::WipeRepository { repository } => {
+                    self.state.repositories.contains_key(repository)
+                }
+                Once::Survey { session } | Once::RunHook { session, .. } => is_going(session),
+                Once::StartWorker { attempt } => is_going(&attempt.session),
+                Once::UploadMetadata { snapshot } => self.state.snapshots.contains_key(snapshot),
+                Once::RemoveSnapshot { snapshot, by } => {
+                    self.state.snapshots.contains_key(snapshot) && by.as_ref().is_none_or(is_going)
+                }
+                // A worker is stopped whatever has become of its session.
+                Once::StopWorker { .. } => true,
+            };
+            assert!(waited_for, "nobody waits for {once:?}");
         }
     }
 
@@ -172,7 +258,11 @@ impl World {
         let replayed = self.replay();
         assert_eq!(replayed, self.state, "replay = live");
         self.arrivals.retain(|(_, _, command)| {
-            matches!(command, Command::Backup(backup::Command::WorkerReported { .. }))
+            matches!(
+                command,
+                Command::Backup(backup::Command::WorkerReported { .. })
+                    | Command::Restore(restore::Command::WorkerReported { .. })
+            )
         });
         self.lead();
     }
@@ -186,10 +276,12 @@ impl World {
         state
     }
 
-    /// Lets everything happen that is due now.
+    /// Lets everything happen that is due now; what stays due would be asked for without end.
     pub fn settle(&mut self) {
         for _ in 0..10_000 {
             if !self.arrive() && !self.wake() {
+                let left = due(&self.state, self.now, Millis(0));
+                assert_eq!(left, [], "what is due and refused is due for ever");
                 return;
             }
         }
@@ -210,6 +302,16 @@ impl World {
                 return;
             }
         }
+    }
+
+    /// Lets one of the answers that are on their way arrive, whichever; its time comes with it.
+    pub fn arrive_any(&mut self, pick: usize) {
+        if self.arrivals.is_empty() {
+            return;
+        }
+        let (when, _, command) = self.arrivals.remove(pick % self.arrivals.len());
+        self.now = self.now.max(when);
+        let _ = self.ask(command);
     }
 
     /// The earliest answer that has arrived.

@@ -6,8 +6,9 @@ use holdfast_engine::backup::{Command as Backup, Worker};
 use holdfast_engine::effect::Once;
 use holdfast_engine::hook::Stage;
 use holdfast_engine::outcome::{Failure, Outcome};
-use holdfast_engine::report::{BackupReport, Grade, PathResult, RepositoryResult};
+use holdfast_engine::report::{BackupReport, Grade, PathResult, RepositoryResult, RestoreReport};
 use holdfast_engine::repository::{Initialization, Wipe};
+use holdfast_engine::restore::Command as Restore;
 use holdfast_engine::survey::{Host, Role, Survey, Volume};
 use holdfast_engine::{
     Attempt, Command, EffectId, Millis, State, Timestamp, Uid, outbox, repository, snapshot,
@@ -97,19 +98,25 @@ impl Outside {
             return Vec::new();
         }
         let command = match once {
-            Once::Survey { session } => Command::Backup(Backup::Surveyed {
-                session: *session,
-                effect,
-                survey: self.survey(),
-            }),
+            Once::Survey { session } => {
+                let (session, survey) = (*session, self.survey());
+                if is_restore(state, session) {
+                    Command::Restore(Restore::Surveyed { session, effect, survey })
+                } else {
+                    Command::Backup(Backup::Surveyed { session, effect, survey })
+                }
+            }
             Once::RunHook { session, run } => {
-                let outcome = self.hook(state, *session, run.stage, run.index);
-                Command::Backup(Backup::HookReported {
-                    session: *session,
-                    effect,
-                    run: *run,
-                    outcome,
-                })
+                let (session, run) = (*session, *run);
+                let outcome = self.hook(state, session, run.stage, run.index);
+                if is_restore(state, session) {
+                    Command::Restore(Restore::HookReported { session, effect, run, outcome })
+                } else {
+                    Command::Backup(Backup::HookReported { session, effect, run, outcome })
+                }
+            }
+            Once::StartWorker { attempt } if is_restore(state, attempt.session) => {
+                return self.restore(now, effect, attempt);
             }
             Once::StartWorker { attempt } => return self.work(state, now, effect, attempt),
             Once::StopWorker { .. } => {
@@ -217,11 +224,15 @@ impl Outside {
     }
 
     fn hook(&mut self, state: &State, session: Uid, stage: Stage, index: u32) -> Outcome {
-        let plan = state.backups[&session].plan.as_ref().expect("it started");
-        let hooks = match stage {
-            Stage::Pre => &plan.spec.pre_hooks,
-            Stage::Post => &plan.spec.post_hooks,
+        let plan = state.backups.get(&session).and_then(|backup| backup.plan.as_ref());
+        let (pre, post) = match plan {
+            Some(plan) => (&plan.spec.pre_hooks, &plan.spec.post_hooks),
+            None => {
+                let spec = &state.restores[&session].spec;
+                (&spec.pre_hooks, &spec.post_hooks)
+            }
         };
+        let hooks = if stage == Stage::Pre { pre } else { post };
         let name = hooks[index as usize].name.clone();
         self.hooks.push(name.clone());
         match self.failing_hooks.get_mut(&name) {
@@ -241,7 +252,7 @@ impl Outside {
         effect: EffectId,
         attempt: &Attempt,
     ) -> Vec<(Timestamp, Command)> {
-        let doing = if self.workers.is_empty() { Doing::Succeed } else { self.workers.remove(0) };
+        let doing = self.next_worker();
         let attempt = attempt.clone();
         if doing == Doing::NotStart {
             let failure = failure("Forbidden", "the quota is used up");
@@ -250,8 +261,7 @@ impl Outside {
                 Command::Backup(Backup::WorkerNotStarted { attempt, effect, failure }),
             )];
         }
-        let job = attempt.session.derive(&format!("{}/{}", attempt.component, attempt.number));
-        let worker = Worker { job, pod: job.derive("pod") };
+        let worker = worker_of(&attempt);
         let started =
             Command::Backup(Backup::WorkerStarted { attempt: attempt.clone(), effect, worker });
         let end = Timestamp(now.0 + self.work.max(60_000));
@@ -264,6 +274,56 @@ impl Outside {
         };
         vec![(now, started), (end, Command::Backup(ended))]
     }
+
+    fn next_worker(&mut self) -> Doing {
+        if self.workers.is_empty() { Doing::Succeed } else { self.workers.remove(0) }
+    }
+
+    /// The same for a restore: a worker that leaves something out has restored what it found.
+    fn restore(
+        &mut self,
+        now: Timestamp,
+        effect: EffectId,
+        attempt: &Attempt,
+    ) -> Vec<(Timestamp, Command)> {
+        let doing = self.next_worker();
+        let attempt = attempt.clone();
+        if doing == Doing::NotStart {
+            let failure = failure("Forbidden", "the quota is used up");
+            let command = Restore::WorkerNotStarted { attempt, effect, failure };
+            return vec![(now, Command::Restore(command))];
+        }
+        let worker = worker_of(&attempt);
+        // A Job is known before its pod is.
+        let unseen = Worker { pod: Uid::default(), ..worker };
+        let started = Restore::WorkerStarted { attempt: attempt.clone(), effect, worker: unseen };
+        let end = Timestamp(now.0 + self.work.max(60_000));
+        let ended = if doing == Doing::Vanish {
+            let failure = failure("Evicted", "container worker: exit code 137, Evicted");
+            Restore::WorkerVanished { attempt, failure }
+        } else {
+            let fails = matches!(doing, Doing::Fail | Doing::FailForGood);
+            let report = RestoreReport {
+                failure: fails.then(|| failure("WriteError", "the disk says no")),
+                ended: end,
+                duration: Millis(end.since(now).0),
+                files: 10,
+                bytes: 1_000,
+                skipped: vec![],
+            };
+            Restore::WorkerReported { attempt, worker, report }
+        };
+        vec![(now, Command::Restore(started)), (end, Command::Restore(ended))]
+    }
+}
+
+fn is_restore(state: &State, session: Uid) -> bool {
+    state.restores.contains_key(&session)
+}
+
+fn worker_of(attempt: &Attempt) -> Worker {
+    let job = attempt.session.derive(&format!("{}/{}", attempt.component, attempt.number));
+    Worker { job, pod: job.derive("pod") }
 }
 
 fn report(

@@ -8,7 +8,9 @@ use holdfast_engine::dependency::{self, Driver, Facts, Parameter, Task, state as
 use holdfast_engine::hook::{self, Executor};
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
 use holdfast_engine::usage::UsagePolicy;
-use holdfast_engine::{Command, Hash, Key, Timestamp, TypedRef, Uid, configuration, retention};
+use holdfast_engine::{
+    Command, Hash, Key, StreamKind, Timestamp, TypedRef, Uid, configuration, restore, retention,
+};
 
 use super::{World, uid};
 
@@ -86,6 +88,30 @@ pub fn configuration(sessions: Vec<SessionSpec>) -> Spec {
     }
 }
 
+/// A restore of the newest snapshot of a repository.
+pub fn restore(repository: &str) -> restore::Spec {
+    restore::Spec {
+        target: Some(target()),
+        source: restore::Source {
+            repository: Some(repository.into()),
+            snapshot: Some("latest".into()),
+            ..restore::Source::default()
+        },
+        addon: AddonRef {
+            name: "workload-addon".into(),
+            tasks: vec![TaskRef {
+                name: "logical-backup-restore".into(),
+                params: vec![],
+                mounts: vec![],
+            }],
+        },
+        pre_hooks: vec![],
+        post_hooks: vec![],
+        timeout: None,
+        invalid: None,
+    }
+}
+
 /// A storage that everybody may use.
 pub fn storage(name: &str) -> storage::Spec {
     storage::Spec {
@@ -115,8 +141,11 @@ pub fn retention(last: u32) -> retention::Spec {
 impl World {
     /// What every scenario starts with: the Addon, its Function, the target, the encryption Secret.
     pub fn furnish(&mut self) {
-        self.observe(reference::addon("workload-addon"), Facts::Addon { tasks: vec![task()] });
-        self.observe(reference::function("workload-backup"), Facts::Function { supported: true });
+        let tasks = vec![task(), restore_task()];
+        self.observe(reference::addon("workload-addon"), Facts::Addon { tasks });
+        for function in ["workload-backup", "workload-restore"] {
+            self.observe(reference::function(function), Facts::Function { supported: true });
+        }
         self.observe(target(), Facts::Target { replicas: Some(1) });
         self.secret(&Key::new(NAMESPACE, "key"), None);
     }
@@ -171,6 +200,25 @@ impl World {
         self.ask(Command::Hook(command)).expect("a template is taken");
     }
 
+    /// Declares a restore; an object that comes after another of its name has a uid of its own.
+    pub fn declare_restore(&mut self, name: &str, spec: &restore::Spec) -> Uid {
+        let fresh = uid(&format!("restore/{name}/{}", self.state.seq));
+        let uid = self.restore_named(name).unwrap_or(fresh);
+        let command = restore::Command::Declare {
+            uid,
+            key: Key::new(NAMESPACE, name),
+            generation: 1,
+            hash: hash(self.state.seq),
+            spec: spec.clone(),
+        };
+        self.ask(Command::Restore(command)).expect("a restore is taken");
+        uid
+    }
+
+    pub fn restore_named(&self, name: &str) -> Option<Uid> {
+        self.state.uid_of(StreamKind::Restore, &Key::new(NAMESPACE, name))
+    }
+
     /// Declares a configuration; each session's period is in milliseconds.
     pub fn declare(&mut self, name: &str, spec: &Spec, periods: &[(String, i64)]) -> Uid {
         let uid = uid(&format!("configuration/{name}"));
@@ -207,5 +255,15 @@ fn task() -> Task {
         driver: Driver::Restic,
         singleton: false,
         parameters: vec![Parameter { name: "paths".into(), required: true, default: None }],
+    }
+}
+
+fn restore_task() -> Task {
+    Task {
+        name: "logical-backup-restore".into(),
+        restore: true,
+        function: "workload-restore".into(),
+        parameters: vec![],
+        ..task()
     }
 }

@@ -9,6 +9,7 @@ use crate::condition::Type;
 use crate::draft::Draft;
 use crate::effect::Once;
 use crate::hook::Stage;
+use crate::hook::run::patience;
 use crate::ids::{Attempt, Uid};
 use crate::limits;
 use crate::outcome::{Failure, Outcome};
@@ -57,12 +58,8 @@ fn closing_time(backup: &Backup) -> Millis {
     if backup.conditions.is_true(Type::DeadlineExceeded) {
         return limits::CLOSING_MILLIS;
     }
-    let hooks = backup.plan.iter().flat_map(|plan| &plan.spec.post_hooks);
-    let hooks = hooks.map(|hook| {
-        let one = hook.timeout.unwrap_or(limits::HOOK_DEFAULT_MILLIS).0;
-        one.saturating_mul(u64::from(hook.max_retry).saturating_add(1))
-    });
-    Millis(hooks.fold(limits::CLOSING_MILLIS.0, u64::saturating_add))
+    let hooks = backup.plan.as_ref().map_or(Millis(0), |plan| patience(&plan.spec.post_hooks));
+    Millis(limits::CLOSING_MILLIS.0.saturating_add(hooks.0))
 }
 
 pub(crate) fn expire(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {

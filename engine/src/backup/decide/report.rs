@@ -33,7 +33,7 @@ pub(crate) fn decide(
 ) -> Result<(), Rejection> {
     let component = worker::current(draft, attempt)?;
     match component.worker {
-        Some(recorded) if !worker::is_same(recorded, given) => {
+        Some(recorded) if !recorded.is(given) => {
             let key = known(draft, attempt.session)?.key.clone();
             return Err(Rejection::conflict(key, "the report is of another worker"));
         }

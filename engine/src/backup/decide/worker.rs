@@ -9,7 +9,7 @@ use crate::backup::{Event, Worker};
 use crate::condition::Type;
 use crate::draft::Draft;
 use crate::effect::Once;
-use crate::ids::{Attempt, EffectId, Uid};
+use crate::ids::{Attempt, EffectId};
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::time::Millis;
@@ -34,12 +34,6 @@ pub(crate) fn current<'d>(
         return Err(Rejection::conflict(&backup.key, format!("component {name} has ended")));
     }
     Ok(component)
-}
-
-/// Whether a report comes from the worker that was recorded. A pod that was not known yet when the
-/// worker was recorded is taken from the report.
-pub(crate) fn is_same(known: Worker, given: Worker) -> bool {
-    known.job == given.job && (known.pod == Uid::default() || known.pod == given.pod)
 }
 
 pub(crate) fn started(
@@ -265,22 +259,5 @@ mod tests {
             world.refused(gone(attempt(session, "pod-0"))),
             Rejection::conflict(NAME, "attempt 1 at pod-0 is not attempt 0")
         );
-    }
-
-    #[test]
-    fn a_pod_that_was_not_seen_is_whoever_reports_from_the_job() {
-        let known = worker();
-        let unseen = Worker { pod: Uid::default(), ..known };
-        let other_pod = Worker { pod: named("other"), ..known };
-        let other_job = Worker { job: named("other"), ..known };
-        for (recorded, given, same) in [
-            (known, known, true),
-            (known, other_pod, false),
-            (known, other_job, false),
-            (unseen, known, true),
-            (unseen, other_job, false),
-        ] {
-            assert_eq!(is_same(recorded, given), same, "{recorded:?} {given:?}");
-        }
     }
 }

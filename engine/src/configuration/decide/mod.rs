@@ -6,7 +6,7 @@ mod reconcile;
 mod scheduler;
 
 pub(crate) use delete::finish as finish_deletion;
-pub(crate) use reconcile::{reconcile_where, trigger_initial_backups_of};
+pub(crate) use reconcile::{reconcile_where, trigger_initial_backups, trigger_initial_backups_of};
 
 use crate::configuration::Command;
 use crate::draft::Draft;

@@ -78,8 +78,8 @@ fn after(draft: &mut Draft<'_>, restore: &Restore) -> bool {
         return true;
     }
     let pre_failed = matches!(restore.hooks.result(Stage::Pre), Some(Outcome::Failed(_)));
-    let stopped = restore.cancelled.is_some() || restore.conditions.has(Type::DeadlineExceeded);
-    let succeeded = restore.has_work_succeeded() && !pre_failed && !stopped;
+    let given_up = restore.conditions.is_true(Type::RestoreIncomplete);
+    let succeeded = restore.has_work_succeeded() && !pre_failed && !given_up;
     match next(&restore.spec.post_hooks, Stage::Post, &restore.hooks, succeeded) {
         Next::Wait => false,
         Next::Start(run) => {
@@ -110,11 +110,26 @@ fn close(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
     draft.emit(Event::MetricsPushed { uid });
     let held = draft.configurations().filter(|c| c.paused_by.contains(&uid));
     let held: Vec<Uid> = held.map(|configuration| configuration.uid).collect();
-    for configuration in held {
-        draft.emit(configuration::Event::ResumedAfterRestore { uid: configuration, restore: uid });
+    for configuration in &held {
+        let uid = *configuration;
+        draft.emit(configuration::Event::ResumedAfterRestore { uid, restore: restore.uid });
     }
     if restore.cancelled.as_deref() == Some(DELETED) {
         draft.emit(Event::Archived { uid });
     }
+    after_end(draft, &restore, &held);
     Ok(())
+}
+
+/// What waited for the end of this restore: first backups of what it held, and the deletion of what it
+/// read from.
+fn after_end(draft: &mut Draft<'_>, restore: &Restore, held: &[Uid]) {
+    for configuration in held {
+        configuration::decide::trigger_initial_backups(draft, *configuration);
+    }
+    let snapshot = restore.snapshot.and_then(|uid| draft.snapshot(uid));
+    let repository = snapshot.and_then(|snapshot| draft.repository(snapshot.repository));
+    if let Some(owner) = repository.map(|repository| repository.configuration) {
+        configuration::decide::finish_deletion(draft, owner);
+    }
 }

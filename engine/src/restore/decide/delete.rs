@@ -12,12 +12,13 @@ pub(super) const DELETED: &str = "its object is being deleted";
 
 pub(super) fn decide(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
     let restore = get(draft, uid)?;
-    match (restore.is_going(), restore.cancelled.as_deref()) {
-        (false, _) => draft.emit(Event::Archived { uid }),
-        (true, None) => return stop::cancel(draft, uid, DELETED),
-        (true, Some(DELETED)) => {}
-        // Already being stopped: from now on the end archives it too.
-        (true, Some(_)) => draft.emit(Event::Cancelled { uid, reason: DELETED.into() }),
+    if !restore.is_going() {
+        draft.emit(Event::Archived { uid });
+    } else if !restore.is_work_over() {
+        return stop::cancel(draft, uid, DELETED);
+    } else if restore.cancelled.as_deref() != Some(DELETED) {
+        // It ends anyway: from now on the end archives it too.
+        draft.emit(Event::Cancelled { uid, reason: DELETED.into() });
     }
     Ok(())
 }

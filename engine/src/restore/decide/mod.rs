@@ -9,6 +9,8 @@ mod stop;
 mod surveyed;
 mod worker;
 
+pub(crate) use stop::expiry;
+
 use crate::draft::Draft;
 use crate::ids::Uid;
 use crate::rejection::Rejection;

@@ -7,36 +7,75 @@ use crate::condition::Type;
 use crate::draft::Draft;
 use crate::effect::Once;
 use crate::hook::Stage;
-use crate::hook::run::interrupted;
+use crate::hook::run::{interrupted, patience};
 use crate::ids::Uid;
+use crate::limits;
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::restore::Event;
 use crate::restore::phase::Step;
 use crate::restore::state::Restore;
-use crate::time::Millis;
+use crate::time::{Millis, Timestamp};
 
 use super::{advance, get};
 
 pub(super) fn cancel(draft: &mut Draft<'_>, uid: Uid, reason: &str) -> Result<(), Rejection> {
     let restore = get(draft, uid)?;
-    if !restore.is_going() || restore.cancelled.is_some() {
-        let why = if restore.is_going() { "it is being stopped" } else { "it is not running" };
-        return Err(Rejection::conflict(&restore.key, why));
+    if !restore.is_going() || restore.is_work_over() {
+        return Err(Rejection::conflict(&restore.key, "nothing is left to stop"));
     }
     draft.emit(Event::Cancelled { uid, reason: reason.to_string() });
     let message = format!("the restore was stopped: {reason}");
     give_up(draft, &restore, "Cancelled", message)
 }
 
+/// When something about a restore expires; the wake-up of [`crate::deadline`].
+pub(crate) fn expiry(restore: &Restore) -> Option<Timestamp> {
+    match restore.step {
+        Step::Declared | Step::Finished => None,
+        _ => match restore.work_ended_at {
+            None => restore.deadline,
+            Some(ended) => Some(ended.plus(closing_time(restore))),
+        },
+    }
+}
+
+/// How long closing may take: its own time, and that of the hooks that still run.
+fn closing_time(restore: &Restore) -> Millis {
+    let late = restore.conditions.is_true(Type::DeadlineExceeded);
+    let hooks = if late { Millis(0) } else { patience(&restore.spec.post_hooks) };
+    Millis(limits::CLOSING_MILLIS.0.saturating_add(hooks.0))
+}
+
 pub(super) fn expire(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
     let restore = get(draft, uid)?;
-    let passed = restore.deadline.is_some_and(|deadline| deadline <= draft.at());
-    let before = restore.conditions.has(Type::DeadlineExceeded);
-    if !restore.is_going() || !passed || before {
-        return Err(Rejection::conflict(&restore.key, "no deadline has passed"));
+    if expiry(&restore).is_none_or(|when| when > draft.at()) {
+        return Err(Rejection::conflict(&restore.key, "its time is not up"));
     }
-    exceed(draft, &restore)
+    if restore.work_ended_at.is_none() {
+        return exceed(draft, &restore);
+    }
+    if !restore.conditions.is_true(Type::DeadlineExceeded) {
+        draft.emit(Event::DeadlineExceeded { uid });
+    }
+    force(draft, &restore)
+}
+
+/// Ends the hook that closing still waits for, and its stage, as failed: nobody answered in time.
+fn force(draft: &mut Draft<'_>, restore: &Restore) -> Result<(), Rejection> {
+    let uid = restore.uid;
+    let message = "nobody answered in time";
+    let failure =
+        Failure { reason: "NoAnswer".to_string(), message: message.to_string(), permanent: false };
+    if let Some(run) = restore.hooks.open() {
+        for effect in draft.effects(|once| *once == Once::RunHook { session: uid, run }) {
+            draft.give_up(effect, message);
+        }
+        draft.emit(Event::HookEnded { uid, run, outcome: Outcome::Failed(failure.clone()) });
+        let outcome = Outcome::Failed(failure);
+        draft.emit(Event::HooksFinished { uid, stage: Stage::Post, outcome });
+    }
+    advance::advance(draft, uid)
 }
 
 /// Its time is up.

@@ -52,7 +52,7 @@ pub(super) fn reported(
     report: &RestoreReport,
 ) -> Result<(), Rejection> {
     let known = current(draft, attempt)?;
-    if known.worker.is_some_and(|known| known != worker) {
+    if known.worker.is_some_and(|known| !known.is(worker)) {
         return Err(Rejection::conflict(&attempt.component, "another worker has this attempt"));
     }
     settle_start(draft, attempt);
