@@ -7,6 +7,7 @@ mod demo;
 mod dispatcher;
 mod exit;
 mod history;
+mod keep;
 mod local;
 mod narrate;
 mod pages;

@@ -110,6 +110,10 @@ fn snapshots_are_chosen_by_host_tag_and_path() {
     assert_eq!(shelf.ids(&["--tag", "b", "--tag", "a"]), [&*one, &two]);
     assert_eq!(shelf.ids(&["--host", "db"]), [&*two]);
     assert_eq!(shelf.ids(&["--path", "/elsewhere"]), [""; 0]);
+    let three = shelf.backup(&["--host", "db"]);
+    assert_eq!(shelf.ids(&["--latest", "1"]), [&*one, &three]);
+    assert_eq!(shelf.ids(&["--latest", "1", "--group-by", ""]), [&*three]);
+    shelf.ok(&["forget", &three]);
     assert_eq!(shelf.ids(&["latest", "--host", "web"]), [&*one]);
     let text = shelf.ok(&["snapshots"]);
     assert!(text.ends_with("2 snapshots; times are UTC\n"), "{text}");

@@ -19,6 +19,7 @@ mod check;
 mod collection;
 mod commit;
 mod diff;
+mod dump;
 mod filter;
 mod find;
 mod forget;
@@ -44,6 +45,7 @@ pub use check::{Affected, CheckOptions, CheckReport, Finding, Problem, Reclaimab
 pub use collection::Collection;
 pub use commit::{Commit, Committed};
 pub use diff::{Change, Chunks, Counts, DiffSummary, Side, diff, diff_nodes};
+pub use dump::{Dump, Dumped};
 pub use filter::{Chosen, Filter, has_tags};
 pub use find::{Query, find};
 pub use init::InitOptions;

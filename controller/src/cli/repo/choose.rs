@@ -4,7 +4,7 @@ use clap::Args;
 use holdfast_executor::repo::Filter;
 
 /// Which snapshots.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Choose {
     /// Only snapshots of this machine. Can be repeated: of one of them.
     #[arg(long, short = 'H', value_name = "HOST")]

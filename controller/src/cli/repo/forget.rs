@@ -1,39 +1,98 @@
 //! `holdfast repo forget`.
 
-use clap::Args;
+use std::collections::BTreeSet;
 
+use clap::Args;
+use holdfast_executor::digest::SnapshotName;
+use holdfast_executor::repo::{Open, Repo, describe, usage};
+use holdfast_executor::report::SnapshotInfo;
+
+use super::choose::Choose;
+use super::keep::Keep;
 use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
+use crate::keep::{Group, plan};
+use crate::ports::clock;
+use crate::show::repository::{forget as show, snapshots::report_damaged};
+use crate::show::style::Style;
 
 /// Arguments of `holdfast repo forget`.
 #[derive(Debug, Args)]
 pub struct Forget {
-    /// Ids, or unique prefixes of them. `latest` is not taken: a script that forgets should say what.
-    #[arg(required = true)]
+    /// Ids, or unique prefixes of them, instead of rules. `latest` is not taken: a script that forgets should
+    /// say what.
     snapshots: Vec<String>,
+    #[command(flatten)]
+    choose: Choose,
+    /// Remove nothing: say what would be removed, and what would become reclaimable.
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    #[command(flatten)]
+    keep: Keep,
 }
 
 impl Forget {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        anyhow::ensure!(
-            !self.snapshots.iter().any(|name| name == "latest"),
-            "forget: name snapshots by their ids, not by `latest`"
-        );
         let repository = location.open()?;
-        // All names are looked up before the first is removed, so that a mistyped one removes nothing.
-        let mut names = Vec::new();
-        for name in &self.snapshots {
-            names.push(repository.find_snapshot(name, None)?.0);
+        let choice = self.keep.choice(&self.choose);
+        let damaged = if self.snapshots.is_empty() {
+            let chosen = repository.choose(&[], &self.choose.filter())?;
+            let infos: Vec<SnapshotInfo> =
+                chosen.found.iter().map(|(name, snapshot)| describe(name, snapshot)).collect();
+            let groups = plan(&choice, &infos, clock::now().0)?;
+            output.say(format_args!("rules: {}", choice.rules));
+            self.carry_out(&repository, &groups, output)?;
+            chosen.damaged
+        } else {
+            let named = !self.snapshots.iter().any(|name| name == "latest");
+            anyhow::ensure!(named, "forget: name snapshots by their ids, not by `latest`");
+            let mixed = !choice.rules.is_empty() || choice.filtered;
+            anyhow::ensure!(
+                !mixed,
+                "forget: name snapshots, or give rules and conditions, not both"
+            );
+            // All names are looked up before the first is removed, so that a mistyped one removes nothing.
+            let chosen = repository.choose(&self.snapshots, &self.choose.filter())?;
+            let infos = chosen.found.iter().map(|(name, snapshot)| describe(name, snapshot));
+            self.carry_out(&repository, &Group::named(infos.collect()), output)?;
+            Vec::new()
+        };
+        Ok(report_damaged(&damaged))
+    }
+
+    fn carry_out(
+        &self,
+        repository: &Repo<Open>,
+        groups: &[Group],
+        output: Output,
+    ) -> anyhow::Result<()> {
+        let gone = groups.iter().flat_map(Group::removed);
+        let names: Vec<SnapshotName> =
+            gone.filter_map(|info| SnapshotName::from_hex(&info.id)).collect();
+        let usage = match self.dry_run {
+            true => {
+                let all = repository.snapshots()?.found;
+                Some(usage(repository, &all, &names.iter().copied().collect::<BTreeSet<_>>())?)
+            }
+            false => None,
+        };
+        for group in groups.iter().filter(|_| !output.json) {
+            output.say(show::text(group, usage.as_ref(), Style::detect()));
         }
-        for name in &names {
-            repository.forget(name)?;
-            output.say(format_args!("forgot {name}; its data waits to be reclaimed"));
+        match &usage {
+            Some(usage) => output.say(show::rehearsed(names.len(), usage)),
+            None => {
+                names.iter().try_for_each(|name| repository.forget(name))?;
+                output.say(format_args!(
+                    "forgot {} snapshots; their data waits to be reclaimed",
+                    names.len()
+                ));
+            }
         }
         if output.json {
-            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            println!("{}", serde_json::json!({ "forgotten": names }));
+            println!("{}", show::json(groups, usage.as_ref()));
         }
-        Ok(Exit::Done)
+        Ok(())
     }
 }

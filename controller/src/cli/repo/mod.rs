@@ -4,10 +4,12 @@ mod backup;
 mod check;
 mod choose;
 mod diff;
+mod dump;
 mod find;
 mod forget;
 mod init;
 mod instant;
+mod keep;
 mod location;
 mod ls;
 mod output;
@@ -50,11 +52,13 @@ enum Verb {
     Find(find::Find),
     /// Say what changed between two snapshots.
     Diff(diff::Diff),
+    /// Write a file to standard output, or a directory as a tar archive.
+    Dump(dump::Dump),
     /// Say what snapshots and the repository take.
     Stats(stats::Stats),
     /// Check that everything that snapshots need is there and intact.
     Check(check::Check),
-    /// Remove snapshots; their data waits to be reclaimed.
+    /// Remove snapshots, by name or by rules; their data waits to be reclaimed.
     Forget(forget::Forget),
 }
 
@@ -73,6 +77,7 @@ impl Repo {
             Verb::Ls(verb) => verb.run(&location, output),
             Verb::Find(verb) => verb.run(&location, output),
             Verb::Diff(verb) => verb.run(&location, output),
+            Verb::Dump(verb) => verb.run(&location, output),
             Verb::Stats(verb) => verb.run(&location, output),
             Verb::Check(verb) => verb.run(&location, output),
             Verb::Forget(verb) => verb.run(&location, output),

@@ -8,6 +8,7 @@ use super::choose::Choose;
 use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
+use crate::keep::GroupBy;
 use crate::show::repository::snapshots::{report_damaged, table};
 use crate::show::style::Style;
 
@@ -18,13 +19,28 @@ pub struct Snapshots {
     snapshots: Vec<String>,
     #[command(flatten)]
     choose: Choose,
+    /// Only the newest N of each group.
+    #[arg(long, value_name = "N")]
+    latest: Option<usize>,
+    /// What snapshots of a group share, for --latest: host, paths, tags.
+    #[arg(
+        long,
+        short = 'g',
+        value_name = "LIST",
+        default_value = "host,paths",
+        requires = "latest"
+    )]
+    group_by: GroupBy,
 }
 
 impl Snapshots {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let chosen = location.open()?.choose(&self.snapshots, &self.choose.filter())?;
-        let shown: Vec<SnapshotInfo> =
+        let mut shown: Vec<SnapshotInfo> =
             chosen.found.iter().map(|(name, snapshot)| describe(name, snapshot)).collect();
+        if let Some(count) = self.latest {
+            shown = self.group_by.latest(&shown, count);
+        }
         if output.json {
             println!("{}", serde_json::to_string(&shown)?);
         } else {

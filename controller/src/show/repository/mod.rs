@@ -1,6 +1,7 @@
 //! What a repository holds, for people and for programs.
 
 pub mod changes;
+pub mod forget;
 pub mod node;
 pub mod snapshots;
 pub mod usage;

@@ -1,0 +1,360 @@
+//! The rules, and what they say of the snapshots of one group.
+
+use std::fmt;
+use std::str::FromStr;
+
+use holdfast_executor::repo::has_tags;
+use holdfast_executor::report::SnapshotInfo;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::Span;
+
+/// How many places a rule has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// So many.
+    Some(u32),
+    /// As many as there are.
+    Unlimited,
+}
+
+/// Why a text is no number of snapshots.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("give a number, or `unlimited`")]
+pub struct NotACount;
+
+impl FromStr for Count {
+    type Err = NotACount;
+
+    fn from_str(text: &str) -> Result<Self, NotACount> {
+        match text {
+            "unlimited" | "-1" => Ok(Self::Unlimited),
+            text => text.parse().map(Self::Some).map_err(|_| NotACount),
+        }
+    }
+}
+
+/// What is kept; what is absent keeps nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The newest.
+    pub last: Option<Count>,
+    /// The newest of each of the newest hours, days, ISO weeks, months and years that have one.
+    pub newest: [Option<Count>; 5],
+    /// All that are younger, counted from the newest.
+    pub within: Option<Span>,
+    /// The newest of each hour, day, week, month and year that are younger.
+    pub newest_within: [Option<Span>; 5],
+    /// Those with all tags of one of these lists.
+    pub tags: Vec<Vec<String>>,
+}
+
+/// The calendar's units, in the order of the arrays above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Hour,
+    Day,
+    Week,
+    Month,
+    Year,
+}
+
+const UNITS: [(Unit, &str); 5] = [
+    (Unit::Hour, "hourly"),
+    (Unit::Day, "daily"),
+    (Unit::Week, "weekly"),
+    (Unit::Month, "monthly"),
+    (Unit::Year, "yearly"),
+];
+
+impl Rules {
+    /// Whether no rule is given at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        // A count of nothing keeps nothing.
+        let none = |count: &Option<Count>| count.is_none_or(|count| count == Count::Some(0));
+        none(&self.last)
+            && self.newest.iter().all(none)
+            && self.within.is_none()
+            && self.newest_within.iter().all(Option::is_none)
+            && self.tags.is_empty()
+    }
+}
+
+impl fmt::Display for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        let mut counted = |count: Option<Count>, what: &str| match count {
+            None | Some(Count::Some(0)) => {}
+            Some(Count::Some(count)) => words.push(format!("{count} {what}")),
+            Some(Count::Unlimited) => words.push(format!("all {what}")),
+        };
+        counted(self.last, "latest");
+        for ((_, word), count) in UNITS.iter().zip(self.newest) {
+            counted(count, word);
+        }
+        words.extend(self.within.map(|span| format!("all within {span}")));
+        for ((_, word), span) in UNITS.iter().zip(self.newest_within) {
+            words.extend(span.map(|span| format!("{word} within {span}")));
+        }
+        words.extend(self.tags.iter().map(|list| format!("tagged {}", list.join(","))));
+        f.write_str(&words.join(", "))
+    }
+}
+
+/// What becomes of one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The snapshot.
+    pub info: SnapshotInfo,
+    /// Why it stays; it goes if there is no reason.
+    pub reasons: Vec<String>,
+}
+
+/// One bucket of the calendar, or one snapshot.
+type Bucket = (i16, i16, i8);
+
+/// A rule on its way through the snapshots.
+struct Place {
+    unit: Option<Unit>,
+    what: String,
+    left: Count,
+    /// Only snapshots after this.
+    after: Option<Timestamp>,
+    last: Option<Bucket>,
+}
+
+/// Judges the snapshots of one group; the verdicts are newest first.
+#[must_use]
+pub fn judge(
+    rules: &Rules,
+    group: &[SnapshotInfo],
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Vec<Verdict> {
+    let mut ordered: Vec<&SnapshotInfo> = group.iter().collect();
+    ordered.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+    // A clock that was wrong once must not make everything old.
+    let latest =
+        ordered.iter().map(|info| taken(info)).find(|at| *at <= now).unwrap_or(Timestamp::MIN);
+    let mut places = places(rules, latest, zone);
+    let within = rules.within.map(|span| (span, span.before(latest, zone)));
+    let newest_complete = ordered.iter().position(|info| !info.partial);
+    let oldest_complete = ordered.iter().rposition(|info| !info.partial);
+    let mut verdicts = Vec::new();
+    for (number, &info) in ordered.iter().enumerate() {
+        let mut reasons = Vec::new();
+        let tagged = rules.tags.iter().filter(|list| has_tags(info, list));
+        reasons.extend(tagged.map(|list| format!("has tags {}", list.join(","))));
+        if let Some((span, after)) = within
+            && taken(info) > after
+        {
+            reasons.push(format!("within {span}"));
+        }
+        if info.partial {
+            if newest_complete.is_none_or(|newest| number < newest) {
+                reasons.push("partial, and newer than every complete one".to_owned());
+            }
+        } else {
+            let oldest = oldest_complete == Some(number);
+            reasons.extend(places.iter_mut().filter_map(|place| place.take(info, oldest, zone)));
+        }
+        verdicts.push(Verdict { info: info.clone(), reasons });
+    }
+    verdicts
+}
+
+fn taken(info: &SnapshotInfo) -> Timestamp {
+    Timestamp::from_nanosecond(info.at.into()).unwrap_or(Timestamp::MIN)
+}
+
+fn places(rules: &Rules, latest: Timestamp, zone: &TimeZone) -> Vec<Place> {
+    let place = |unit, what: &str, left, after| Place {
+        unit,
+        what: what.to_owned(),
+        left,
+        after,
+        last: None,
+    };
+    let mut places: Vec<Place> =
+        rules.last.iter().map(|count| place(None, "last snapshot", *count, None)).collect();
+    for ((unit, word), count) in UNITS.iter().zip(rules.newest) {
+        let what = format!("{word} snapshot");
+        places.extend(count.map(|count| place(Some(*unit), &what, count, None)));
+    }
+    for ((unit, word), span) in UNITS.iter().zip(rules.newest_within) {
+        places.extend(span.map(|span| {
+            let after = span.before(latest, zone);
+            place(Some(*unit), &format!("{word} within {span}"), Count::Unlimited, Some(after))
+        }));
+    }
+    places
+}
+
+impl Place {
+    /// Whether the rule keeps this snapshot, as its reason; they must come newest first. With places left the
+    /// oldest one is kept as well, so that history reaches as far back as it can.
+    fn take(&mut self, info: &SnapshotInfo, oldest: bool, zone: &TimeZone) -> Option<String> {
+        let at = taken(info);
+        if self.left == Count::Some(0) || self.after.is_some_and(|after| at <= after) {
+            return None;
+        }
+        let bucket = self.unit.map(|unit| bucket(unit, at, zone));
+        let new = bucket.is_none() || self.last != bucket;
+        if !new && !oldest {
+            return None;
+        }
+        self.last = bucket;
+        if let Count::Some(left) = &mut self.left {
+            *left -= 1;
+        }
+        Some(if new { self.what.clone() } else { format!("oldest {}", self.what) })
+    }
+}
+
+fn bucket(unit: Unit, at: Timestamp, zone: &TimeZone) -> Bucket {
+    let at = at.to_zoned(zone.clone());
+    let day = i16::from(at.month()) * 100 + i16::from(at.day());
+    match unit {
+        Unit::Hour => (at.year(), day, at.hour()),
+        Unit::Day => (at.year(), day, 0),
+        Unit::Week => {
+            let week = at.date().iso_week_date();
+            (week.year(), week.week().into(), 0)
+        }
+        Unit::Month => (at.year(), at.month().into(), 0),
+        Unit::Year => (at.year(), 0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use holdfast_executor::digest::SnapshotName;
+    use holdfast_executor::repo::describe;
+    use holdfast_executor::snapshot::Snapshot;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn info(number: u8, at: Timestamp, partial: bool) -> SnapshotInfo {
+        let started_ms = at.as_millisecond();
+        describe(
+            &SnapshotName([number; 16]),
+            &Snapshot { started_ms, partial, ..Snapshot::default() },
+        )
+    }
+
+    fn kept(verdicts: &[Verdict]) -> BTreeSet<String> {
+        let kept = verdicts.iter().filter(|verdict| !verdict.reasons.is_empty());
+        kept.map(|verdict| verdict.info.id.clone()).collect()
+    }
+
+    /// Says the same in other words: buckets as texts in a map, the newest of each, the newest N, and the
+    /// oldest snapshot where fewer than N buckets are filled.
+    fn oracle(rules: &Rules, group: &[SnapshotInfo]) -> BTreeSet<String> {
+        let mut complete: Vec<&SnapshotInfo> = group.iter().filter(|info| !info.partial).collect();
+        complete.sort_by_key(|info| (info.at, info.id.clone()));
+        let mut kept = BTreeSet::new();
+        let formats = ["%Y-%m-%d %H", "%Y-%m-%d", "%G-%V", "%Y-%m", "%Y"];
+        let counts = formats.map(Some).into_iter().zip(rules.newest).chain([(None, rules.last)]);
+        for (format, count) in counts {
+            let places = match count {
+                None => 0,
+                Some(Count::Some(count)) => count as usize,
+                Some(Count::Unlimited) => usize::MAX,
+            };
+            let mut buckets = BTreeMap::new();
+            for info in &complete {
+                let at = taken(info).to_zoned(TimeZone::UTC);
+                let bucket = match format {
+                    Some(format) => at.strftime(format).to_string(),
+                    None => format!("{:020} {}", info.at, info.id),
+                };
+                buckets.insert(bucket, info.id.clone());
+            }
+            if buckets.len() < places {
+                kept.extend(complete.first().map(|info| info.id.clone()));
+            }
+            kept.extend(buckets.into_values().rev().take(places));
+        }
+        let newest = complete.last();
+        let late = |info: &&SnapshotInfo| {
+            info.partial
+                && newest.is_none_or(|newest| (info.at, &info.id) > (newest.at, &newest.id))
+        };
+        kept.extend(group.iter().filter(late).map(|info| info.id.clone()));
+        kept
+    }
+
+    fn any_count() -> impl Strategy<Value = Option<Count>> {
+        prop_oneof![
+            3 => Just(None),
+            4 => (0..5u32).prop_map(|count| Some(Count::Some(count))),
+            1 => Just(Some(Count::Unlimited)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_oracle(
+            last in any_count(),
+            newest in proptest::array::uniform5(any_count()),
+            taken in proptest::collection::vec((0..22_000i64, proptest::bool::weighted(0.2)), 0..40),
+        ) {
+            let group: Vec<SnapshotInfo> = taken
+                .iter()
+                .zip(0u8..)
+                .map(|((hours, partial), number)| {
+                    let at = Timestamp::from_second(1_700_000_400 + hours * 3_600).unwrap();
+                    info(number, at, *partial)
+                })
+                .collect();
+            let rules = Rules { last, newest, ..Rules::default() };
+            let verdicts = judge(&rules, &group, Timestamp::MAX, &TimeZone::UTC);
+            prop_assert_eq!(kept(&verdicts), oracle(&rules, &group));
+            prop_assert_eq!(verdicts.len(), group.len());
+            // What stays, stays again: asking twice removes nothing more.
+            let rest: Vec<SnapshotInfo> = verdicts
+                .iter()
+                .filter(|verdict| !verdict.reasons.is_empty())
+                .map(|verdict| verdict.info.clone())
+                .collect();
+            let again = judge(&rules, &rest, Timestamp::MAX, &TimeZone::UTC);
+            prop_assert_eq!(kept(&again), kept(&verdicts));
+        }
+    }
+
+    #[test]
+    fn a_partial_snapshot_pushes_no_complete_one_out() {
+        let at = |hour: i64| Timestamp::from_second(hour * 3_600).unwrap();
+        let group = [
+            info(1, at(1), false),
+            info(2, at(2), true),
+            info(3, at(3), false),
+            info(4, at(4), true),
+        ];
+        let rules = Rules { last: Some(Count::Some(1)), ..Rules::default() };
+        let verdicts = judge(&rules, &group, Timestamp::MAX, &TimeZone::UTC);
+        let said: Vec<(u8, &[String])> = verdicts
+            .iter()
+            .map(|verdict| (verdict.info.id.as_bytes()[1] - b'0', &verdict.reasons[..]))
+            .collect();
+        let (late, last) = (
+            ["partial, and newer than every complete one".to_owned()],
+            ["last snapshot".to_owned()],
+        );
+        assert_eq!(said, [(4, &late[..]), (3, &last[..]), (2, &[]), (1, &[])]);
+    }
+
+    #[test]
+    fn a_snapshot_of_the_future_makes_nothing_old() {
+        let at = |hour: i64| Timestamp::from_second(hour * 3_600).unwrap();
+        let group = [info(1, at(10), false), info(2, at(1_000), false)];
+        let rules = Rules { within: Some("2h".parse().unwrap()), ..Rules::default() };
+        assert_eq!(kept(&judge(&rules, &group, at(11), &TimeZone::UTC)).len(), 2);
+        assert_eq!(kept(&judge(&rules, &group, at(1_001), &TimeZone::UTC)).len(), 1);
+    }
+}

@@ -1,0 +1,100 @@
+//! What rules keep and remove.
+
+use std::collections::BTreeMap;
+
+use holdfast_engine::units::format_size;
+use holdfast_executor::repo::{Amount, Usage};
+use holdfast_executor::report::SnapshotInfo;
+use serde_json::{Value, json};
+
+use super::short;
+use super::snapshots::taken;
+use crate::keep::Group;
+use crate::show::style::Style;
+use crate::show::table::Table;
+
+/// One group: what stays and why, and what goes. `usage` is there when nothing is removed yet.
+#[must_use]
+pub fn text(group: &Group, usage: Option<&Usage>, style: Style) -> String {
+    let removed: Vec<&SnapshotInfo> = group.removed().collect();
+    let mut out = String::new();
+    if group.kept().next().is_some() {
+        out += &format!("{}: keep {}, remove {}\n", group.key, group.kept().count(), removed.len());
+    }
+    let mut kept = Table::new(&["KEEP", "TIME", "TAGS", "SIZE", "REASONS"]).right(&["SIZE"]);
+    for verdict in group.kept() {
+        let mut row = row(&verdict.info);
+        row.push(verdict.reasons.join(", "));
+        kept.row(row);
+    }
+    if group.kept().next().is_some() {
+        out += &kept.render(style);
+    }
+    if removed.is_empty() {
+        return out;
+    }
+    let alone = by_id(usage);
+    let header: &[_] = match usage {
+        Some(_) => &["REMOVE", "TIME", "TAGS", "SIZE", "ONLY HERE", "STORED"],
+        None => &["REMOVE", "TIME", "TAGS", "SIZE"],
+    };
+    let mut gone = Table::new(header).right(&["SIZE", "ONLY HERE", "STORED"]);
+    for info in removed {
+        let mut row = row(info);
+        if let Some(amount) = alone.get(&info.id) {
+            row.extend([format_size(amount.plain_bytes), format_size(amount.stored_bytes)]);
+        }
+        gone.row(row);
+    }
+    out + &gone.render(style)
+}
+
+fn row(info: &SnapshotInfo) -> Vec<String> {
+    vec![short(&info.id).to_owned(), taken(info), info.tags.join(","), format_size(info.bytes)]
+}
+
+fn by_id(usage: Option<&Usage>) -> BTreeMap<String, Amount> {
+    let alone = usage.iter().flat_map(|usage| &usage.alone);
+    alone.map(|(name, amount)| (name.to_string(), *amount)).collect()
+}
+
+/// The end of a rehearsal.
+#[must_use]
+pub fn rehearsed(removed: usize, usage: &Usage) -> String {
+    format!(
+        "would remove {removed} snapshots; a collection could then free {} of stored blocks",
+        format_size(usage.exclusive.stored_bytes)
+    )
+}
+
+/// All of it for programs.
+#[must_use]
+pub fn json(groups: &[Group], usage: Option<&Usage>) -> Value {
+    let alone = by_id(usage);
+    let groups = groups.iter().map(|group| {
+        let kept = group.kept().map(|verdict| json!({ "id": verdict.info.id, "reasons": verdict.reasons }));
+        let removed = group.removed().map(|info| match alone.get(&info.id) {
+            Some(amount) => json!({
+                "id": info.id,
+                "onlyHere": { "plainBytes": amount.plain_bytes, "storedBytes": amount.stored_bytes },
+            }),
+            None => json!({ "id": info.id }),
+        });
+        json!({
+            "component": group.key.component,
+            "host": group.key.host,
+            "paths": group.key.paths,
+            "tags": group.key.tags,
+            "keep": kept.collect::<Vec<_>>(),
+            "remove": removed.collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "dryRun": usage.is_some(),
+        "groups": groups.collect::<Vec<_>>(),
+        "reclaimable": usage.map(|usage| json!({
+            "plainBytes": usage.exclusive.plain_bytes,
+            "storedBytes": usage.exclusive.stored_bytes,
+        })),
+    })
+}
