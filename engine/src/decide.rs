@@ -48,3 +48,122 @@ fn route(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
         Command::Outbox(command) => outbox::decide::decide(draft, command),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::effect::Once;
+    use crate::testing::given;
+    use crate::testing::world::{APP, BACK, World, attempt, named};
+    use crate::time::Timestamp;
+
+    /// One command of every aggregate that would be taken now.
+    fn commands(world: &World, session: crate::Uid) -> vec::Vec<Command> {
+        let failure = crate::testing::failure("Evicted");
+        let uid = named("new");
+        let stop = Once::StopWorker { attempt: attempt(BACK, "pod-0") };
+        vec![
+            lease::Command::AcknowledgeGap { from: 1, to: 1 }.into(),
+            namespace::Command::Observe { uid, name: "n".into(), labels: Default::default() }
+                .into(),
+            dependency::Command::Forget { uid: named("StatefulSet demo/db") }.into(),
+            storage::Command::Declare {
+                uid,
+                key: given::key("new"),
+                generation: 1,
+                hash: given::hash(1),
+                spec: given::storage("new"),
+            }
+            .into(),
+            retention::Command::Delete { uid: named("retention/keep") }.into(),
+            hook::Command::Delete { uid: named("hook/thaw") }.into(),
+            configuration::Command::Delete { uid: APP }.into(),
+            schedule::Command::Wake {
+                configuration: APP,
+                session: "nightly".into(),
+                version: 1,
+                slot: world.now,
+                missed: 0,
+                next: vec![],
+            }
+            .into(),
+            repository::Command::Delete { uid: world.repository("two") }.into(),
+            backup::Command::WorkerVanished { attempt: attempt(session, "pod-0"), failure }.into(),
+            snapshot::Command::Delete { uid: named("snapshot/old") }.into(),
+            restore::Command::Delete { session: BACK }.into(),
+            outbox::Command::Done { effect: world.effect(&stop) }.into(),
+        ]
+    }
+
+    /// A session that works, a restore that was stopped, a snapshot that nobody uses.
+    fn world() -> (World, crate::Uid) {
+        let mut other = given::session("weekly");
+        other.repositories = vec![given::repository("two")];
+        let mut world = World::with(vec![given::session("nightly"), other]);
+        world.declare_hook("thaw", crate::hook::Executor::Pod);
+        world.adopt("old", &["pod-0"]);
+        world.pass(1);
+        world.adopt("snap", &["pod-0"]);
+        let session = world.working(1);
+        world.restoring(given::restore(&["pod-0"]));
+        world.ask(restore::Command::Cancel { session: BACK, reason: "no".into() });
+        (world, session)
+    }
+
+    #[test]
+    fn an_operator_whose_epoch_is_over_changes_nothing() {
+        let (world, session) = world();
+        let current = world.state.epoch;
+        for command in commands(&world, session) {
+            for given in [current - 1, current + 1] {
+                let mut world = world.clone();
+                let before = world.state.clone();
+                assert_eq!(
+                    world.submit(given, command.clone()),
+                    Err(Rejection::StaleEpoch { given, current }),
+                    "{command:?}"
+                );
+                assert_eq!(world.state, before);
+            }
+            let mut world = world.clone();
+            let happened = world.submit(current, command.clone());
+            assert!(
+                happened.as_ref().is_ok_and(|names| !names.is_empty()),
+                "{command:?}: {happened:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn time_does_not_run_backwards() {
+        let (mut world, session) = world();
+        for command in commands(&world, session) {
+            let mut world = world.clone();
+            world.now = Timestamp(world.state.last_at.0 - 1);
+            assert_eq!(
+                world.refused(command),
+                Rejection::conflict("time", "the command is older than the last event")
+            );
+        }
+        world.now = world.state.last_at;
+        world.ask(lease::Command::AcknowledgeGap { from: 1, to: 1 });
+    }
+
+    #[test]
+    fn a_rejection_says_whom_it_is_about_and_what_to_do() {
+        for (rejection, text) in [
+            (Rejection::retry("a", "b"), "a: b; ask again"),
+            (Rejection::never("a", "b"), "a: b"),
+            (Rejection::conflict("a", "b"), "a: superseded, b"),
+            (Rejection::denied("a", "b"), "a: denied, b"),
+            (
+                Rejection::StaleEpoch { given: 1, current: 2 },
+                "epoch 1 is over, the log is in epoch 2",
+            ),
+        ] {
+            assert_eq!(alloc::format!("{rejection}"), text);
+        }
+    }
+}

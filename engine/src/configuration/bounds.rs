@@ -76,3 +76,109 @@ pub(crate) fn addon_text(addon: &AddonRef) -> usize {
 fn pairs_text(list: &[(String, String)]) -> usize {
     list.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::*;
+    use crate::configuration::{Mount, TaskRef};
+    use crate::testing::given;
+
+    fn spec(change: impl FnOnce(&mut Spec)) -> Spec {
+        let mut spec = given::configuration(vec![given::session("a"), given::session("b")]);
+        change(&mut spec);
+        spec
+    }
+
+    fn second(change: impl FnOnce(&mut SessionSpec)) -> Spec {
+        spec(|spec| change(&mut spec.sessions[1]))
+    }
+
+    #[test]
+    fn every_bound_holds_at_its_value_and_names_its_field_beyond_it() {
+        type Make = fn(usize) -> Spec;
+        let cases: [(usize, Make, &str); 7] = [
+            (
+                limits::BACKENDS,
+                |n| spec(|s| s.backends = vec![s.backends[0].clone(); n]),
+                "spec.backends: at most 32 are possible",
+            ),
+            (
+                limits::SESSIONS,
+                |n| spec(|s| s.sessions = vec![given::session("a"); n]),
+                "spec.sessions: at most 64 are possible",
+            ),
+            (
+                limits::REPOSITORIES_A_SESSION,
+                |n| second(|s| s.repositories = vec![given::repository("r"); n]),
+                "spec.sessions[1].repositories: at most 16 are possible",
+            ),
+            (
+                limits::TASKS_A_SESSION,
+                |n| second(|s| s.addon.tasks = vec![s.addon.tasks[0].clone(); n]),
+                "spec.sessions[1].addon.tasks: at most 16 are possible",
+            ),
+            (
+                limits::HOOKS_A_STAGE,
+                |n| second(|s| s.pre_hooks = vec![given::hook("h"); n]),
+                "spec.sessions[1].hooks.preBackup: at most 32 are possible",
+            ),
+            (
+                limits::HOOKS_A_STAGE,
+                |n| second(|s| s.post_hooks = vec![given::hook("h"); n]),
+                "spec.sessions[1].hooks.postBackup: at most 32 are possible",
+            ),
+            (
+                usize::try_from(limits::HOOK_RETRIES).unwrap(),
+                |n| {
+                    let max_retry = u32::try_from(n).unwrap();
+                    second(|s| s.post_hooks = vec![HookSpec { max_retry, ..given::hook("h") }])
+                },
+                "spec.sessions[1].hooks: maxRetry is at most 100",
+            ),
+        ];
+        for (limit, make, message) in cases {
+            assert_eq!(exceeded(&make(limit)), None, "{message}");
+            assert_eq!(exceeded(&make(limit + 1)), Some(message.to_string()));
+        }
+    }
+
+    #[test]
+    fn every_text_of_a_session_counts() {
+        let rest = text_bytes(&given::session("b"));
+        let room = limits::SESSION_TEXT_BYTES - rest;
+        type Add = fn(&mut SessionSpec, String);
+        let places: [Add; 10] = [
+            |s, text| s.name.push_str(&text),
+            |s, text| s.scheduler.as_mut().unwrap().schedule.push_str(&text),
+            |s, text| s.repositories[0].name.push_str(&text),
+            |s, text| s.repositories[0].backend.push_str(&text),
+            |s, text| s.repositories[0].directory.push_str(&text),
+            |s, text| s.addon.name.push_str(&text),
+            |s, text| s.addon.tasks[0].name.push_str(&text),
+            |s, text| s.addon.tasks[0].params.push((text, String::new())),
+            |s, text| s.addon.tasks[0].params[0].1.push_str(&text),
+            |s, text| s.addon.tasks[0].mounts.push(Mount { volume: text, path: String::new() }),
+        ];
+        let message = "spec.sessions[1]: all its text is at most 40960 bytes".to_string();
+        for (number, add) in places.into_iter().enumerate() {
+            let fits = second(|s| add(s, "x".repeat(room)));
+            assert_eq!(exceeded(&fits), None, "{number}");
+            let beyond = second(|s| add(s, "x".repeat(room + 1)));
+            assert_eq!(exceeded(&beyond), Some(message.clone()), "{number}");
+        }
+    }
+
+    #[test]
+    fn hooks_and_tasks_count_all_their_strings() {
+        let hook = HookSpec { params: vec![("ab".into(), "cde".into())], ..given::hook("hook") };
+        // Name, namespace and name of the template, parameters.
+        assert_eq!(hooks_text([&hook, &hook].into_iter()), 2 * (4 + 4 + 4 + 5));
+        let mounts = vec![Mount { volume: "v".into(), path: "/p".into() }];
+        let task = TaskRef { name: "task".into(), params: hook.params, mounts };
+        let addon = AddonRef { name: "addon".into(), tasks: vec![task.clone(), task] };
+        assert_eq!(addon_text(&addon), 5 + 2 * (4 + 5 + 3));
+    }
+}

@@ -82,8 +82,14 @@ fn rank<'k>(
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
+    use crate::configuration::{Backend, Command};
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{APP, World, named};
     use crate::usage::Selector;
+    use crate::{retention, storage};
 
     fn selector() -> UsagePolicy {
         let mut selector = Selector::default();
@@ -107,5 +113,84 @@ mod tests {
         assert_eq!(rank("other", &labels, [(&own, Some(&same))].into_iter()), None);
         assert_eq!(rank("demo", &labels, [(&all, None)].into_iter()), None, "no policy denies");
         assert_eq!(rank("demo", &BTreeMap::new(), [(&chosen, Some(&select))].into_iter()), None);
+    }
+
+    /// Which storage and policy the backends of `app` get.
+    fn chosen(world: &World) -> Vec<(String, String, String)> {
+        let app = &world.state.configurations[&APP];
+        let all = app.resolved_backends().into_iter();
+        all.map(|b| (b.name, b.storage.name, b.retention.name)).collect()
+    }
+
+    fn expected(list: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+        list.iter().map(|(a, b, c)| ((*a).into(), (*b).into(), (*c).into())).collect()
+    }
+
+    fn defaults(world: &mut World) {
+        let storage = given::storage("usual");
+        world.declare_storage("usual", storage::Spec { default: true, ..storage });
+        let policy = given::retention(1);
+        world.declare_retention("usual", retention::Spec { default: true, ..policy });
+    }
+
+    #[test]
+    fn what_is_open_is_filled_and_what_is_given_is_kept() {
+        let backend = |name: &str, storage: Option<&str>, policy: Option<&str>| Backend {
+            name: name.into(),
+            storage: storage.map(key),
+            retention: policy.map(key),
+        };
+        for (backends, chosen_ones) in [
+            (vec![], vec![("", "usual", "usual")]),
+            (
+                vec![
+                    backend("main", None, None),
+                    backend("a", Some("own"), None),
+                    backend("b", None, Some("own")),
+                    backend("c", Some("own"), Some("own")),
+                ],
+                vec![
+                    ("main", "usual", "usual"),
+                    ("a", "own", "usual"),
+                    ("b", "usual", "own"),
+                    ("c", "own", "own"),
+                ],
+            ),
+        ] {
+            let mut world = World::furnished();
+            defaults(&mut world);
+            let mut spec = given::configuration(vec![given::session("nightly")]);
+            spec.backends = backends;
+            world.declare(&spec);
+            assert_eq!(chosen(&world), expected(&chosen_ones));
+        }
+    }
+
+    #[test]
+    fn a_choice_is_recorded_once_and_follows_the_defaults() {
+        let mut world = World::furnished();
+        let mut spec = given::configuration(vec![given::session("nightly")]);
+        spec.backends.clear();
+        spec.sessions[0].repositories[0].backend.clear();
+        world.declare(&spec);
+        assert_eq!(chosen(&world), []);
+        defaults(&mut world);
+        assert_eq!(chosen(&world), expected(&[("", "usual", "usual")]));
+        assert_eq!(world.ask(Command::Reconcile { uid: APP }), "");
+        // A default of the same rank whose name comes before is the better one from now on.
+        let policy = given::retention(1);
+        world.declare_retention("better", retention::Spec { default: true, ..policy });
+        assert_eq!(chosen(&world), expected(&[("", "usual", "better")]));
+    }
+
+    #[test]
+    fn a_storage_that_is_being_deleted_is_no_default() {
+        let mut world = World::furnished();
+        defaults(&mut world);
+        world.record(storage::Event::DeletionRequested { uid: named("storage/usual") });
+        let mut spec = given::configuration(vec![given::session("nightly")]);
+        spec.backends.clear();
+        world.declare(&spec);
+        assert_eq!(chosen(&world), []);
     }
 }

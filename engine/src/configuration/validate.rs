@@ -369,7 +369,267 @@ pub fn names_namespace(annotation: Option<&str>, namespace: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
+    use crate::configuration::{Backend, Spec};
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{APP, World};
+    use crate::usage::UsagePolicy;
+
+    /// What a configuration of this spec is told; absent when nothing is wrong.
+    fn told(world: &mut World, spec: &Spec) -> Option<(String, String)> {
+        world.declare(spec);
+        let facts = &world.state.configurations[&APP].conditions;
+        let kind = crate::condition::Type::ValidationPassed;
+        facts.is_false(kind).then(|| {
+            let found = facts.get(kind).unwrap();
+            (found.reason.clone(), found.message.clone())
+        })
+    }
+
+    fn furnished() -> World {
+        let mut world = World::furnished();
+        world.declare_storage("store", given::storage("store"));
+        world.answer_backends();
+        world.declare_retention("keep", given::retention(1));
+        world
+    }
+
+    fn spec(change: impl FnOnce(&mut Spec)) -> Spec {
+        let mut spec = given::configuration(vec![given::session("nightly")]);
+        change(&mut spec);
+        spec
+    }
+
+    fn session(change: impl FnOnce(&mut SessionSpec)) -> Spec {
+        spec(|spec| change(&mut spec.sessions[0]))
+    }
+
+    #[test]
+    fn the_shape_is_checked_in_the_documents_order() {
+        let backend = |name: &str| Backend {
+            name: name.into(),
+            storage: Some(key("store")),
+            retention: Some(key("keep")),
+        };
+        let cases = [
+            (
+                spec(|s| s.backends.clear()),
+                "spec.backends: none is given, and no default BackupStorage with a default \
+                 RetentionPolicy may be used from this namespace",
+            ),
+            (
+                spec(|s| s.backends.push(backend("main"))),
+                "spec.backends[1].name: \"main\" stands twice",
+            ),
+            (
+                spec(|s| s.backends[0].retention = None),
+                "spec.backends[0].retentionPolicy: none is given, and there is no default",
+            ),
+            (
+                spec(|s| s.backends[0].storage = None),
+                "spec.backends[0].storageRef: none is given, and there is no default",
+            ),
+            (spec(|s| s.sessions.clear()), "spec.sessions: at least one is needed"),
+            (session(|s| s.name.clear()), "spec.sessions[0].name: it is empty"),
+            (
+                spec(|s| s.sessions.push(given::session("nightly"))),
+                "spec.sessions[1].name: \"nightly\" stands twice",
+            ),
+            (
+                session(|s| s.repositories.push(given::repository("one"))),
+                "spec.sessions[0].repositories[1].name: \"one\" stands twice",
+            ),
+            (session(|s| s.scheduler = None), "spec.sessions[0].scheduler: it is missing"),
+            (session(|s| s.addon.name.clear()), "spec.sessions[0].addon.name: it is missing"),
+            (
+                session(|s| s.addon.tasks.clear()),
+                "spec.sessions[0].addon.tasks: at least one is needed",
+            ),
+            (
+                session(|s| s.addon.tasks[0].name.clear()),
+                "spec.sessions[0].addon.tasks[0].name: it is empty",
+            ),
+        ];
+        for (spec, message) in cases {
+            let told = told(&mut furnished(), &spec);
+            assert_eq!(told, Some((RESOURCE.into(), message.into())));
+        }
+    }
+
+    #[test]
+    fn repositories_are_checked_one_by_one() {
+        let cases = [
+            (
+                session(|s| s.repositories.clear()),
+                "spec.sessions[0].repositories: at least one is needed",
+            ),
+            (
+                session(|s| s.repositories[0].name.clear()),
+                "spec.sessions[0].repositories: a repository has no name",
+            ),
+            (
+                session(|s| s.repositories[0].backend = "other".into()),
+                "spec.sessions[0].repositories: one names backend \"other\", which spec.backends \
+                 does not have",
+            ),
+            (
+                session(|s| s.repositories[0].directory.clear()),
+                "spec.sessions[0].repositories: one has no directory",
+            ),
+            (
+                session(|s| {
+                    let twin = given::repository("one").directory;
+                    let two = given::repository("two");
+                    s.repositories.push(RepositoryRef { directory: twin, ..two });
+                }),
+                "spec.sessions: repositories one and two have one directory, \"dir/one\"",
+            ),
+            (
+                session(|s| s.repositories[0].secret = None),
+                "session nightly: repository one has no encryptionSecret, and task logical-backup \
+                 stores files",
+            ),
+        ];
+        for (spec, message) in cases {
+            let told = told(&mut furnished(), &spec);
+            assert_eq!(told, Some((RESOURCE.into(), message.into())));
+        }
+        assert_eq!(told(&mut furnished(), &spec(|_| {})), None);
+    }
+
+    #[test]
+    fn one_directory_may_serve_one_repository_of_two_sessions() {
+        let mut spec = spec(|s| s.sessions.push(given::session("weekly")));
+        assert_eq!(told(&mut furnished(), &spec), None);
+        // The same path in another backend is another place.
+        spec.backends.push(Backend { name: "other".into(), ..spec.backends[0].clone() });
+        spec.backends[1].storage = Some(key("second"));
+        let mut two = given::repository("two");
+        two.backend = "other".into();
+        two.directory = "dir/one".into();
+        spec.sessions[1].repositories = vec![two];
+        let mut world = furnished();
+        world.declare_storage("second", given::storage("second"));
+        assert_eq!(told(&mut world, &spec), None);
+    }
+
+    #[test]
+    fn a_repository_that_exists_keeps_target_storage_and_directory() {
+        let cases = [
+            (
+                spec(|s| s.target = Some(TypedRef { name: "other".into(), ..given::target() })),
+                "spec.sessions[0].repositories: Repository demo/one belongs to StatefulSet demo/db; \
+                 choose another name",
+            ),
+            (
+                spec(|s| s.target = None),
+                "spec.sessions[0].repositories: Repository demo/one belongs to StatefulSet demo/db; \
+                 choose another name",
+            ),
+            (
+                spec(|s| s.backends[0].storage = Some(key("second"))),
+                "spec.sessions[0].repositories: Repository demo/one lies in BackupStorage \
+                 demo/store; choose another name",
+            ),
+            (
+                session(|s| s.repositories[0].directory = "elsewhere".into()),
+                "spec.sessions[0].repositories: Repository demo/one lies in \"dir/one\", and its \
+                 directory cannot change",
+            ),
+        ];
+        for (spec, message) in cases {
+            let mut world = World::ready();
+            assert_eq!(told(&mut world, &spec), Some((RESOURCE.into(), message.into())));
+        }
+    }
+
+    #[test]
+    fn a_directory_within_that_of_another_repository_is_refused() {
+        for (directory, overlaps) in
+            [("dir/one/inner", true), ("dir", true), ("dir/one", true), ("dir/one2", false)]
+        {
+            let mut world = World::ready();
+            let spec = session(|s| {
+                s.repositories =
+                    vec![RepositoryRef { directory: directory.into(), ..given::repository("two") }];
+            });
+            let message = format!(
+                "spec.sessions[0].repositories: directory {directory:?} of two overlaps \"dir/one\" \
+                 of Repository demo/one; choose another one"
+            );
+            let expected = overlaps.then(|| (String::from(RESOURCE), message));
+            assert_eq!(told(&mut world, &spec), expected);
+        }
+    }
+
+    #[test]
+    fn a_storage_decides_who_may_use_it_and_from_where() {
+        let mut closed = given::storage("store");
+        closed.usage = None;
+        let mut world = furnished();
+        world.declare_storage("store", closed);
+        assert_eq!(
+            told(&mut world, &spec(|_| {})),
+            Some((
+                USAGE.into(),
+                "spec.backends: BackupStorage demo/store may not be used from namespace demo; its \
+                 usagePolicy decides"
+                    .into()
+            ))
+        );
+        let mut claim = given::storage("store");
+        claim.usage = Some(UsagePolicy::All);
+        claim.own_namespace_only = true;
+        let mut world = furnished();
+        world.declare_storage("store", claim);
+        assert_eq!(told(&mut world.clone(), &spec(|_| {})), None);
+        let elsewhere = TypedRef { namespace: "other".into(), ..given::target() };
+        assert_eq!(
+            told(&mut world, &spec(|s| s.target = Some(elsewhere))).map(|(_, said)| said),
+            Some(
+                "spec.backends: BackupStorage demo/store is a claim and can be mounted in namespace \
+                 demo only; the backup runs in other"
+                    .into()
+            )
+        );
+    }
+
+    #[test]
+    fn a_task_of_another_product_is_refused() {
+        let mut world = furnished();
+        let task = Task { driver: Driver::Foreign, ..given::task("logical-backup", false) };
+        let addon = dependency::addon("workload-addon");
+        world.observe(addon, Facts::Addon { tasks: vec![task] });
+        assert_eq!(
+            told(&mut world, &spec(|_| {})),
+            Some((
+                UNSUPPORTED_DRIVER.into(),
+                "session nightly: task logical-backup has a driver of another product".into()
+            ))
+        );
+        // Volume snapshots store no files of ours.
+        let mut world = furnished();
+        let driver = Driver::VolumeSnapshotter;
+        let task = Task { driver, ..given::task("logical-backup", false) };
+        let addon = dependency::addon("workload-addon");
+        world.observe(addon, Facts::Addon { tasks: vec![task] });
+        assert_eq!(told(&mut world, &session(|s| s.repositories[0].secret = None)), None);
+    }
+
+    #[test]
+    fn what_is_not_known_yet_is_no_mistake() {
+        let mut world = World::new();
+        world.declare_storage("store", given::storage("store"));
+        world.declare_retention("keep", given::retention(1));
+        let missing = session(|s| {
+            s.pre_hooks = vec![given::hook("missing")];
+            s.repositories[0].secret = Some(Key::new("vault", "missing"));
+        });
+        assert_eq!(told(&mut world, &missing), None);
+        assert_eq!(world.state.repositories.len(), 1);
+    }
 
     #[test]
     fn directories_overlap_when_one_is_within_the_other() {

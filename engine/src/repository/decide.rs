@@ -231,3 +231,281 @@ fn finish_deletion(draft: &mut Draft, uid: Uid, wiped: bool) {
     storage::decide::finish_deletion(draft, &storage);
     configuration::decide::finish_deletion(draft, configuration);
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::condition::Type;
+    use crate::repository::state::Repository;
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{APP, World, named};
+
+    fn one(world: &World) -> &Repository {
+        &world.state.repositories[&world.repository("one")]
+    }
+
+    fn why(world: &World) -> (&str, &str) {
+        let failure = one(world).failure.as_ref().unwrap();
+        (failure.reason.as_str(), failure.message.as_str())
+    }
+
+    /// Everything is there, and `one` is being initialised.
+    fn opening() -> World {
+        let mut world = World::furnished();
+        world.declare_storage("store", given::storage("store"));
+        world.answer_backends();
+        world.declare_retention("keep", given::retention(2));
+        world.declare(&given::configuration(vec![given::session("nightly")]));
+        world
+    }
+
+    fn report(world: &World, result: Initialization) -> Command {
+        let uid = world.repository("one");
+        let effect = world.effect(&Once::InitializeRepository { repository: uid });
+        Command::InitializationReported { uid, effect, result }
+    }
+
+    fn reconcile(world: &World) -> Command {
+        Command::Reconcile { uid: world.repository("one") }
+    }
+
+    fn delete(world: &World) -> Command {
+        Command::Delete { uid: world.repository("one") }
+    }
+
+    fn failed(reason: &str) -> Initialization {
+        Initialization::Failed(crate::testing::failure(reason))
+    }
+
+    fn ready(name: &str) -> Initialization {
+        Initialization::Ready { id: named(name) }
+    }
+
+    /// A repository that is wiped with its deletion.
+    fn wiped() -> World {
+        let mut session = given::session("nightly");
+        session.repositories[0].deletion = Some(DeletionPolicy::WipeOut);
+        let mut world = World::with(vec![session]);
+        world.adopt("snap", &["pod-0"]);
+        world
+    }
+
+    fn wipe(world: &World, result: Wipe) -> Command {
+        let uid = world.repository("one");
+        let effect = world.effect(&Once::WipeRepository { repository: uid });
+        Command::WipeReported { uid, effect, result }
+    }
+
+    #[test]
+    fn one_that_opens_is_ready_with_its_identity() {
+        let mut world = opening();
+        let good = report(&world, ready("id"));
+        assert_eq!(world.ask(good.clone()), "done repository.Initialized");
+        assert!(one(&world).is_ready());
+        assert_eq!(one(&world).id, Some(named("id")));
+        let Command::InitializationReported { effect, .. } = good else { return };
+        assert_eq!(
+            world.refused(good),
+            Rejection::conflict("repository", format!("nobody waits for effect {effect} any more"))
+        );
+    }
+
+    #[test]
+    fn one_that_does_not_open_says_why_and_is_tried_when_asked() {
+        let mut world = opening();
+        let bad = report(&world, failed("WrongPassphrase"));
+        assert_eq!(world.ask(bad), "done repository.InitializationFailed");
+        assert_eq!(why(&world), ("WrongPassphrase", "it went wrong"));
+        let condition = one(&world).conditions.get(Type::RepositoryInitialized).unwrap();
+        assert_eq!(condition.reason, "WrongPassphrase");
+        let again = reconcile(&world);
+        assert_eq!(world.ask(again.clone()), "repository.InitializationRequested");
+        assert_eq!(world.ask(again), "", "it is under way");
+        let good = report(&world, ready("id"));
+        world.ask(good);
+        let again = reconcile(&world);
+        assert_eq!(world.ask(again), "", "it is ready");
+    }
+
+    #[test]
+    fn another_repository_in_its_place_is_not_taken_for_it() {
+        let mut world = opening();
+        let good = report(&world, ready("id"));
+        world.ask(good);
+        let uid = world.repository("one");
+        world.record(Event::InitializationRequested { uid });
+        let other = report(&world, ready("other"));
+        assert_eq!(world.ask(other), "done repository.InitializationFailed");
+        let failure = one(&world).failure.clone().unwrap();
+        assert_eq!((failure.reason.as_str(), failure.permanent), ("RepositoryReplaced", true));
+        assert_eq!(one(&world).id, Some(named("id")), "what its snapshots are in is remembered");
+        assert!(!one(&world).is_ready());
+        world.record(Event::InitializationRequested { uid });
+        let back = report(&world, ready("id"));
+        assert_eq!(world.ask(back), "done repository.Initialized");
+    }
+
+    #[test]
+    fn what_is_missing_is_said_once_and_tried_when_it_comes() {
+        let mut world = World::furnished();
+        world.forget(&dependency::secret(&key("key")));
+        world.declare_retention("keep", given::retention(2));
+        let happened = world.declare(&given::configuration(vec![given::session("nightly")]));
+        assert!(happened.ends_with("repository.Created repository.InitializationFailed"));
+        assert_eq!(why(&world), ("BackupStorageNotReady", "BackupStorage demo/store not found"));
+        let again = reconcile(&world);
+        assert_eq!(world.ask(again.clone()), "");
+
+        world.declare_storage("store", given::storage("store"));
+        assert_eq!(
+            why(&world),
+            (
+                "BackupStorageNotReady",
+                "BackupStorage demo/store: its backend has not been checked yet"
+            )
+        );
+        world.answer_backends();
+        assert_eq!(
+            why(&world),
+            ("EncryptionSecretNotFound", "encryption Secret demo/key not found")
+        );
+        let bare = Facts::Secret { version: "1".into(), keys: vec![], allowed_namespaces: None };
+        world.observe(dependency::secret(&key("key")), bare);
+        assert_eq!(
+            why(&world),
+            ("EncryptionSecretNotFound", "encryption Secret demo/key has no key RESTIC_PASSWORD")
+        );
+        let seen = world.observe(dependency::secret(&key("key")), given::passphrase(2, None));
+        assert_eq!(seen, "dependency.Observed repository.InitializationRequested");
+    }
+
+    #[test]
+    fn a_wrong_passphrase_is_tried_again_with_the_next_version_of_the_secret() {
+        let mut world = opening();
+        let bad = report(&world, failed("WrongPassphrase"));
+        world.ask(bad);
+        let seen = world.observe(dependency::secret(&key("key")), given::passphrase(2, None));
+        assert_eq!(seen, "dependency.Observed repository.InitializationRequested");
+    }
+
+    #[test]
+    fn nobody_is_reconciled_or_deleted() {
+        let mut world = World::new();
+        let uid = named("nobody");
+        assert_eq!(
+            world.refused(Command::Reconcile { uid }),
+            Rejection::conflict(uid, "no such repository")
+        );
+        assert_eq!(world.ask(Command::Delete { uid }), "");
+    }
+
+    #[test]
+    fn deletion_leaves_the_data_unless_a_wipe_was_wished() {
+        let mut world = World::restorable();
+        let command = delete(&world);
+        assert_eq!(
+            world.ask(command),
+            "repository.DeletionRequested snapshot.Forgotten repository.Deleted"
+        );
+        assert_eq!(world.outbox(), []);
+
+        let mut world = wiped();
+        let command = delete(&world);
+        assert_eq!(world.ask(command.clone()), "repository.DeletionRequested");
+        assert_eq!(world.ask(command), "", "asked for once more while it goes on");
+        let done = wipe(&world, Wipe::Done);
+        assert_eq!(world.ask(done), "done snapshot.Forgotten repository.Deleted");
+        assert!(world.state.snapshots.is_empty());
+    }
+
+    #[test]
+    fn a_wipe_that_fails_is_said_and_tried_again_when_asked() {
+        let mut world = wiped();
+        let command = delete(&world);
+        world.ask(command.clone());
+        let locked = wipe(&world, Wipe::Failed(crate::testing::failure("Locked")));
+        assert_eq!(world.ask(locked), "given-up repository.InitializationFailed");
+        assert_eq!(why(&world), ("WipeFailed", "wiping: it went wrong"));
+        assert_eq!(world.state.snapshots.len(), 1, "what is there stays listed");
+        let again = reconcile(&world);
+        for again in [command, again] {
+            let mut world = world.clone();
+            assert_eq!(world.ask(again), "repository.DeletionRequested");
+            let done = wipe(&world, Wipe::Done);
+            assert!(world.ask(done).ends_with("repository.Deleted"));
+        }
+    }
+
+    #[test]
+    fn without_its_secret_a_wipe_cannot_hang() {
+        let mut world = wiped();
+        let command = delete(&world);
+        world.ask(command);
+        let failure = crate::testing::failure(storage::decide::SECRET_GONE);
+        let gone = wipe(&world, Wipe::Failed(failure));
+        assert_eq!(world.ask(gone), "given-up snapshot.Forgotten repository.Deleted");
+    }
+
+    #[test]
+    fn one_in_use_is_not_deleted() {
+        let mut writing = World::ready();
+        let session = writing.working(1);
+        let command = delete(&writing);
+        let writes =
+            Rejection::retry("demo/one", "BackupSession demo/app-nightly-1700438400 writes to it");
+        assert_eq!(writing.refused(command.clone()), writes);
+        writing.reported(session, "pod-0");
+        assert_eq!(writing.refused(command.clone()), writes, "until its end");
+        writing.closed();
+        assert!(writing.ask(command).ends_with("repository.Deleted"));
+
+        let mut reading = World::restorable();
+        reading.declare_restore(given::restore(&[]));
+        let command = delete(&reading);
+        assert_eq!(
+            reading.refused(command),
+            Rejection::retry("demo/one", "RestoreSession demo/back reads from it")
+        );
+    }
+
+    #[test]
+    fn an_initialisation_under_way_is_given_up_by_a_deletion() {
+        let mut world = opening();
+        let late = report(&world, ready("id"));
+        let command = delete(&world);
+        assert_eq!(world.ask(command), "given-up repository.DeletionRequested repository.Deleted");
+        assert!(matches!(world.refused(late), Rejection::Conflict { .. }));
+    }
+
+    #[test]
+    fn an_answer_about_something_else_is_refused() {
+        let mut world = opening();
+        let uid = world.repository("one");
+        let effect = world.effect(&Once::InitializeRepository { repository: uid });
+        let other = Rejection::conflict("repository", format!("effect {effect} is another one"));
+        let result = Wipe::Done;
+        assert_eq!(world.refused(Command::WipeReported { uid, effect, result }), other);
+        let uid = named("other");
+        let result = ready("id");
+        assert_eq!(world.refused(Command::InitializationReported { uid, effect, result }), other);
+    }
+
+    #[test]
+    fn a_first_backup_runs_as_soon_as_its_repository_was_tried() {
+        for result in [ready("id"), failed("WrongPassphrase")] {
+            let mut world = opening();
+            let session = "nightly".into();
+            let outcome = crate::outcome::Outcome::Succeeded;
+            let trigger = configuration::Command::SchedulerReported { uid: APP, session, outcome };
+            assert_eq!(world.ask(trigger), "configuration.SchedulerEnsured");
+            let tried = report(&world, result);
+            let happened = world.ask(tried);
+            assert!(
+                happened.contains("configuration.InitialBackupTriggered backup.Created"),
+                "{happened}"
+            );
+        }
+    }
+}

@@ -135,3 +135,201 @@ pub(crate) fn free_name(draft: &Draft, key: &Key, session: &str, at: Timestamp) 
     }
     last
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::backup::state::Backup;
+    use crate::condition::Type;
+    use crate::schedule::state::Schedule;
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{APP, DAY, MIDNIGHT, MINUTE, World, named};
+    use crate::time::Millis;
+
+    const RUNS: &str = "backup.Created backup.Started snapshot.Created snapshot.ListUpdated \
+                        backup.SnapshotsEnsured";
+
+    fn wake(world: &World, slot: Timestamp, missed: u32) -> Command {
+        Command::Wake {
+            configuration: APP,
+            session: "nightly".into(),
+            version: 1,
+            slot,
+            missed,
+            next: world.midnights(),
+        }
+    }
+
+    fn schedule(world: &World) -> Schedule {
+        world.state.schedule(APP, "nightly").unwrap().clone()
+    }
+
+    fn only(world: &World) -> &Backup {
+        assert_eq!(world.state.backups.len(), 1);
+        world.state.backups.values().next().unwrap()
+    }
+
+    fn said(world: &World) -> &str {
+        &only(world).conditions.get(Type::BackupSkipped).unwrap().message
+    }
+
+    /// `nightly` at the midnight after the first.
+    fn at_slot() -> (World, Timestamp) {
+        let mut world = World::ready();
+        world.pass(DAY);
+        let slot = world.now;
+        (world, slot)
+    }
+
+    #[test]
+    fn a_slot_that_is_due_makes_a_session() {
+        let (mut world, slot) = at_slot();
+        let command = wake(&world, slot, 0);
+        assert_eq!(world.ask(command), ["schedule.SlotTaken ", RUNS].concat());
+        assert_eq!(only(&world).trigger, Trigger::Slot { slot });
+        assert_eq!(only(&world).key, key("app-nightly-1700524800"));
+        let expected =
+            Schedule { version: 1, next: world.midnights(), last_slot: Some(slot), missed: 0 };
+        assert_eq!(schedule(&world), expected);
+    }
+
+    #[test]
+    fn of_several_that_passed_the_latest_is_caught_up() {
+        let mut world = World::ready();
+        world.pass(3 * DAY + MINUTE);
+        let slot = MIDNIGHT.plus(Millis(3 * DAY));
+        let command = wake(&world, slot, 2);
+        assert_eq!(world.ask(command), ["schedule.SlotsMissed schedule.SlotTaken ", RUNS].concat());
+        assert_eq!(schedule(&world).missed, 2);
+        assert_eq!(only(&world).key, key("app-nightly-1700697600"), "named after its slot");
+    }
+
+    #[test]
+    fn a_slot_is_taken_once_and_only_its_successors_are_news_then() {
+        let (mut world, slot) = at_slot();
+        let command = wake(&world, slot, 0);
+        world.ask(command.clone());
+        assert_eq!(world.ask(command), "schedule.SlotTaken");
+        assert_eq!(only(&world).trigger, Trigger::Slot { slot });
+        assert_eq!(schedule(&world).last_slot, Some(slot));
+        // An older one does not set the clock back.
+        let older = wake(&world, MIDNIGHT, 0);
+        assert_eq!(world.ask(older), "schedule.SlotTaken");
+        assert_eq!(schedule(&world).last_slot, Some(slot));
+    }
+
+    #[test]
+    fn a_wake_that_is_stale_early_or_about_nothing_is_a_conflict() {
+        let (mut world, slot) = at_slot();
+        let with = |change: fn(&mut Command)| {
+            let mut command = wake(&world, slot, 0);
+            change(&mut command);
+            command
+        };
+        let cases = [
+            (
+                with(|Command::Wake { version, .. }| *version = 2),
+                Rejection::conflict(
+                    "nightly",
+                    "version 2 of its schedule is stale, the current one is 1",
+                ),
+            ),
+            (
+                with(|Command::Wake { slot, .. }| slot.0 += 1),
+                Rejection::conflict("nightly", "its slot has not come yet"),
+            ),
+            (
+                with(|Command::Wake { session, .. }| *session = "weekly".into()),
+                Rejection::conflict("weekly", "it has no schedule"),
+            ),
+            (
+                with(|Command::Wake { configuration, .. }| *configuration = named("other")),
+                Rejection::conflict("nightly", "it has no schedule"),
+            ),
+        ];
+        for (command, refused) in cases {
+            assert_eq!(world.refused(command), refused);
+        }
+    }
+
+    #[test]
+    fn a_starting_deadline_counts_from_the_slot_and_includes_its_instant() {
+        for (late, runs) in [(MINUTE, true), (MINUTE + 1, false)] {
+            let mut session = given::session("nightly");
+            session.scheduler.as_mut().unwrap().starting_deadline = Some(Millis(MINUTE));
+            let mut world = World::with(vec![session]);
+            world.pass(DAY + late);
+            let command = wake(&world, MIDNIGHT.plus(Millis(DAY)), 0);
+            world.ask(command);
+            assert_eq!(only(&world).is_going(), runs, "{late}");
+            if !runs {
+                assert_eq!(said(&world), "startingDeadlineSeconds after its slot have passed");
+            }
+        }
+    }
+
+    #[test]
+    fn slots_of_a_pause_are_not_caught_up() {
+        let mut world = World::ready();
+        let mut spec = given::configuration(vec![given::session("nightly")]);
+        spec.paused = true;
+        world.declare(&spec);
+        world.pass(DAY + MINUTE);
+        spec.paused = false;
+        world.declare(&spec);
+        let mut command = wake(&world, MIDNIGHT.plus(Millis(DAY)), 0);
+        let Command::Wake { version, .. } = &mut command;
+        *version = schedule(&world).version;
+        assert_eq!(world.ask(command), "schedule.SlotTaken backup.Created backup.Skipped");
+        assert_eq!(said(&world), "its slot passed while the configuration was paused");
+    }
+
+    #[test]
+    fn a_suspended_schedule_makes_nothing_run() {
+        let (mut world, slot) = at_slot();
+        let mut session = given::session("nightly");
+        session.scheduler.as_mut().unwrap().suspend = true;
+        world.now = MIDNIGHT.plus(Millis(MINUTE));
+        world.declare(&given::configuration(vec![session]));
+        world.now = slot;
+        let command = wake(&world, slot, 0);
+        world.ask(command);
+        assert_eq!(said(&world), "the schedule is suspended");
+    }
+
+    #[test]
+    fn no_more_slots_than_the_limit_are_kept_ahead() {
+        let (mut world, slot) = at_slot();
+        let mut command = wake(&world, slot, 0);
+        let Command::Wake { next, .. } = &mut command;
+        *next = (1..=9).map(|n| slot.plus(Millis(n * DAY))).collect();
+        world.ask(command);
+        assert_eq!(schedule(&world).next.len(), limits::SLOTS_AHEAD);
+    }
+
+    #[test]
+    fn a_name_moves_on_by_seconds_until_the_limit() {
+        let mut session = given::session("nightly");
+        session.history_limit = 100;
+        let mut world = World::with(vec![session]);
+        let limit = limits::NAME_SHIFT_SECONDS;
+        for shift in 0..limit {
+            let name = alloc::format!("app-nightly-{}", 1_700_438_400 + shift);
+            let mut command = world.creation(named(&name), "nightly", None);
+            if let backup::Command::Create { key, .. } = &mut command {
+                key.name = name;
+            }
+            world.ask(command);
+        }
+        let (last, _) = world.create("nightly");
+        let name = alloc::format!("app-nightly-{}", 1_700_438_400 + limit);
+        assert_eq!(world.backup(last).key, key(&name));
+        let command = world.creation(named("beyond"), "nightly", None);
+        assert_eq!(
+            world.refused(command),
+            Rejection::never(key(&name), "a session of this name exists; choose another name")
+        );
+    }
+}

@@ -5,6 +5,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::backup;
 use crate::dependency::Driver;
@@ -61,6 +62,11 @@ fn adopt(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
     };
     if components.len() > limits::ADOPTED_COMPONENTS {
         return Err(Rejection::never(key, "it has more components than a snapshot may have"));
+    }
+    let mut names: Vec<&str> = components.iter().map(|(name, _, _)| name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Rejection::never(key, format!("it names component {} twice", pair[0])));
     }
     let app = home.app.clone();
     draft.emit(Event::Adopted {
@@ -175,4 +181,202 @@ pub(crate) fn forget(draft: &mut Draft, uid: Uid, why: &str) {
         draft.give_up(effect, String::from(why));
     }
     draft.emit(Event::Forgotten { uid });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::Type;
+    use crate::snapshot::phase::{Phase, phase};
+    use crate::snapshot::state::Snapshot;
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{World, broken, named};
+    use crate::time::Timestamp;
+
+    fn found() -> Uid {
+        named("found")
+    }
+
+    fn adoption(world: &World, components: &[(&str, bool)]) -> Command {
+        Command::Adopt {
+            uid: found(),
+            repository: world.repository("one"),
+            key: key("found"),
+            session: "nightly".into(),
+            taken: Timestamp(7),
+            components: components
+                .iter()
+                .map(|(name, whole)| (String::from(*name), "commit".into(), *whole))
+                .collect(),
+        }
+    }
+
+    fn get(world: &World) -> &Snapshot {
+        &world.state.snapshots[&found()]
+    }
+
+    /// A snapshot that is wiped with its deletion.
+    fn wiped() -> World {
+        let mut world = World::ready();
+        let command = adoption(&world, &[("pod-0", true)]);
+        world.ask(command);
+        world.state.snapshots.get_mut(&found()).unwrap().deletion = DeletionPolicy::WipeOut;
+        world
+    }
+
+    const DELETE: fn() -> Command = || Command::Delete { uid: found() };
+
+    fn removed(world: &World, outcome: Outcome) -> Command {
+        let effect = world.effect(&Once::RemoveSnapshot { snapshot: found(), by: None });
+        Command::RemovalReported { uid: found(), effect, outcome }
+    }
+
+    #[test]
+    fn what_is_found_in_a_repository_is_taken_as_it_is() {
+        for (second, expected) in [(true, Phase::Succeeded), (false, Phase::Failed)] {
+            let mut world = World::ready();
+            let command = adoption(&world, &[("pod-0", true), ("pod-1", second)]);
+            assert_eq!(
+                world.ask(command.clone()),
+                "snapshot.Adopted snapshot.ListUpdated snapshot.ComponentsCounted \
+                 snapshot.ComponentStarted snapshot.ComponentEnded snapshot.ComponentStarted \
+                 snapshot.ComponentEnded snapshot.MetadataUploaded done"
+            );
+            assert_eq!(phase(get(&world)), expected);
+            assert_eq!(get(&world).is_partial(), !second);
+            assert_eq!((get(&world).taken, get(&world).backup), (Timestamp(7), None));
+            assert_eq!(get(&world).app, given::target());
+            assert_eq!(get(&world).components[0].grade, Grade::Written);
+            assert_eq!(world.outbox(), [], "its description is what it was found by");
+            assert_eq!(world.ask(command), "");
+        }
+    }
+
+    #[test]
+    fn one_that_is_known_by_its_name_is_not_taken_twice() {
+        let mut world = World::ready();
+        let command = adoption(&world, &[("pod-0", true)]);
+        world.ask(command.clone());
+        let Command::Adopt { repository, key, session, taken, components, .. } = command else {
+            return;
+        };
+        let uid = named("other");
+        let again = Command::Adopt { uid, repository, key, session, taken, components };
+        assert_eq!(world.ask(again), "");
+    }
+
+    #[test]
+    fn what_cannot_be_taken_is_refused() {
+        let mut world = World::ready();
+        let mut homeless = adoption(&world, &[]);
+        if let Command::Adopt { repository, .. } = &mut homeless {
+            *repository = named("other");
+        }
+        assert_eq!(
+            world.refused(homeless),
+            Rejection::retry("demo/found", "its repository is not known")
+        );
+        let twice = adoption(&world, &[("pod-0", true), ("pod-0", false)]);
+        assert_eq!(
+            world.refused(twice),
+            Rejection::never("demo/found", "it names component pod-0 twice")
+        );
+        let names: Vec<String> =
+            (0..=limits::ADOPTED_COMPONENTS).map(|n| format!("pod-{n}")).collect();
+        let all: Vec<(&str, bool)> = names.iter().map(|name| (name.as_str(), true)).collect();
+        let beyond = adoption(&world, &all);
+        assert_eq!(
+            world.refused(beyond),
+            Rejection::never("demo/found", "it has more components than a snapshot may have")
+        );
+        let most = adoption(&world, &all[..limits::ADOPTED_COMPONENTS]);
+        world.ask(most);
+        assert_eq!(get(&world).components.len(), limits::ADOPTED_COMPONENTS);
+    }
+
+    #[test]
+    fn a_description_is_taken_once_and_moves_its_session() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        world.reported(session, "pod-0");
+        let uid = world.snapshot_of(session);
+        let effect = world.effect(&Once::UploadMetadata { snapshot: uid });
+        let answer = |uid, outcome| Command::MetadataReported { uid, effect, outcome };
+        let other = Rejection::conflict("snapshot", format!("effect {effect} is another one"));
+        assert_eq!(world.refused(answer(found(), Outcome::Succeeded)), other);
+        let mut failing = world.clone();
+        assert!(world.ask(answer(uid, Outcome::Succeeded)).ends_with("backup.MetricsPushed"));
+        assert!(matches!(
+            world.refused(answer(uid, Outcome::Succeeded)),
+            Rejection::Conflict { .. }
+        ));
+        failing.ask(answer(uid, broken("Forbidden")));
+        let snapshot = &failing.state.snapshots[&uid];
+        assert_eq!(phase(snapshot), Phase::Failed);
+        assert!(snapshot.conditions.is_false(Type::SnapshotMetadataUploaded));
+    }
+
+    #[test]
+    fn deletion_leaves_the_data_unless_a_wipe_was_wished() {
+        let mut world = World::ready();
+        let command = adoption(&world, &[("pod-0", true)]);
+        world.ask(command);
+        assert_eq!(world.ask(DELETE()), "snapshot.Forgotten");
+        assert_eq!(world.ask(DELETE()), "");
+        assert_eq!(world.outbox(), []);
+
+        let mut world = wiped();
+        assert_eq!(world.ask(DELETE()), "snapshot.RemovalRequested");
+        assert_eq!(world.ask(DELETE()), "", "asked for once more while it goes on");
+        let done = removed(&world, Outcome::Succeeded);
+        assert_eq!(world.ask(done.clone()), "done snapshot.Forgotten");
+        assert!(matches!(world.refused(done), Rejection::Conflict { .. }));
+    }
+
+    #[test]
+    fn a_removal_that_fails_is_said_and_tried_again_when_asked() {
+        let mut world = wiped();
+        world.ask(DELETE());
+        let failed = removed(&world, broken("Locked"));
+        assert_eq!(world.ask(failed), "done snapshot.RemovalFailed");
+        let removal = get(&world).removal.clone().unwrap();
+        assert_eq!(removal.error.as_deref(), Some("it went wrong"));
+        assert_eq!(world.ask(DELETE()), "snapshot.RemovalRequested");
+        assert_eq!(get(&world).removal.clone().unwrap().error, None);
+    }
+
+    #[test]
+    fn one_that_is_written_or_read_is_not_deleted() {
+        let mut writing = World::ready();
+        let session = writing.working(1);
+        let uid = writing.snapshot_of(session);
+        let name = writing.state.snapshots[&uid].key.clone();
+        assert_eq!(
+            writing.refused(Command::Delete { uid }),
+            Rejection::retry(name, "BackupSession demo/app-nightly-1700438400 writes it")
+        );
+        let mut reading = World::restorable();
+        reading.declare_restore(given::restore(&[]));
+        let uid = named("snapshot/snap-1");
+        assert_eq!(
+            reading.refused(Command::Delete { uid }),
+            Rejection::retry("demo/snap-1", "RestoreSession demo/back reads it")
+        );
+        reading.ask(crate::restore::Command::Cancel {
+            session: crate::testing::world::BACK,
+            reason: "no".into(),
+        });
+        assert_eq!(reading.ask(Command::Delete { uid }), "snapshot.Forgotten");
+    }
+
+    #[test]
+    fn what_is_forgotten_takes_its_questions_along() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        world.reported(session, "pod-0");
+        let uid = world.snapshot_of(session);
+        world.effect(&Once::UploadMetadata { snapshot: uid });
+        world.state.backups.clear();
+        assert_eq!(world.ask(Command::Delete { uid }), "given-up snapshot.Forgotten");
+    }
 }

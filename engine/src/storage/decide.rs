@@ -212,3 +212,284 @@ pub(crate) fn why_unusable(storage: &Storage) -> String {
         None => "its backend has not been checked yet".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::configuration::state::Configuration;
+    use crate::dependency::state::secret;
+    use crate::repository::{Command as Repository, Wipe};
+    use crate::testing::given::{self, hash, key};
+    use crate::testing::world::{APP, World, broken, named};
+
+    fn store() -> Uid {
+        named("storage/store")
+    }
+
+    fn delete() -> Command {
+        Command::Delete { uid: store() }
+    }
+
+    fn declare(number: u64, spec: Spec) -> Command {
+        Command::Declare {
+            uid: store(),
+            key: key("store"),
+            generation: 1,
+            hash: hash(number),
+            spec,
+        }
+    }
+
+    fn report(world: &World, outcome: Outcome) -> Command {
+        let effect = world.effect(&Once::InitializeBackend { storage: store() });
+        Command::BackendReported { uid: store(), effect, outcome }
+    }
+
+    fn wiped(world: &World, outcome: Outcome) -> Command {
+        let effect = world.effect(&Once::WipeBackend { storage: store() });
+        Command::WipeReported { uid: store(), effect, outcome }
+    }
+
+    fn wiping() -> Spec {
+        Spec { deletion: DeletionPolicy::WipeOut, ..given::storage("store") }
+    }
+
+    fn said(world: &World) -> &str {
+        let facts = &world.state.storages[&store()].conditions;
+        &facts.get(Type::BackendInitialized).unwrap().message
+    }
+
+    #[test]
+    fn a_storage_is_checked_once_until_it_changes() {
+        let mut world = World::new();
+        assert_eq!(world.ask(declare(1, given::storage("store"))), "storage.Declared");
+        let good = report(&world, Outcome::Succeeded);
+        assert_eq!(world.ask(good.clone()), "done storage.BackendInitialized");
+        assert!(matches!(world.refused(good), Rejection::Conflict { .. }));
+        assert_eq!(world.ask(declare(1, given::storage("store"))), "");
+        assert_eq!(world.outbox(), []);
+        assert_eq!(world.ask(declare(2, given::storage("store"))), "storage.Declared");
+        let good = report(&world, Outcome::Succeeded);
+        assert_eq!(world.ask(good), "done", "it stands as before");
+    }
+
+    #[test]
+    fn one_that_failed_is_checked_again_whenever_it_is_declared() {
+        let mut world = World::new();
+        world.ask(declare(1, given::storage("store")));
+        let bad = report(&world, broken("AccessDenied"));
+        assert_eq!(world.ask(bad), "done storage.BackendInitializationFailed");
+        assert_eq!(said(&world), "it went wrong");
+        assert_eq!(world.ask(declare(1, given::storage("store"))), "storage.Declared");
+    }
+
+    #[test]
+    fn a_check_that_was_overtaken_is_given_up() {
+        let mut world = World::new();
+        world.ask(declare(1, given::storage("store")));
+        let old = report(&world, Outcome::Succeeded);
+        assert_eq!(world.ask(declare(2, given::storage("store"))), "given-up storage.Declared");
+        assert!(matches!(world.refused(old), Rejection::Conflict { .. }));
+        assert_eq!(world.outbox().len(), 1);
+    }
+
+    #[test]
+    fn an_answer_for_another_storage_is_refused() {
+        let mut world = World::new();
+        world.ask(declare(1, given::storage("store")));
+        let effect = world.effect(&Once::InitializeBackend { storage: store() });
+        let other = Rejection::conflict("backend", format!("effect {effect} is another one"));
+        let uid = named("other");
+        let outcome = Outcome::Succeeded;
+        let commands = [
+            Command::BackendReported { uid, effect, outcome: outcome.clone() },
+            Command::WipeReported { uid: store(), effect, outcome },
+        ];
+        for command in commands {
+            assert_eq!(world.refused(command), other);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_in_itself_is_said_and_never_checked() {
+        // What stands there before; what is declared then; what is said.
+        let mut other = World::new();
+        other.declare_storage("other", given::storage("store"));
+        let mut used = World::ready();
+        used.now = used.now.plus(crate::time::Millis(1));
+        let cases = [
+            (
+                World::new(),
+                Spec { invalid: Some("it is odd".into()), ..given::storage("store") },
+                "it is odd",
+            ),
+            (
+                other,
+                given::storage("store"),
+                "spec.storage: BackupStorage demo/other uses the same directory",
+            ),
+            (
+                used,
+                given::storage("elsewhere"),
+                "spec.storage: it cannot move while repositories lie in it",
+            ),
+        ];
+        for (mut world, spec, message) in cases {
+            assert!(world.ask(declare(99, spec)).contains("BackendInitializationFailed given-up"));
+            assert_eq!(said(&world), message);
+            let about = |once: &Once| *once == Once::InitializeBackend { storage: store() };
+            assert_eq!(world.find(about), None);
+        }
+    }
+
+    #[test]
+    fn two_storages_without_an_identity_are_no_twins() {
+        let mut world = World::new();
+        let nameless = || Spec { identity: String::new(), ..given::storage("x") };
+        world.declare_storage("other", nameless());
+        assert_eq!(world.ask(declare(1, nameless())), "storage.Declared");
+    }
+
+    #[test]
+    fn a_secret_that_comes_has_its_storages_checked_again() {
+        let mut world = World::new();
+        let spec = Spec { secret: Some(key("credentials")), ..given::storage("store") };
+        world.ask(declare(1, spec));
+        let bad = report(&world, broken(SECRET_GONE));
+        world.ask(bad);
+        let credentials = secret(&key("credentials"));
+        let seen = world.observe(credentials.clone(), given::passphrase(1, None));
+        assert_eq!(seen, "dependency.Observed storage.Declared");
+        // While it is being checked, and after it works, another version is no reason.
+        let again = world.observe(credentials.clone(), given::passphrase(2, None));
+        assert_eq!(again, "dependency.Observed");
+        world.answer_backends();
+        assert_eq!(world.observe(credentials, given::passphrase(3, None)), "dependency.Observed");
+    }
+
+    #[test]
+    fn a_backend_that_works_again_has_its_repositories_tried_again() {
+        let mut world = World::furnished();
+        world.ask(declare(1, given::storage("store")));
+        world.declare_retention("keep", given::retention(1));
+        world.declare(&given::configuration(vec![given::session("nightly")]));
+        let repository = &world.state.repositories[&world.repository("one")];
+        assert_eq!(repository.failure.as_ref().unwrap().reason, "BackupStorageNotReady");
+        let good = report(&world, Outcome::Succeeded);
+        assert_eq!(
+            world.ask(good),
+            "done storage.BackendInitialized repository.InitializationRequested"
+        );
+    }
+
+    #[test]
+    fn deletion_without_a_wipe_takes_the_objects_and_leaves_the_data() {
+        let mut world = World::restorable();
+        assert_eq!(
+            world.ask(delete()),
+            "storage.DeletionRequested repository.DeletionRequested snapshot.Forgotten \
+             repository.Deleted storage.Deleted repository.Created \
+             repository.InitializationFailed",
+            "its configuration still wants a repository, which waits for a storage of that name"
+        );
+        assert_eq!(world.outbox(), []);
+        assert_eq!(world.ask(delete()), "", "it is gone");
+    }
+
+    #[test]
+    fn a_wipe_goes_through_the_repositories_first() {
+        let mut world = World::furnished();
+        world.ask(declare(1, wiping()));
+        world.answer_backends();
+        world.declare_retention("keep", given::retention(1));
+        world.configure(&given::configuration(vec![given::session("nightly")]));
+        let repository = world.repository("one");
+        assert_eq!(
+            world.ask(delete()),
+            "storage.DeletionRequested repository.Updated repository.DeletionRequested"
+        );
+        assert_eq!(world.ask(delete()), "", "asked for once more while it goes on");
+        assert_eq!(
+            world.refused(declare(2, wiping())),
+            Rejection::conflict("demo/store", "it is being deleted")
+        );
+        let effect = world.effect(&Once::WipeRepository { repository });
+        let result = Wipe::Done;
+        assert_eq!(
+            world.ask(Repository::WipeReported { uid: repository, effect, result }),
+            "done repository.Deleted storage.DeletionRequested"
+        );
+        let done = wiped(&world, Outcome::Succeeded);
+        assert!(world.ask(done).starts_with("done storage.Deleted"));
+        assert!(world.state.storages.is_empty());
+    }
+
+    #[test]
+    fn a_wipe_that_fails_is_said_and_tried_again_when_asked() {
+        let mut world = World::new();
+        world.ask(declare(1, wiping()));
+        world.answer_backends();
+        world.ask(delete());
+        let failed = wiped(&world, broken("Locked"));
+        assert_eq!(world.ask(failed), "given-up storage.BackendInitializationFailed");
+        assert_eq!(said(&world), "wiping: it went wrong");
+        let storage = &world.state.storages[&store()];
+        assert_eq!(storage.wipe_error.as_deref(), Some("wiping: it went wrong"));
+        assert_eq!(world.ask(delete()), "storage.DeletionRequested");
+        let done = wiped(&world, Outcome::Succeeded);
+        assert_eq!(world.ask(done), "done storage.Deleted");
+    }
+
+    #[test]
+    fn without_its_secret_a_wipe_cannot_hang() {
+        let mut world = World::new();
+        world.ask(declare(1, wiping()));
+        world.answer_backends();
+        world.ask(delete());
+        let gone = wiped(&world, broken(SECRET_GONE));
+        assert_eq!(world.ask(gone), "given-up storage.Deleted");
+    }
+
+    #[test]
+    fn a_storage_in_use_is_not_deleted() {
+        let mut writing = World::ready();
+        writing.create("nightly");
+        assert_eq!(
+            writing.refused(delete()),
+            Rejection::retry("demo/one", "BackupSession demo/app-nightly-1700438400 writes to it")
+        );
+        let mut reading = World::restorable();
+        reading.declare_restore(given::restore(&[]));
+        assert_eq!(
+            reading.refused(delete()),
+            Rejection::retry("demo/one", "RestoreSession demo/back reads from it")
+        );
+    }
+
+    #[test]
+    fn a_check_under_way_is_given_up_by_a_deletion() {
+        let mut world = World::new();
+        world.ask(declare(1, given::storage("store")));
+        assert_eq!(world.ask(delete()), "given-up storage.DeletionRequested storage.Deleted");
+        assert_eq!(world.outbox(), []);
+    }
+
+    #[test]
+    fn configurations_that_use_it_are_checked_again() {
+        let mut world = World::furnished();
+        world.declare_retention("keep", given::retention(1));
+        let mut spec = given::configuration(vec![given::session("nightly")]);
+        spec.backends[0].storage = None;
+        assert!(world.declare(&spec).ends_with("configuration.ValidationFailed"));
+        let default = Spec { default: true, ..given::storage("store") };
+        assert_eq!(
+            world.ask(declare(1, default)),
+            "storage.Declared configuration.BackendDefaulted configuration.ValidationPassed \
+             repository.Created repository.InitializationFailed"
+        );
+        let app: &Configuration = &world.state.configurations[&APP];
+        assert_eq!(app.resolved_backends()[0].storage, key("store"));
+    }
+}

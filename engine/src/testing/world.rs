@@ -3,6 +3,7 @@
 //! A test brings the world to where it wants it (`given`), asks (`when`), and compares the names of
 //! all events of the answer, in order (`then`). `done` and `given-up` are effects that left the outbox.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -118,6 +119,13 @@ impl World {
         Self::with(vec![given::session("nightly")])
     }
 
+    /// A world in which `one` holds a whole snapshot of `pod-0` and `pod-1`.
+    pub fn restorable() -> Self {
+        let mut world = Self::ready();
+        world.adopt("snap-1", &["pod-0", "pod-1"]);
+        world
+    }
+
     /// A new term of leadership.
     pub fn lead(&mut self) -> String {
         let command = lease::Command::Begin { holder: "operator".into() };
@@ -202,6 +210,13 @@ impl World {
 
     pub fn forget(&mut self, object: &TypedRef) -> String {
         self.ask(dependency::Command::Forget { uid: named(&object.to_string()) })
+    }
+
+    pub fn label(&mut self, name: &str, labels: &[(&str, &str)]) -> String {
+        let labels: BTreeMap<String, String> =
+            labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let uid = named(&format!("namespace/{name}"));
+        self.ask(namespace::Command::Observe { uid, name: name.into(), labels })
     }
 
     pub fn declare_storage(&mut self, name: &str, spec: storage::Spec) -> String {

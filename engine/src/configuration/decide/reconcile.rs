@@ -185,3 +185,162 @@ fn trigger(draft: &mut Draft, known: &Configuration, session: &str) {
     };
     backup::decide::open(draft, request, None);
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::configuration::{Command, SessionSpec, Spec};
+    use crate::dependency::state::secret;
+    use crate::effect::Once;
+    use crate::outcome::Outcome;
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{APP, BACK, World};
+
+    const RECONCILE: Command = Command::Reconcile { uid: APP };
+
+    fn spec(change: impl FnOnce(&mut SessionSpec)) -> Spec {
+        let mut session = given::session("nightly");
+        change(&mut session);
+        given::configuration(vec![session])
+    }
+
+    /// All that `app` needs is there; nobody answered about its repository or its trigger.
+    fn furnished(spec: &Spec) -> World {
+        let mut world = World::furnished();
+        world.declare_storage("store", given::storage("store"));
+        world.answer_backends();
+        world.declare_retention("keep", given::retention(1));
+        world.declare(spec);
+        world
+    }
+
+    fn trigger(world: &mut World) -> String {
+        let (session, outcome) = ("nightly".into(), Outcome::Succeeded);
+        world.ask(Command::SchedulerReported { uid: APP, session, outcome })
+    }
+
+    #[test]
+    fn nothing_new_is_nothing() {
+        assert_eq!(World::ready().ask(RECONCILE), "");
+    }
+
+    #[test]
+    fn one_repository_is_made_for_each_name() {
+        let mut two = given::configuration(vec![given::session("a"), given::session("b")]);
+        two.sessions[1].repositories.push(given::repository("two"));
+        let world = furnished(&two);
+        let names: Vec<&str> =
+            world.state.repositories.values().map(|r| r.key.name.as_str()).collect();
+        assert_eq!(names.len(), 2, "{names:?}");
+        let one = &world.state.repositories[&world.repository("one")];
+        assert_eq!(
+            (one.configuration, &one.app, &one.storage, one.path.as_str()),
+            (APP, &given::target(), &key("store"), "dir/one")
+        );
+    }
+
+    #[test]
+    fn a_wish_about_the_object_is_none_about_its_data() {
+        for (wish, expected) in [
+            (None, DeletionPolicy::Delete),
+            (Some(DeletionPolicy::Delete), DeletionPolicy::Delete),
+            (Some(DeletionPolicy::Retain), DeletionPolicy::Delete),
+            (Some(DeletionPolicy::WipeOut), DeletionPolicy::WipeOut),
+        ] {
+            let world = furnished(&spec(|session| session.repositories[0].deletion = wish));
+            let one = &world.state.repositories[&world.repository("one")];
+            assert_eq!(one.deletion, expected);
+        }
+    }
+
+    #[test]
+    fn a_changed_wish_is_recorded_and_a_changed_secret_has_to_open() {
+        let mut world = World::ready();
+        let wiped = spec(|s| s.repositories[0].deletion = Some(DeletionPolicy::WipeOut));
+        assert!(world.declare(&wiped).ends_with("repository.Updated"));
+        world.observe(secret(&key("new")), given::passphrase(1, None));
+        let moved = spec(|s| s.repositories[0].secret = Some(key("new")));
+        assert!(
+            world
+                .declare(&moved)
+                .ends_with("repository.Updated repository.InitializationRequested")
+        );
+        let repository = world.repository("one");
+        world.effect(&Once::InitializeRepository { repository });
+    }
+
+    #[test]
+    fn first_backups_wait_for_everything_that_they_need() {
+        // A repository that nobody tried yet.
+        let mut world = furnished(&spec(|_| {}));
+        assert_eq!(trigger(&mut world), "configuration.SchedulerEnsured");
+        world.answer_repositories();
+        assert!(world.state.backups.contains_key(&APP.derive("initial/nightly")));
+
+        // A session that is suspended.
+        let mut suspended = furnished(&spec(|s| s.scheduler.as_mut().unwrap().suspend = true));
+        suspended.answer_repositories();
+        assert_eq!(trigger(&mut suspended), "configuration.SchedulerEnsured");
+        let resumed = suspended.declare(&spec(|_| {}));
+        assert!(resumed.contains("configuration.InitialBackupTriggered"), "{resumed}");
+
+        // A configuration that is paused.
+        let mut held = spec(|_| {});
+        held.paused = true;
+        let mut paused = furnished(&held);
+        paused.answer_repositories();
+        assert_eq!(trigger(&mut paused), "configuration.SchedulerEnsured");
+        let resumed = paused.declare(&spec(|_| {}));
+        assert!(resumed.contains("configuration.InitialBackupTriggered"), "{resumed}");
+    }
+
+    #[test]
+    fn a_first_backup_that_a_restore_held_up_runs_at_its_end() {
+        let mut world = World::restorable();
+        world.restoring(given::restore(&["pod-0"]));
+        let mut both = given::configuration(vec![given::session("nightly")]);
+        both.sessions.push(given::session("weekly"));
+        world.declare(&both);
+        let (session, outcome) = ("weekly".into(), Outcome::Succeeded);
+        let ready = world.ask(Command::SchedulerReported { uid: APP, session, outcome });
+        assert_eq!(ready, "configuration.SchedulerEnsured");
+        let end = world.reported(BACK, "pod-0");
+        assert!(
+            end.contains(
+                "configuration.ResumedAfterRestore configuration.InitialBackupTriggered \
+                 backup.Created backup.Started"
+            ),
+            "{end}"
+        );
+    }
+
+    #[test]
+    fn a_first_backup_is_made_once() {
+        let mut world = furnished(&spec(|_| {}));
+        world.answer_repositories();
+        trigger(&mut world);
+        let initial = APP.derive("initial/nightly");
+        world.surveyed(initial, 1);
+        world.reported(initial, "pod-0");
+        world.closed();
+        world.ask(crate::backup::Command::Delete { session: initial });
+        assert_eq!(world.ask(RECONCILE), "");
+        assert!(world.state.backups.is_empty());
+    }
+
+    #[test]
+    fn a_problem_is_said_once_and_healed_when_it_is_gone() {
+        let mut world = World::ready();
+        world.declare_storage(
+            "store",
+            crate::storage::Spec { usage: None, ..given::storage("store") },
+        );
+        assert_eq!(world.ask(RECONCILE), "", "it was said");
+        assert_eq!(
+            world.declare_storage("store", given::storage("store")),
+            "given-up storage.Declared configuration.ValidationPassed"
+        );
+    }
+}

@@ -22,3 +22,88 @@ pub(super) fn decide(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Outcome;
+    use crate::restore::Command;
+    use crate::restore::phase::Step;
+    use crate::restore::phase::{Phase, phase};
+    use crate::testing::given;
+    use crate::testing::world::{BACK, World, named};
+
+    const DELETE: Command = Command::Delete { session: BACK };
+
+    /// A restore of `pod-0` with a hook after it, whose worker is asked for.
+    fn thawing() -> World {
+        let mut world = World::restorable();
+        world.declare_hook("thaw", crate::hook::Executor::Pod);
+        let mut spec = given::restore(&["pod-0"]);
+        spec.post_hooks = alloc::vec![given::hook("thaw")];
+        world.restoring(spec);
+        world
+    }
+
+    #[test]
+    fn one_that_has_not_begun_or_has_ended_leaves_at_once() {
+        let mut idle = World::furnished();
+        idle.declare_restore(given::restore(&[]));
+        assert_eq!(idle.back().step, Step::Declared);
+        assert_eq!(idle.ask(DELETE), "restore.Archived");
+        assert_eq!(idle.refused(DELETE), Rejection::never(BACK, "there is no such restore"));
+
+        let mut over = World::restorable();
+        over.restoring(given::restore(&["pod-0"]));
+        over.reported(BACK, "pod-0");
+        assert_eq!(over.ask(DELETE), "restore.Archived");
+    }
+
+    #[test]
+    fn one_that_works_is_stopped_and_leaves_at_its_end() {
+        let mut world = thawing();
+        assert_eq!(
+            world.ask(DELETE),
+            "restore.Cancelled given-up restore.ComponentEnded restore.Incomplete \
+             restore.HookStarted"
+        );
+        assert_eq!(world.ask(DELETE), "", "asked for once more, nothing is new");
+        assert!(
+            world.hook_ended(BACK, Outcome::Succeeded).ends_with(
+                "restore.MetricsPushed configuration.ResumedAfterRestore restore.Archived"
+            )
+        );
+        assert!(world.state.restores.is_empty());
+    }
+
+    #[test]
+    fn one_that_ends_anyway_leaves_then_as_what_it_came_to() {
+        let mut world = thawing();
+        world.reported(BACK, "pod-0");
+        assert_eq!(world.ask(DELETE), "restore.Cancelled");
+        assert!(!world.back().conditions.has(crate::condition::Type::RestoreIncomplete));
+        let mut before = world.clone();
+        before.record(Event::HooksFinished {
+            uid: BACK,
+            stage: crate::hook::Stage::Post,
+            outcome: Outcome::Succeeded,
+        });
+        before.record(Event::MetricsPushed { uid: BACK });
+        assert_eq!(phase(before.back()), Phase::Succeeded);
+        assert!(world.hook_ended(BACK, Outcome::Succeeded).ends_with("restore.Archived"));
+    }
+
+    #[test]
+    fn one_that_was_stopped_by_hand_leaves_at_its_end_too() {
+        let mut world = thawing();
+        world.ask(Command::Cancel { session: BACK, reason: "enough".into() });
+        assert_eq!(world.ask(DELETE), "restore.Cancelled");
+        assert_eq!(world.back().cancelled.as_deref(), Some(DELETED));
+        assert!(world.hook_ended(BACK, Outcome::Succeeded).ends_with("restore.Archived"));
+        let nobody = named("nobody");
+        assert_eq!(
+            world.refused(Command::Delete { session: nobody }),
+            Rejection::never(nobody, "there is no such restore")
+        );
+    }
+}

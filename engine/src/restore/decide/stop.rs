@@ -123,3 +123,191 @@ fn give_up(
     }
     advance::advance(draft, uid)
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::hook::{Executor, HookSpec};
+    use crate::ids::Attempt;
+    use crate::restore::phase::{Phase, phase};
+    use crate::restore::{Command, Spec};
+    use crate::testing::given;
+    use crate::testing::world::{BACK, MINUTE, World, attempt, named};
+
+    const EXPIRE: Command = Command::Expire { session: BACK };
+
+    fn cancel() -> Command {
+        Command::Cancel { session: BACK, reason: "enough".into() }
+    }
+
+    /// Ten minutes for two pods, with a hook before and one after.
+    fn spec() -> Spec {
+        Spec {
+            timeout: Some(Millis(10 * MINUTE)),
+            pre_hooks: vec![given::hook("freeze")],
+            post_hooks: vec![given::hook("thaw")],
+            ..given::restore(&[])
+        }
+    }
+
+    fn declared(spec: Spec) -> World {
+        let mut world = World::restorable();
+        for name in ["freeze", "thaw"] {
+            world.declare_hook(name, Executor::Pod);
+        }
+        world.declare_restore(spec);
+        world
+    }
+
+    fn working(spec: Spec) -> World {
+        let mut world = declared(spec);
+        world.surveyed(BACK, 2);
+        world.hook_ended(BACK, Outcome::Succeeded);
+        world
+    }
+
+    fn thawing(spec: Spec) -> World {
+        let mut world = working(spec);
+        world.reported(BACK, "pod-0");
+        world.reported(BACK, "pod-1");
+        world
+    }
+
+    fn conflict(reason: &str) -> Rejection {
+        Rejection::conflict("demo/back", reason)
+    }
+
+    #[test]
+    fn a_stop_ends_on_record_whatever_is_under_way() {
+        let mut surveying = declared(spec());
+        assert_eq!(
+            surveying.ask(cancel()),
+            "restore.Cancelled given-up restore.Incomplete restore.HookStarted"
+        );
+        let mut planning = declared(spec());
+        planning.surveyed(BACK, 2);
+        assert_eq!(
+            planning.ask(cancel()),
+            "restore.Cancelled given-up restore.HookEnded restore.HooksFinished \
+             restore.Incomplete restore.HookStarted"
+        );
+        let mut working = working(spec());
+        working.started(BACK, "pod-0");
+        working.pass(MINUTE);
+        assert_eq!(
+            working.ask(cancel()),
+            "restore.Cancelled given-up restore.ComponentEnded restore.ComponentEnded \
+             restore.Incomplete restore.HookStarted"
+        );
+        for name in ["pod-0", "pod-1"] {
+            working.effect(&Once::StopWorker { attempt: attempt(BACK, name) });
+            let component = working.back().component(name).unwrap();
+            assert_eq!(component.duration, Millis(MINUTE));
+            let Some(Outcome::Failed(failure)) = &component.outcome else { panic!("{name}") };
+            assert_eq!(
+                (failure.reason.as_str(), failure.message.as_str(), failure.permanent),
+                ("Cancelled", "the restore was stopped: enough", true)
+            );
+        }
+        working.hook_ended(BACK, Outcome::Succeeded);
+        assert_eq!(phase(working.back()), Phase::Failed);
+    }
+
+    #[test]
+    fn what_has_ended_keeps_its_outcome() {
+        let mut world = working(spec());
+        world.reported(BACK, "pod-0");
+        world.ask(cancel());
+        let outcome = |name| world.back().component(name).unwrap().outcome.clone();
+        assert_eq!(outcome("pod-0"), Some(Outcome::Succeeded));
+        assert!(matches!(outcome("pod-1"), Some(Outcome::Failed(_))));
+        let stopped = Once::StopWorker { attempt: Attempt { number: 1, ..attempt(BACK, "pod-1") } };
+        assert_eq!(world.outbox().into_iter().filter(|once| *once == stopped).count(), 1);
+        assert!(
+            world
+                .find(|once| *once == Once::StopWorker { attempt: attempt(BACK, "pod-0") })
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn nothing_is_stopped_before_its_begin_after_its_work_or_twice() {
+        let over = conflict("nothing is left to stop");
+        let mut waiting = declared(Spec { target: Some(Default::default()), ..spec() });
+        assert_eq!(waiting.back().step, Step::Declared);
+        assert_eq!(waiting.refused(cancel()), over);
+        let mut thawing = thawing(spec());
+        assert_eq!(thawing.refused(cancel()), over);
+        thawing.hook_ended(BACK, Outcome::Succeeded);
+        assert_eq!(phase(thawing.back()), Phase::Succeeded);
+        assert_eq!(thawing.refused(cancel()), over);
+        let mut stopped = working(spec());
+        stopped.ask(cancel());
+        assert_eq!(stopped.refused(cancel()), over);
+        let nobody = named("nobody");
+        let unknown = Rejection::never(nobody, "there is no such restore");
+        let command = Command::Cancel { session: nobody, reason: "x".into() };
+        assert_eq!(stopped.refused(command), unknown);
+        assert_eq!(stopped.refused(Command::Expire { session: nobody }), unknown);
+    }
+
+    #[test]
+    fn a_deadline_is_over_at_its_instant_and_not_before() {
+        let mut world = working(spec());
+        world.pass(10 * MINUTE - 1);
+        assert_eq!(world.refused(EXPIRE), conflict("its time is not up"));
+        world.pass(1);
+        assert_eq!(
+            world.ask(EXPIRE),
+            "restore.DeadlineExceeded given-up given-up restore.ComponentEnded \
+             restore.ComponentEnded restore.Incomplete restore.HookStarted"
+        );
+        let facts = &world.back().conditions;
+        let said = &facts.get(Type::RestoreIncomplete).unwrap().message;
+        assert_eq!(said, "the restore did not end within restoreTimeout");
+        assert_eq!(world.refused(EXPIRE), conflict("its time is not up"));
+        assert_eq!(expiry(world.back()), Some(world.now.plus(limits::CLOSING_MILLIS)));
+    }
+
+    #[test]
+    fn hooks_after_the_work_have_a_time_of_their_own() {
+        let mut world = thawing(spec());
+        world.pass(10 * MINUTE);
+        assert_eq!(world.refused(EXPIRE), conflict("its time is not up"));
+        let mut answered = world.clone();
+        answered.hook_ended(BACK, Outcome::Succeeded);
+        assert_eq!(phase(answered.back()), Phase::Succeeded);
+
+        let all = limits::CLOSING_MILLIS.0 + limits::HOOK_DEFAULT_MILLIS.0;
+        world.pass(all - 10 * MINUTE);
+        assert_eq!(
+            world.ask(EXPIRE),
+            "restore.DeadlineExceeded given-up restore.HookEnded restore.HooksFinished \
+             restore.MetricsPushed configuration.ResumedAfterRestore"
+        );
+        assert_eq!(phase(world.back()), Phase::Failed);
+        assert_eq!(world.outbox(), []);
+        assert_eq!(world.refused(EXPIRE), conflict("its time is not up"));
+    }
+
+    #[test]
+    fn tries_of_hooks_lengthen_closing_and_a_deadline_ends_that() {
+        let thaw = HookSpec { timeout: Some(Millis(MINUTE)), max_retry: 2, ..given::hook("thaw") };
+        let mut world = thawing(Spec { post_hooks: vec![thaw], ..spec() });
+        let now = world.now;
+        let closing = |extra| Some(now.plus(Millis(limits::CLOSING_MILLIS.0 + extra)));
+        assert_eq!(expiry(world.back()), closing(3 * MINUTE));
+        world.record(Event::DeadlineExceeded { uid: BACK });
+        assert_eq!(expiry(world.back()), closing(0));
+    }
+
+    #[test]
+    fn without_a_timeout_work_may_take_for_ever() {
+        let mut world = declared(Spec { timeout: None, ..spec() });
+        assert_eq!(expiry(world.back()), None);
+        world.pass(365 * 24 * 60 * MINUTE);
+        assert_eq!(world.refused(EXPIRE), conflict("its time is not up"));
+    }
+}

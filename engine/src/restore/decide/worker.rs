@@ -131,3 +131,177 @@ fn end(draft: &mut Draft<'_>, attempt: &Attempt, outcome: Outcome, duration: Mil
     let Attempt { session: uid, component, number } = attempt.clone();
     draft.emit(Event::ComponentEnded { uid, component, number, outcome, duration });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Uid;
+    use crate::restore::phase::{Phase, phase};
+    use crate::restore::{Command, Spec};
+    use crate::testing::given;
+    use crate::testing::world::{BACK, MINUTE, World, attempt, named, worker};
+
+    fn working(components: &[&str]) -> World {
+        let mut world = World::restorable();
+        world.restoring(given::restore(components));
+        world
+    }
+
+    fn gone(attempt: Attempt) -> Command {
+        Command::WorkerVanished { attempt, failure: crate::testing::failure("Evicted") }
+    }
+
+    fn over(number: u32, current: u32) -> Rejection {
+        let reason = format!("attempt {number} is over; the component is at attempt {current}");
+        Rejection::conflict("pod-0", reason)
+    }
+
+    #[test]
+    fn a_worker_is_recorded_once_and_all_of_them_are_a_fact() {
+        let mut world = working(&[]);
+        assert_eq!(world.started(BACK, "pod-0"), "done restore.WorkerObserved");
+        assert_eq!(
+            world.started(BACK, "pod-1"),
+            "done restore.WorkerObserved restore.ExecutorEnsured"
+        );
+        assert_eq!(world.back().components[0].worker, Some(worker()));
+    }
+
+    #[test]
+    fn the_last_report_ends_the_restore() {
+        let mut world = working(&[]);
+        assert_eq!(
+            world.reported(BACK, "pod-0"),
+            "done restore.WorkerObserved restore.ComponentEnded"
+        );
+        world.started(BACK, "pod-1");
+        assert_eq!(
+            world.reported(BACK, "pod-1"),
+            "restore.ComponentEnded restore.MetricsPushed configuration.ResumedAfterRestore"
+        );
+        assert_eq!(phase(world.back()), Phase::Succeeded);
+        assert_eq!(world.outbox(), []);
+    }
+
+    #[test]
+    fn an_answer_about_a_start_is_taken_once() {
+        let mut world = working(&["pod-0"]);
+        let asked = attempt(BACK, "pod-0");
+        let effect = world.effect(&Once::StartWorker { attempt: asked.clone() });
+        let start = |attempt| Command::WorkerStarted { attempt, effect, worker: worker() };
+        let refuse = |attempt| {
+            let failure = crate::testing::failure("Forbidden");
+            Command::WorkerNotStarted { attempt, effect, failure }
+        };
+        let other = Rejection::conflict("worker", format!("effect {effect} is another one"));
+        for wrong in [Attempt { number: 2, ..asked.clone() }, attempt(BACK, "pod-1")] {
+            assert_eq!(world.refused(start(wrong.clone())), other);
+            assert_eq!(world.refused(refuse(wrong)), other);
+        }
+        world.ask(start(asked.clone()));
+        let late =
+            Rejection::conflict("worker", format!("nobody waits for effect {effect} any more"));
+        assert_eq!(world.refused(start(asked.clone())), late);
+        assert_eq!(world.refused(refuse(asked)), late);
+    }
+
+    #[test]
+    fn a_worker_that_never_comes_fails_its_component_and_the_others_go_on() {
+        let mut world = working(&[]);
+        assert_eq!(
+            world.not_started(BACK, "pod-0"),
+            "done restore.ExecutorNotEnsured restore.ComponentEnded"
+        );
+        assert_eq!(phase(world.back()), Phase::Running);
+        assert_eq!(
+            world.reported(BACK, "pod-1"),
+            "done restore.WorkerObserved restore.ComponentEnded restore.MetricsPushed \
+             configuration.ResumedAfterRestore"
+        );
+        assert_eq!(phase(world.back()), Phase::Failed);
+    }
+
+    #[test]
+    fn a_worker_that_is_gone_fails_its_component_with_the_time_that_it_had() {
+        let mut world = working(&[]);
+        world.started(BACK, "pod-0");
+        world.pass(MINUTE);
+        assert_eq!(world.vanished(BACK, "pod-0"), "restore.ComponentEnded restore.Incomplete");
+        assert_eq!(world.back().components[0].duration, Millis(MINUTE));
+        let facts = &world.back().conditions;
+        let said = &facts.get(Type::RestoreIncomplete).unwrap().message;
+        assert_eq!(said, "component pod-0: it went wrong");
+        // One whose start nobody has answered yet.
+        assert_eq!(
+            world.vanished(BACK, "pod-1"),
+            "done restore.ExecutorNotEnsured restore.ComponentEnded restore.Incomplete \
+             restore.MetricsPushed configuration.ResumedAfterRestore"
+        );
+        assert_eq!(world.outbox(), []);
+    }
+
+    #[test]
+    fn only_the_current_attempt_and_the_known_worker_count() {
+        let mut world = working(&["pod-0"]);
+        world.started(BACK, "pod-0");
+        let asked = attempt(BACK, "pod-0");
+        let nobody = named("nobody");
+        for (attempt, refused) in [
+            (attempt(nobody, "pod-0"), Rejection::never(nobody, "there is no such restore")),
+            (attempt(BACK, "pod-1"), Rejection::never("pod-1", "no such component")),
+            (Attempt { number: 2, ..asked.clone() }, over(2, 1)),
+            (Attempt { number: 0, ..asked.clone() }, over(0, 1)),
+        ] {
+            assert_eq!(world.refused(gone(attempt)), refused);
+        }
+        let report = world.restore_report(None);
+        for worker in
+            [Worker { job: named("other"), ..worker() }, Worker { pod: named("other"), ..worker() }]
+        {
+            let (attempt, report) = (asked.clone(), report.clone());
+            assert_eq!(
+                world.refused(Command::WorkerReported { attempt, worker, report }),
+                Rejection::conflict("pod-0", "another worker has this attempt")
+            );
+        }
+        world.reported(BACK, "pod-0");
+        assert_eq!(world.refused(gone(asked)), over(1, 1));
+    }
+
+    #[test]
+    fn a_pod_that_was_not_seen_is_whoever_reports_from_the_job() {
+        let mut world = working(&["pod-0"]);
+        let asked = attempt(BACK, "pod-0");
+        let effect = world.effect(&Once::StartWorker { attempt: asked.clone() });
+        let unseen = Worker { pod: Uid::default(), ..worker() };
+        world.ask(Command::WorkerStarted { attempt: asked, effect, worker: unseen });
+        world.reported(BACK, "pod-0");
+        assert_eq!(phase(world.back()), Phase::Succeeded);
+    }
+
+    #[test]
+    fn a_failed_report_fails_the_restore_with_its_words() {
+        let mut world = working(&["pod-0"]);
+        let failure = crate::testing::failure("SnapshotDamaged");
+        let report = world.restore_report(Some(failure.clone()));
+        let attempt = attempt(BACK, "pod-0");
+        world.ask(Command::WorkerReported { attempt, worker: worker(), report });
+        assert_eq!(world.back().components[0].outcome, Some(Outcome::Failed(failure)));
+        assert_eq!(phase(world.back()), Phase::Failed);
+    }
+
+    #[test]
+    fn a_report_is_in_time_when_its_work_ended_at_the_deadline_and_not_later() {
+        for (late, expected) in [(0, Phase::Succeeded), (1, Phase::Failed)] {
+            let mut world = World::restorable();
+            let timeout = Some(Millis(MINUTE));
+            world.restoring(Spec { timeout, ..given::restore(&["pod-0"]) });
+            world.pass(MINUTE + late);
+            let report = world.restore_report(None);
+            world.pass(MINUTE);
+            let attempt = attempt(BACK, "pod-0");
+            world.ask(Command::WorkerReported { attempt, worker: worker(), report });
+            assert_eq!(phase(world.back()), expected);
+        }
+    }
+}
