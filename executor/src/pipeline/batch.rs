@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::growing::RunEnd;
 use crate::beneath::Root;
-use crate::digest::BlobId;
 use crate::tree::Node;
 
 /// Bytes of files after which a batch is sent: what fills one block.
@@ -14,6 +14,16 @@ pub(super) const BATCH_ENTRIES: usize = 1_024;
 
 /// Number of a directory within one run.
 pub(super) type DirNumber = u64;
+
+/// Where an entry belongs.
+#[derive(Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) dir: DirNumber,
+    /// Run of names of the directory: see `growing`.
+    pub(super) run: u32,
+    /// Whether its name ends the run.
+    pub(super) ends: bool,
+}
 
 /// Where the entries of a directory are read.
 pub(super) struct Place {
@@ -26,7 +36,7 @@ pub(super) struct Place {
 
 /// A file that must be read.
 pub(super) struct Item {
-    pub(super) dir: DirNumber,
+    pub(super) at: Spot,
     pub(super) name: Vec<u8>,
     pub(super) from: From,
     /// Group of hard links of which this is the first name.
@@ -53,29 +63,16 @@ pub(super) struct Batch {
     pub(super) bytes: u64,
 }
 
-/// A directory as the parent has it.
-pub(super) struct Previous {
-    pub(super) id: BlobId,
-    pub(super) nodes: Vec<Node>,
-    /// All its pages.
-    pub(super) pages: Vec<BlobId>,
-}
-
 /// What the builder hears.
 pub(super) enum Message {
     /// A directory begins; it is an entry of its parent.
-    Open {
-        dir: DirNumber,
-        parent: Option<DirNumber>,
-        node: Box<Node>,
-        previous: Option<Arc<Previous>>,
-    },
+    Open { dir: DirNumber, parent: Option<Spot>, node: Box<Node> },
     /// An entry is known.
-    Entry { dir: DirNumber, node: Box<Node> },
+    Entry { at: Spot, node: Box<Node> },
     /// An entry is the same file as the first name of its group.
-    Follow { dir: DirNumber, name: Vec<u8>, logical: Vec<u8>, group: u64 },
+    Follow { at: Spot, name: Vec<u8>, logical: Vec<u8>, group: u64 },
     /// An entry could not be read; with a group its other names are lost too.
-    Lost { dir: DirNumber, group: Option<u64> },
-    /// So many of the messages above belong to the directory.
-    Close { dir: DirNumber, entries: u64 },
+    Lost { at: Spot, group: Option<u64> },
+    /// All entries of a run of the directory are on their way.
+    RunEnd { dir: DirNumber, end: RunEnd },
 }

@@ -1,5 +1,5 @@
-//! The tree builder: collects the entries of each directory, whatever their order, and encodes it when the
-//! last one has come. What it encodes depends on the entries alone.
+//! The tree builder: collects the entries of each directory, whatever their order, and encodes each page when
+//! its last one has come. What it encodes depends on the entries alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,25 +7,18 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 use super::Shared;
-use super::batch::{DirNumber, Message, Previous};
+use super::batch::{DirNumber, Message, Spot};
+use super::growing::{Growing, Pages};
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
 use crate::repo::BlobWriter;
-use crate::tree::{Blobs, Node, NodeKind, encode_directory};
+use crate::tree::{Blobs, Child, Leaf, Node, NodeKind, encode_leaves, encode_top};
 
-/// A directory whose entries are coming.
-struct Growing {
-    parent: Option<DirNumber>,
-    node: Box<Node>,
-    nodes: Vec<Node>,
-    previous: Option<Arc<Previous>>,
-    heard: u64,
-    expected: Option<u64>,
-}
+const NOT_OPEN: Error = Error::Defect("an entry came for a directory that is not open");
 
 /// A further name of a group of hard links.
 struct Follower {
-    dir: DirNumber,
+    at: Spot,
     name: Vec<u8>,
     logical: Vec<u8>,
 }
@@ -39,8 +32,7 @@ enum Leader {
 }
 
 struct Builder<'a> {
-    shared: &'a Shared<'a>,
-    writer: BlobWriter,
+    writing: Writing<'a>,
     growing: HashMap<DirNumber, Growing>,
     leaders: HashMap<u64, Leader>,
     root: Option<BlobId>,
@@ -59,8 +51,7 @@ pub(super) fn run(shared: &Shared<'_>, messages: &Receiver<Vec<Message>>) -> Opt
 
 fn hear(shared: &Shared<'_>, messages: &Receiver<Vec<Message>>) -> Result<Option<BlobId>> {
     let mut builder = Builder {
-        shared,
-        writer: shared.input.session.writer()?,
+        writing: Writing { shared, writer: shared.input.session.writer()? },
         growing: HashMap::new(),
         leaders: HashMap::new(),
         root: None,
@@ -76,33 +67,32 @@ fn hear(shared: &Shared<'_>, messages: &Receiver<Vec<Message>>) -> Result<Option
     if shared.stopped() {
         return Ok(None);
     }
-    builder.writer.finish()?;
+    builder.writing.writer.finish()?;
     Ok(builder.root)
 }
 
 impl Builder<'_> {
     fn take(&mut self, message: Message) -> Result<()> {
         match message {
-            Message::Open { dir, parent, node, previous } => {
-                let nodes = Vec::new();
-                let growing = Growing { parent, node, nodes, previous, heard: 0, expected: None };
-                self.growing.insert(dir, growing);
+            Message::Open { dir, parent, node } => {
+                self.growing.insert(dir, Growing::new(parent, node));
                 Ok(())
             }
-            Message::Close { dir, entries } => {
-                self.growing(dir)?.expected = Some(entries);
+            Message::RunEnd { dir, end } => {
+                let growing = self.growing.get_mut(&dir).ok_or(NOT_OPEN)?;
+                growing.end(end, &mut self.writing)?;
                 self.complete(dir)
             }
-            Message::Entry { dir, node } => {
+            Message::Entry { at, node } => {
                 if let Some(group) = node.link_group {
                     self.lead(group, &node)?;
                 }
-                self.add(dir, Some(*node))
+                self.add(at, Some(*node))
             }
-            Message::Follow { dir, name, logical, group } => {
-                self.follow(Follower { dir, name, logical }, group)
+            Message::Follow { at, name, logical, group } => {
+                self.follow(Follower { at, name, logical }, group)
             }
-            Message::Lost { dir, group } => {
+            Message::Lost { at, group } => {
                 if let Some(group) = group {
                     let waiting = self.leaders.insert(group, Leader::Lost);
                     if let Some(Leader::Awaited(waiting)) = waiting {
@@ -111,15 +101,9 @@ impl Builder<'_> {
                         }
                     }
                 }
-                self.add(dir, None)
+                self.add(at, None)
             }
         }
-    }
-
-    fn growing(&mut self, dir: DirNumber) -> Result<&mut Growing> {
-        self.growing
-            .get_mut(&dir)
-            .ok_or(Error::Defect("an entry came for a directory that is not open"))
     }
 
     /// An entry with a group: those that wait for it follow. Later names that were reused from the parent
@@ -129,8 +113,8 @@ impl Builder<'_> {
             Some(Leader::Awaited(waiting)) => {
                 for follower in waiting {
                     let node = Node { name: follower.name, ..node.clone() };
-                    self.shared.tally.entry(&node);
-                    self.add(follower.dir, Some(node))?;
+                    self.writing.shared.tally.entry(&node);
+                    self.add(follower.at, Some(node))?;
                 }
                 Ok(())
             }
@@ -146,8 +130,8 @@ impl Builder<'_> {
             }
             Leader::Known(node) => {
                 let node = Node { name: follower.name, ..Node::clone(node) };
-                self.shared.tally.entry(&node);
-                self.add(follower.dir, Some(node))
+                self.writing.shared.tally.entry(&node);
+                self.add(follower.at, Some(node))
             }
             Leader::Lost => self.lose(&follower),
         }
@@ -155,59 +139,62 @@ impl Builder<'_> {
 
     fn lose(&mut self, follower: &Follower) -> Result<()> {
         let why = "another name of a file that could not be read";
-        self.shared.tally.unreadable(&follower.logical, &why);
-        self.add(follower.dir, None)
+        self.writing.shared.tally.unreadable(&follower.logical, &why);
+        self.add(follower.at, None)
     }
 
-    fn add(&mut self, dir: DirNumber, node: Option<Node>) -> Result<()> {
-        let growing = self.growing(dir)?;
-        growing.heard += 1;
-        growing.nodes.extend(node);
-        self.complete(dir)
+    fn add(&mut self, at: Spot, node: Option<Node>) -> Result<()> {
+        let growing = self.growing.get_mut(&at.dir).ok_or(NOT_OPEN)?;
+        growing.add(at, node, &mut self.writing)?;
+        self.complete(at.dir)
     }
 
-    /// Encodes the directory if all its entries have come, then its parent if that was the last one, and so on.
+    /// Ends the directory if all its pages are written, then its parent if that was the last entry, and so on.
     fn complete(&mut self, mut dir: DirNumber) -> Result<()> {
-        loop {
-            let growing = self.growing(dir)?;
-            if growing.expected != Some(growing.heard) {
-                return Ok(());
-            }
-            let Some(mut done) = self.growing.remove(&dir) else { return Ok(()) };
-            done.nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-            let id = self.encode(&done)?;
-            let mut node = *done.node;
+        while self.growing.get(&dir).is_some_and(Growing::is_done) {
+            let Some(done) = self.growing.remove(&dir) else { break };
+            let parent = done.parent;
+            let (mut node, leaves) = done.into_parts();
+            let id = encode_top(leaves, &mut self.writing)?;
             match &mut node.kind {
                 NodeKind::Directory { tree } | NodeKind::Passage { tree } => *tree = id,
                 _ => return Err(Error::Defect("a directory has a node that is none")),
             }
-            self.shared.tally.entry(&node);
-            let Some(parent) = done.parent else {
+            self.writing.shared.tally.entry(&node);
+            let Some(parent) = parent else {
                 self.root = Some(id);
-                return Ok(());
+                break;
             };
-            let above = self.growing(parent)?;
-            above.heard += 1;
-            above.nodes.push(node);
-            dir = parent;
+            let above = self.growing.get_mut(&parent.dir).ok_or(NOT_OPEN)?;
+            above.add(parent, Some(node), &mut self.writing)?;
+            dir = parent.dir;
         }
-    }
-
-    fn encode(&mut self, done: &Growing) -> Result<BlobId> {
-        if let Some(previous) = &done.previous
-            && previous.nodes == done.nodes
-        {
-            let dedup = self.shared.input.session.dedup();
-            if previous.pages.iter().all(|page| dedup.rely(page)) {
-                self.shared.tally.blobs_reused.add(previous.pages.len() as u64);
-                return Ok(previous.id);
-            }
-        }
-        encode_directory(&done.nodes, self)
+        Ok(())
     }
 }
 
-impl Blobs for Builder<'_> {
+/// Where pages go.
+struct Writing<'a> {
+    shared: &'a Shared<'a>,
+    writer: BlobWriter,
+}
+
+impl Pages for Writing<'_> {
+    fn leaves(&mut self, nodes: &[Node], before: &[Arc<Leaf>]) -> Result<Vec<Child>> {
+        let dedup = self.shared.input.session.dedup();
+        let same = !before.is_empty()
+            && before.iter().flat_map(|leaf| &leaf.nodes).eq(nodes)
+            && before.iter().all(|leaf| dedup.rely(&leaf.id));
+        if !same {
+            return encode_leaves(nodes, self);
+        }
+        self.shared.tally.blobs_reused.add(before.len() as u64);
+        let child = |leaf: &Arc<Leaf>| Some((leaf.nodes.first()?.name.clone(), leaf.id));
+        Ok(before.iter().filter_map(child).collect())
+    }
+}
+
+impl Blobs for Writing<'_> {
     fn put(&mut self, kind: Kind, bytes: Vec<u8>) -> Result<BlobId> {
         let put = self.writer.put(kind, &bytes)?;
         if !put.new {

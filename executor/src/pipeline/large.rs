@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::TrySendError;
 
-use super::batch::{DirNumber, Item, Message};
+use super::batch::{Item, Message, Spot};
 use super::worker::{Worker, put};
 use crate::error::Result;
 use crate::source::{Extent, OpenedFile};
@@ -26,7 +26,7 @@ pub(super) struct Run {
 
 /// A file whose runs are under way.
 struct Large {
-    dir: DirNumber,
+    at: Spot,
     logical: Vec<u8>,
     /// The open file, to see at the end whether it changed; a stream has none.
     opened: Option<OpenedFile>,
@@ -41,7 +41,7 @@ struct Large {
 impl Large {
     fn new(item: &Item, node: Node, opened: Option<OpenedFile>, logical: Vec<u8>) -> Arc<Self> {
         Arc::new(Self {
-            dir: item.dir,
+            at: item.at,
             logical,
             opened,
             pieces: Mutex::default(),
@@ -211,17 +211,17 @@ fn settle(worker: &mut Worker<'_>, large: &Large) -> Result<()> {
     }
     let Some(mut node) = lock(&large.node).take() else { return Ok(()) };
     if large.failed.load(Ordering::Acquire) {
-        worker.outbox.send(Message::Lost { dir: large.dir, group: node.link_group });
+        worker.outbox.send(Message::Lost { at: large.at, group: node.link_group });
         return Ok(());
     }
     let pieces: Vec<_> =
         std::mem::take(&mut *lock(&large.pieces)).into_values().flatten().collect();
     let size = pieces.iter().map(Piece::len).sum();
     match &large.opened {
-        Some(opened) => worker.finish_file(large.dir, node, size, pieces, opened, &large.logical),
+        Some(opened) => worker.finish_file(large.at, node, size, pieces, opened, &large.logical),
         None => {
             node.kind = NodeKind::File { size, content: worker.content(pieces)? };
-            worker.entry(large.dir, node);
+            worker.entry(large.at, node);
             Ok(())
         }
     }

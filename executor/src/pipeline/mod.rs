@@ -3,8 +3,8 @@
 //! ```text
 //!  walk (own thread)                workers (rayon pool)                    builder (own thread)
 //!  lists directories in order  ──►  take a batch and do all of it:   ──►    collects the entries of each
-//!  compares with the parent         open, read, cut, hash, claim,           directory, encodes its pages
-//!  groups hard links                compress, seal, verify, append          when the last one has come
+//!  compares with the parent         open, read, cut, hash, claim,           directory, encodes a page
+//!  groups hard links                compress, seal, verify, append          when its last one has come
 //!        │   batches of 1 MiB             │   ▲                                   ▲        │
 //!        │   or 1,024 entries             └───┘ runs of 4 MiB of large files      │        └─► root tree
 //!        └──────────────── unchanged entries, directories, links ─────────────────┘
@@ -17,7 +17,9 @@
 //! After a failure every thread drains its queue, so that none is left waiting.
 
 mod batch;
+mod before;
 mod build;
+mod growing;
 mod large;
 mod tally;
 mod walk;

@@ -12,19 +12,19 @@ use crossbeam_channel::Sender;
 use rustix::fs::{FileType, Stat};
 
 use super::batch::{
-    BATCH_BYTES, BATCH_ENTRIES, Batch, DirNumber, From, Item, Message, Place, Previous,
+    BATCH_BYTES, BATCH_ENTRIES, Batch, DirNumber, From, Item, Message, Place, Spot,
 };
+use super::before::{Before, Going};
 use super::{Outbox, Shared};
 use crate::beneath::{Root, join};
 use crate::digest::BlobId;
 use crate::error::{Error, Result};
-use crate::repo::BlobWriter;
+use crate::repo::{BlobReader, BlobWriter};
 use crate::source::{
-    DirEntry, Planned, bare_node, list_directory, read_attributes_at, read_attributes_of, read_link,
+    Names, Planned, bare_node, read_attributes_at, read_attributes_of, read_link, stat_entry,
 };
 use crate::tree::{
     Attribute, Attributes, Content, DEPTH_MAX, Node, NodeKind, Piece, Time, read_content,
-    read_directory_pages,
 };
 
 /// Mode of a directory that only leads to sources.
@@ -60,7 +60,7 @@ struct Waiting {
     relative: Vec<u8>,
     logical: Vec<u8>,
     name: Vec<u8>,
-    parent: Option<DirNumber>,
+    parent: Option<Spot>,
     previous: Option<BlobId>,
     /// Device of the root, where other file systems are left out.
     device: u64,
@@ -80,7 +80,7 @@ struct Walk<'a> {
     waiting: Vec<Waiting>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn number(&mut self) -> DirNumber {
         self.next += 1;
         self.next
@@ -92,7 +92,7 @@ impl Walk<'_> {
         planned: &Planned,
         name: &[u8],
         logical: &[u8],
-        parent: Option<DirNumber>,
+        parent: Option<Spot>,
         previous: Option<BlobId>,
     ) -> Result<()> {
         match planned {
@@ -111,11 +111,11 @@ impl Walk<'_> {
         }
     }
 
-    fn unsized_item(&mut self, parent: Option<DirNumber>, name: &[u8], from: From) {
-        let Some(dir) = parent else { return };
+    fn unsized_item(&mut self, parent: Option<Spot>, name: &[u8], from: From) {
+        let Some(at) = parent else { return };
         self.shared.tally.files_found.add(1);
         self.shared.tally.files_new.add(1);
-        self.batch.items.push(Item { dir, name: name.to_vec(), from, link_group: None });
+        self.batch.items.push(Item { at, name: name.to_vec(), from, link_group: None });
     }
 
     fn passage(
@@ -123,24 +123,21 @@ impl Walk<'_> {
         children: &BTreeMap<Vec<u8>, Planned>,
         name: &[u8],
         logical: &[u8],
-        parent: Option<DirNumber>,
+        parent: Option<Spot>,
         previous: Option<BlobId>,
     ) -> Result<()> {
         let dir = self.number();
-        let previous = self.previous(previous);
         let tree = BlobId([0; BlobId::LEN]);
         let node = Node::bare(name, NodeKind::Passage { tree }, PASSAGE_MODE, Time::default());
-        self.outbox.send(Message::Open {
-            dir,
-            parent,
-            node: Box::new(node),
-            previous: previous.clone(),
-        });
-        self.outbox.send(Message::Close { dir, entries: children.len() as u64 });
+        self.outbox.send(Message::Open { dir, parent, node: Box::new(node) });
+        let mut going = Going::new(dir, self.before(previous));
         for (name, child) in children {
-            let before = find(previous.as_deref(), name).and_then(|node| node.kind.tree());
-            self.planned(child, name, &join(logical, name), Some(dir), before)?;
+            let at = going.spot(self.ends_page(name));
+            let before = going.before.find(name).and_then(|node| node.kind.tree());
+            self.planned(child, name, &join(logical, name), Some(at), before)?;
+            self.count(&mut going, name, at);
         }
+        self.outbox.send(going.close());
         Ok(())
     }
 
@@ -150,7 +147,7 @@ impl Walk<'_> {
         path: &Path,
         name: &[u8],
         logical: &[u8],
-        parent: Option<DirNumber>,
+        parent: Option<Spot>,
         previous: Option<BlobId>,
     ) -> Result<()> {
         let unreadable = |source: std::io::Error| {
@@ -194,14 +191,14 @@ impl Walk<'_> {
         real: &Path,
         name: &[u8],
         logical: &[u8],
-        parent: Option<DirNumber>,
+        parent: Option<Spot>,
         unreadable: impl Fn(std::io::Error) -> Error,
     ) -> Result<()> {
         let invalid = || Error::Invalid {
             field: "storedAs",
             reason: "a file cannot be the root of a snapshot".to_owned(),
         };
-        let dir = parent.ok_or_else(invalid)?;
+        let at = parent.ok_or_else(invalid)?;
         if real.file_name().is_none_or(|own| own.as_encoded_bytes() != name) {
             return Err(Error::Invalid {
                 field: "storedAs",
@@ -210,10 +207,13 @@ impl Walk<'_> {
         }
         let above = real.parent().unwrap_or(Path::new("/"));
         let root = Arc::new(Root::open(above).map_err(&unreadable)?);
-        let entries = list_one(&root, name).map_err(&unreadable)?;
+        let stat = rustix::fs::statat(root.fd(), name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| unreadable(errno.into()))?;
         let logical = logical[..logical.len() - name.len()].to_vec();
         let place = Arc::new(Place { root, relative: Vec::new(), logical });
-        self.entry(dir, &place, entries, None, u64::MAX, 0)?;
+        if !self.entry(at, &place, name, &stat, None, u64::MAX, 0)? {
+            self.outbox.send(Message::Lost { at, group: None });
+        }
         Ok(())
     }
 
@@ -222,10 +222,10 @@ impl Walk<'_> {
         let dir = self.number();
         let opened = waiting.root.open_dir(&waiting.relative).and_then(|fd| {
             let stat = rustix::fs::fstat(&fd)?;
-            let entries = list_directory(fd.as_fd())?;
-            Ok((fd, stat, entries))
+            let names = Names::list(fd.as_fd())?;
+            Ok((fd, stat, names))
         });
-        let (fd, stat, entries) = match opened {
+        let (fd, stat, names) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 if error.kind() == std::io::ErrorKind::NotFound {
@@ -234,7 +234,7 @@ impl Walk<'_> {
                     tally.unreadable(&waiting.logical, &error);
                 }
                 if let Some(parent) = waiting.parent {
-                    self.outbox.send(Message::Lost { dir: parent, group: None });
+                    self.outbox.send(Message::Lost { at: parent, group: None });
                 }
                 return Ok(());
             }
@@ -248,109 +248,115 @@ impl Walk<'_> {
             // The root of a snapshot has no entry that could keep its metadata.
             node = Node::bare(b"", node.kind, PASSAGE_MODE, Time::default());
         }
-        let previous = self.previous(waiting.previous);
-        self.outbox.send(Message::Open {
-            dir,
-            parent: waiting.parent,
-            node: Box::new(node),
-            previous: previous.clone(),
-        });
+        self.outbox.send(Message::Open { dir, parent: waiting.parent, node: Box::new(node) });
         let place = Arc::new(Place {
             root: waiting.root.clone(),
             relative: waiting.relative,
             logical: waiting.logical,
         });
         let first_child = self.waiting.len();
-        let mut count = 0;
-        for entry in entries {
-            if self.shared.input.exclude.matches(&join(&place.logical, &entry.name)) {
+        let mut going = Going::new(dir, self.before(waiting.previous));
+        for name in names.iter() {
+            let logical = || join(&place.logical, name);
+            if self.shared.input.exclude.matches(&logical()) {
                 tally.excluded.add(1);
                 continue;
             }
-            let before = find(previous.as_deref(), &entry.name);
-            count += self.entry(dir, &place, entry, before, waiting.device, waiting.depth)?;
+            let stat = match stat_entry(fd.as_fd(), name) {
+                Ok(Some(stat)) => stat,
+                Ok(None) => continue,
+                Err(error) => {
+                    tally.unreadable(&logical(), &error);
+                    continue;
+                }
+            };
+            let at = going.spot(self.ends_page(name));
+            let before = going.before.find(name);
+            if self.entry(at, &place, name, &stat, before, waiting.device, waiting.depth)? {
+                self.count(&mut going, name, at);
+            }
         }
-        self.outbox.send(Message::Close { dir, entries: count });
+        self.outbox.send(going.close());
         // The last one pushed is the next one taken.
         self.waiting[first_child..].reverse();
         Ok(())
     }
 
-    /// One entry; returns how many messages about it the builder will hear.
+    /// One entry; returns whether the builder will hear of it.
+    #[allow(clippy::too_many_arguments)] // they are the state of one step of the walk
     fn entry(
         &mut self,
-        dir: DirNumber,
+        at: Spot,
         place: &Arc<Place>,
-        entry: DirEntry,
+        name: &[u8],
+        stat: &Stat,
         before: Option<&Node>,
         device: u64,
         depth: usize,
-    ) -> Result<u64> {
-        let DirEntry { name, stat } = entry;
-        let stat = match stat {
-            Ok(stat) => stat,
-            Err(error) => {
-                self.shared.tally.unreadable(&join(&place.logical, &name), &error);
-                return Ok(0);
-            }
-        };
+    ) -> Result<bool> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                self.subdirectory(dir, place, name, &stat, before, device, depth)
+                Ok(self.subdirectory(at, place, name, stat, before, device, depth))
             }
-            FileType::RegularFile => self.file(dir, place, name, &stat, before).map(|()| 1),
-            _ => self.special(dir, place, name, &stat),
+            FileType::RegularFile => self.file(at, place, name, stat, before).map(|()| true),
+            _ => self.special(at, place, name, stat),
+        }
+    }
+
+    fn ends_page(&self, name: &[u8]) -> bool {
+        self.shared.input.keys.ends_tree_page(name)
+    }
+
+    /// The builder will hear of an entry.
+    fn count(&mut self, going: &mut Going<'_, BlobReader>, name: &[u8], at: Spot) {
+        if let Some(end) = going.count(name, at) {
+            self.outbox.send(end);
         }
     }
 
     #[allow(clippy::too_many_arguments)] // they are the state of one step of the walk
     fn subdirectory(
         &mut self,
-        dir: DirNumber,
+        at: Spot,
         place: &Arc<Place>,
-        name: Vec<u8>,
+        name: &[u8],
         stat: &Stat,
         before: Option<&Node>,
         device: u64,
         depth: usize,
-    ) -> Result<u64> {
-        let logical = join(&place.logical, &name);
+    ) -> bool {
+        let logical = join(&place.logical, name);
         if depth + 1 >= DEPTH_MAX {
             let why = format!("lies deeper than {DEPTH_MAX} directories");
             self.shared.tally.unreadable(&logical, &why);
-            return Ok(0);
+            return false;
         }
         if self.shared.input.one_file_system && stat.st_dev != device {
             // Its mount point is kept, as an empty directory.
             let number = self.number();
-            let node = Box::new(bare_node(&name, stat));
-            self.outbox.send(Message::Open {
-                dir: number,
-                parent: Some(dir),
-                node,
-                previous: None,
-            });
-            self.outbox.send(Message::Close { dir: number, entries: 0 });
-            return Ok(1);
+            let node = Box::new(bare_node(name, stat));
+            self.outbox.send(Message::Open { dir: number, parent: Some(at), node });
+            self.outbox.send(Going::new(number, self.before(None)).close());
+            return true;
         }
         self.waiting.push(Waiting {
             root: place.root.clone(),
-            relative: join(&place.relative, &name),
+            relative: join(&place.relative, name),
             logical,
-            name,
-            parent: Some(dir),
+            name: name.to_vec(),
+            parent: Some(at),
             previous: before.and_then(|node| node.kind.tree()),
             device,
             depth: depth + 1,
         });
-        Ok(1)
+        true
     }
 
     fn file(
         &mut self,
-        dir: DirNumber,
+        at: Spot,
         place: &Arc<Place>,
-        name: Vec<u8>,
+        name: &[u8],
         stat: &Stat,
         before: Option<&Node>,
     ) -> Result<()> {
@@ -358,12 +364,12 @@ impl Walk<'_> {
         let size = stat.st_size as u64;
         tally.files_found.add(1);
         tally.bytes_found.add(size);
-        let (group, first) = self.link_group(stat, || join(&place.logical, &name));
+        let (group, first) = self.link_group(stat, || join(&place.logical, name));
         if let Some(node) = self.unmodified(stat, before)? {
             tally.files_unmodified.add(1);
             let node = Node { link_group: group, ..node };
             tally.entry(&node);
-            self.outbox.send(Message::Entry { dir, node: Box::new(node) });
+            self.outbox.send(Message::Entry { at, node: Box::new(node) });
             return Ok(());
         }
         match before.map(|node| &node.kind) {
@@ -371,12 +377,12 @@ impl Walk<'_> {
             _ => tally.files_new.add(1),
         }
         if let (Some(group), false) = (group, first) {
-            let logical = join(&place.logical, &name);
-            self.outbox.send(Message::Follow { dir, name, logical, group });
+            let (name, logical) = (name.to_vec(), join(&place.logical, name));
+            self.outbox.send(Message::Follow { at, name, logical, group });
             return Ok(());
         }
         let from = From::Place(place.clone());
-        self.batch.items.push(Item { dir, name, from, link_group: group });
+        self.batch.items.push(Item { at, name: name.to_vec(), from, link_group: group });
         self.batch.bytes += size;
         if self.batch.bytes >= BATCH_BYTES || self.batch.items.len() >= BATCH_ENTRIES {
             self.send_batch();
@@ -466,65 +472,46 @@ impl Walk<'_> {
         read_content(reader, size, content).ok()
     }
 
-    fn special(
-        &mut self,
-        dir: DirNumber,
-        place: &Arc<Place>,
-        name: Vec<u8>,
-        stat: &Stat,
-    ) -> Result<u64> {
-        let mut node = bare_node(&name, stat);
-        let logical = join(&place.logical, &name);
+    fn special(&mut self, at: Spot, place: &Arc<Place>, name: &[u8], stat: &Stat) -> Result<bool> {
+        let mut node = bare_node(name, stat);
+        let logical = join(&place.logical, name);
         let parent = match place.root.open_dir(&place.relative) {
             Ok(parent) => parent,
             Err(error) => {
                 self.shared.tally.unreadable(&logical, &error);
-                return Ok(0);
+                return Ok(false);
             }
         };
         if let NodeKind::Symlink { target } = &mut node.kind {
-            match read_link(parent.as_fd(), &name) {
+            match read_link(parent.as_fd(), name) {
                 Ok(text) => *target = text,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                     self.shared.tally.changed(&logical, "vanished before it was read");
-                    return Ok(0);
+                    return Ok(false);
                 }
                 Err(error) => {
                     self.shared.tally.unreadable(&logical, &error);
-                    return Ok(0);
+                    return Ok(false);
                 }
             }
         }
-        match read_attributes_at(parent.as_fd(), &name) {
+        match read_attributes_at(parent.as_fd(), name) {
             Ok(list) => node.attributes = self.attributes(list)?,
             Err(_) => self.shared.tally.attributes_unreadable.add(1),
         }
         self.shared.tally.entry(&node);
-        self.outbox.send(Message::Entry { dir, node: Box::new(node) });
-        Ok(1)
+        self.outbox.send(Message::Entry { at, node: Box::new(node) });
+        Ok(true)
     }
 
     fn attributes(&mut self, list: Vec<Attribute>) -> Result<Attributes> {
         super::worker::store_attributes(self.shared, &mut self.writer, list)
     }
 
-    /// The entries of a directory in the parent. What cannot be read there is read again here.
-    fn previous(&self, id: Option<BlobId>) -> Option<Arc<Previous>> {
-        let (_, reader) = self.shared.input.previous.as_ref()?;
-        let id = id?;
-        let (nodes, pages) = read_directory_pages(reader, &id).ok()?;
-        Some(Arc::new(Previous { id, nodes, pages }))
+    /// A directory as the parent has it.
+    fn before(&self, id: Option<BlobId>) -> Before<'a, BlobReader> {
+        let shared: &'a Shared<'a> = self.shared;
+        let previous = shared.input.previous.as_ref();
+        Before::new(previous.map(|(_, reader)| reader), id)
     }
-}
-
-fn find<'p>(previous: Option<&'p Previous>, name: &[u8]) -> Option<&'p Node> {
-    let nodes = &previous?.nodes;
-    let at = nodes.binary_search_by(|node| node.name[..].cmp(name)).ok()?;
-    Some(&nodes[at])
-}
-
-fn list_one(root: &Root, name: &[u8]) -> std::io::Result<DirEntry> {
-    let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-    let stat = rustix::fs::statat(root.fd(), name, flags)?;
-    Ok(DirEntry { name: name.to_vec(), stat: Ok(stat) })
 }

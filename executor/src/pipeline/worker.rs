@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
 
-use super::batch::{Batch, DirNumber, From, Item, Message, Place};
+use super::batch::{Batch, From, Item, Message, Place, Spot};
 use super::large::{self, Run};
 use super::{Outbox, Shared};
 use crate::beneath::join;
@@ -146,7 +146,7 @@ impl<'a> Worker<'a> {
             }
             From::Document(content) => {
                 let node = self.document(&item.name, content)?;
-                self.entry(item.dir, node);
+                self.entry(item.at, node);
                 Ok(())
             }
         }
@@ -199,9 +199,9 @@ impl<'a> Worker<'a> {
             return large::file(self, item, node, opened, logical);
         }
         match self.small(&opened)? {
-            Ok((size, pieces)) => self.finish_file(item.dir, node, size, pieces, &opened, &logical),
+            Ok((size, pieces)) => self.finish_file(item.at, node, size, pieces, &opened, &logical),
             Err(error) => {
-                self.lost(item.dir, item.link_group, &logical, &error);
+                self.lost(item.at, item.link_group, &logical, &error);
                 Ok(())
             }
         }
@@ -218,18 +218,18 @@ impl<'a> Worker<'a> {
             }
             _ => self.shared.tally.unreadable(logical, error),
         }
-        self.outbox.send(Message::Lost { dir: item.dir, group: item.link_group });
+        self.outbox.send(Message::Lost { at: item.at, group: item.link_group });
     }
 
     pub(super) fn lost(
         &mut self,
-        dir: DirNumber,
+        at: Spot,
         group: Option<u64>,
         logical: &[u8],
         error: &std::io::Error,
     ) {
         self.shared.tally.unreadable(logical, error);
-        self.outbox.send(Message::Lost { dir, group });
+        self.outbox.send(Message::Lost { at, group });
     }
 
     fn directory(&mut self, place: &Arc<Place>) -> std::io::Result<&OwnedFd> {
@@ -286,7 +286,7 @@ impl<'a> Worker<'a> {
     /// What is left to do when all bytes of a file are stored.
     pub(super) fn finish_file(
         &mut self,
-        dir: DirNumber,
+        at: Spot,
         mut node: Node,
         size: u64,
         pieces: Vec<Piece>,
@@ -298,13 +298,13 @@ impl<'a> Worker<'a> {
             node.racy = true;
         }
         node.kind = NodeKind::File { size, content: self.content(pieces)? };
-        self.entry(dir, node);
+        self.entry(at, node);
         Ok(())
     }
 
-    pub(super) fn entry(&mut self, dir: DirNumber, node: Node) {
+    pub(super) fn entry(&mut self, at: Spot, node: Node) {
         self.shared.tally.entry(&node);
-        self.outbox.send(Message::Entry { dir, node: Box::new(node) });
+        self.outbox.send(Message::Entry { at, node: Box::new(node) });
     }
 
     /// Pieces as a node keeps them: many of them move to lists.

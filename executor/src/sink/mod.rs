@@ -23,13 +23,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::beneath::{Root, join};
+use crate::digest::BlobId;
 use crate::error::{Error, Result};
 use crate::job::RestoreOptions;
 use crate::keys::Keys;
 use crate::repo::BlobReader;
 use crate::report::{Progress, RestoreFigures, printable};
 use crate::source::Matcher;
-use crate::tree::{DEPTH_MAX, Node, NodeKind, read_directory};
+use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind};
 
 use files::{FileJob, Files};
 use leaves::Link;
@@ -108,13 +109,14 @@ impl<'a> Sink<'a> {
             leaders: HashMap::new(),
             links: Vec::new(),
             leaves: Vec::new(),
+            begun: false,
         };
         if node.kind.tree().is_some() {
             run.dirs.push(Dir::root(node.clone(), logical.to_vec(), existed));
             run.directories()?;
         } else {
             let above = parent_of(logical);
-            let passage = NodeKind::Passage { tree: crate::digest::BlobId([0; 16]) };
+            let passage = NodeKind::Passage { tree: BlobId([0; 16]) };
             let bare = Node::bare(b"", passage, 0o755, crate::tree::Time::default());
             run.dirs.push(Dir::root(bare, above.to_vec(), existed));
             run.entry(0, node.clone(), true)?;
@@ -147,6 +149,8 @@ struct Run<'s, 'a> {
     leaders: HashMap<u64, Arc<FileJob>>,
     links: Vec<Link>,
     leaves: Vec<(usize, Node)>,
+    /// Whether any page could be read.
+    begun: bool,
 }
 
 impl Run<'_, '_> {
@@ -155,45 +159,67 @@ impl Run<'_, '_> {
         let path = self.dirs[0].logical.clone();
         let included = self.sink.matcher.includes(&path, false);
         let mut ahead = vec![Ahead { dir: 0, depth: 0, included }];
-        while let Some(Ahead { dir, depth, included }) = ahead.pop() {
+        while let Some(next) = ahead.pop() {
             self.sink.stop_if_asked()?;
             let first = ahead.len();
-            let Some(tree) = self.dirs[dir].node.kind.tree() else { continue };
-            let nodes = match read_directory(self.sink.reader, &tree) {
-                Ok(nodes) => nodes,
+            let Some(tree) = self.dirs[next.dir].node.kind.tree() else { continue };
+            match self.directory(&next, &tree, &mut ahead)? {
+                Ok(()) => {}
                 // Nothing at all could be restored.
-                Err(error) if dir == 0 => return Err(error),
-                Err(error) => {
-                    self.sink.tally.failed(&self.dirs[dir].logical, &error);
-                    continue;
-                }
-            };
-            if self.sink.options.delete_extra && self.dirs[dir].existed() {
-                self.delete_extra(dir, &nodes, included);
-            }
-            for node in nodes {
-                let path = join(&self.dirs[dir].logical, &node.name);
-                if self.sink.matcher.excludes(&path) {
-                    continue;
-                }
-                let included = self.sink.matcher.includes(&path, included);
-                if node.kind.tree().is_some() {
-                    if depth + 1 >= DEPTH_MAX {
-                        self.sink.tally.failed(&path, &"lies too deep");
-                        continue;
-                    }
-                    let child = Dir::beneath(dir, &self.dirs[dir], node, path);
-                    self.dirs.push(child);
-                    let number = self.dirs.len() - 1;
-                    if included && !self.make(number)? {
-                        continue;
-                    }
-                    ahead.push(Ahead { dir: number, depth: depth + 1, included });
-                } else if included {
-                    self.entry(dir, node, included)?;
-                }
+                Err(error) if !self.begun => return Err(error),
+                Err(error) => self.sink.tally.failed(&self.dirs[next.dir].logical, &error),
             }
             ahead[first..].reverse();
+        }
+        Ok(())
+    }
+
+    /// Plans the entries of one directory, page by page. The inner error is of a page: entries before it are
+    /// planned.
+    fn directory(
+        &mut self,
+        at: &Ahead,
+        tree: &BlobId,
+        ahead: &mut Vec<Ahead>,
+    ) -> Result<Result<()>> {
+        if self.sink.options.delete_extra
+            && self.dirs[at.dir].existed()
+            && let Err(error) = self.delete_extra(at.dir, tree, at.included)
+        {
+            return Ok(Err(error));
+        }
+        for leaf in Leaves::new(self.sink.reader, tree) {
+            let nodes = match leaf {
+                Ok(leaf) => leaf.nodes,
+                Err(error) => return Ok(Err(error)),
+            };
+            self.begun = true;
+            self.sink.stop_if_asked()?;
+            for node in nodes {
+                self.node(at, node, ahead)?;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn node(&mut self, at: &Ahead, node: Node, ahead: &mut Vec<Ahead>) -> Result<()> {
+        let path = join(&self.dirs[at.dir].logical, &node.name);
+        if self.sink.matcher.excludes(&path) {
+            return Ok(());
+        }
+        let included = self.sink.matcher.includes(&path, at.included);
+        if node.kind.tree().is_none() {
+            return self.entry(at.dir, node, included);
+        }
+        if at.depth + 1 >= DEPTH_MAX {
+            self.sink.tally.failed(&path, &"lies too deep");
+            return Ok(());
+        }
+        let child = Dir::beneath(at.dir, &self.dirs[at.dir], node, path);
+        self.dirs.push(child);
+        let dir = self.dirs.len() - 1;
+        if !included || self.make(dir)? {
+            ahead.push(Ahead { dir, depth: at.depth + 1, included });
         }
         Ok(())
     }

@@ -13,10 +13,10 @@ use rustix::io::Errno;
 
 use super::{Run, Sink};
 use crate::beneath::{Root, join};
-use crate::digest::Kind;
+use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
-use crate::source::{list_directory, open_file, stat_time};
-use crate::tree::{Node, NodeKind, Piece, read_content};
+use crate::source::{Names, open_file, stat_time};
+use crate::tree::{Leaves, Node, NodeKind, Piece, read_content};
 
 /// What owners need to work in a directory.
 const OWNER_BITS: u32 = 0o700;
@@ -216,8 +216,8 @@ fn remove_all(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<u64> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let inner = openat(dir, name, flags, Mode::empty())?;
     let mut count = 0;
-    for entry in list_directory(inner.as_fd())? {
-        count += remove_all(inner.as_fd(), &entry.name)?;
+    for name in Names::list(inner.as_fd())?.iter() {
+        count += remove_all(inner.as_fd(), name)?;
     }
     unlinkat(dir, name, AtFlags::REMOVEDIR)?;
     Ok(count + 1)
@@ -282,27 +282,37 @@ impl Run<'_, '_> {
     }
 
     /// Removes what the snapshot does not hold. Excluded names stay.
-    pub(super) fn delete_extra(&self, number: usize, nodes: &[Node], included: bool) {
+    ///
+    /// # Errors
+    /// When the directory cannot be read in the snapshot: then nothing is removed.
+    pub(super) fn delete_extra(&self, number: usize, tree: &BlobId, included: bool) -> Result<()> {
         let dir = &self.dirs[number];
-        let keep: HashSet<&[u8]> = nodes.iter().map(|node| &node.name[..]).collect();
+        let mut keep: HashSet<Vec<u8>> = HashSet::new();
+        for leaf in Leaves::new(self.sink.reader, tree) {
+            keep.extend(leaf?.nodes.into_iter().map(|node| node.name));
+        }
         let opened = self.root.open_dir(&dir.relative);
-        let entries = opened.and_then(|fd| Ok((list_directory(fd.as_fd())?, fd)));
-        let (entries, fd) = match entries {
+        let names = opened.and_then(|fd| Ok((Names::list(fd.as_fd())?, fd)));
+        let (names, fd) = match names {
             Ok(found) => found,
-            Err(error) => return self.sink.tally.failed(&dir.logical, &error),
+            Err(error) => {
+                self.sink.tally.failed(&dir.logical, &error);
+                return Ok(());
+            }
         };
-        for entry in entries {
-            let path = join(&dir.logical, &entry.name);
+        for name in names.iter() {
+            let path = join(&dir.logical, name);
             let chosen =
                 !self.sink.matcher.excludes(&path) && self.sink.matcher.includes(&path, included);
-            if keep.contains(&entry.name[..]) || !chosen {
+            if keep.contains(name) || !chosen {
                 continue;
             }
-            match remove_all(fd.as_fd(), &entry.name) {
+            match remove_all(fd.as_fd(), name) {
                 Ok(count) => self.sink.tally.add(|figures| figures.deleted += count),
                 Err(error) => self.sink.tally.failed(&path, &error),
             }
         }
+        Ok(())
     }
 
     /// Gives a directory its metadata, once everything in it is there.

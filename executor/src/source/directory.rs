@@ -10,29 +10,45 @@ use crate::tree::{Attributes, Content, Device, Node, NodeKind, Time};
 /// Lowest bits of `st_mode`: permissions, setuid, setgid, sticky.
 const MODE_MASK: u32 = 0o7777;
 
-/// An entry of a directory with what `stat` says, or why that failed.
-pub(crate) struct DirEntry {
-    pub(crate) name: Vec<u8>,
-    pub(crate) stat: io::Result<Stat>,
+/// The names in a directory, sorted, in little memory: there may be millions.
+#[derive(Default)]
+pub(crate) struct Names {
+    bytes: Vec<u8>,
+    /// Where each begins and ends.
+    places: Vec<(usize, usize)>,
 }
 
-/// All entries but the dot names, sorted by name. What vanished while the list was read is left out.
-pub(crate) fn list_directory(dir: BorrowedFd<'_>) -> io::Result<Vec<DirEntry>> {
-    let mut entries = Vec::new();
-    for entry in Dir::read_from(dir)? {
-        let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name == b"." || name == b".." {
-            continue;
+impl Names {
+    /// All of them but the dot names.
+    pub(crate) fn list(dir: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut names = Self::default();
+        for entry in Dir::read_from(dir)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                let start = names.bytes.len();
+                names.bytes.extend_from_slice(name);
+                names.places.push((start, names.bytes.len()));
+            }
         }
-        let stat = statat(dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
-        if matches!(stat, Err(rustix::io::Errno::NOENT)) {
-            continue;
-        }
-        entries.push(DirEntry { name: name.to_vec(), stat: stat.map_err(io::Error::from) });
+        let Self { bytes, places } = &mut names;
+        places.sort_unstable_by(|a, b| bytes[a.0..a.1].cmp(&bytes[b.0..b.1]));
+        Ok(names)
     }
-    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok(entries)
+
+    /// In order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.places.iter().map(|(start, end)| &self.bytes[*start..*end])
+    }
+}
+
+/// What a name stands for; nothing when it has vanished since it was listed.
+pub(crate) fn stat_entry(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<Option<Stat>> {
+    match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What a symbolic link says.
@@ -88,8 +104,8 @@ mod tests {
             std::fs::write(dir.path().join(std::ffi::OsStr::from_bytes(name)), b"").unwrap();
         }
         let fd = File::open(dir.path()).unwrap();
-        let names: Vec<_> =
-            list_directory(fd.as_fd()).unwrap().into_iter().map(|entry| entry.name).collect();
+        let names = Names::list(fd.as_fd()).unwrap();
+        let names: Vec<_> = names.iter().collect();
         assert_eq!(names, [&b"B"[..], b"a b", b"b", "ä".as_bytes(), b"\xff"]);
     }
 
@@ -103,11 +119,12 @@ mod tests {
         let spec = rustix::fs::Timespec { tv_sec: -5, tv_nsec: 123_456_789 };
         let times = rustix::fs::Timestamps { last_access: spec, last_modification: spec };
         rustix::fs::utimensat(&fd, "f", &times, AtFlags::empty()).unwrap();
-        let entries = list_directory(fd.as_fd()).unwrap();
-        let file = bare_node(b"f", entries[0].stat.as_ref().unwrap());
+        let stat = |name: &[u8]| stat_entry(fd.as_fd(), name).unwrap().unwrap();
+        let file = bare_node(b"f", &stat(b"f"));
         assert!(matches!(file.kind, NodeKind::File { size: 5, .. }));
         assert_eq!(file.mtime, before_1970);
-        let link = bare_node(b"l", entries[1].stat.as_ref().unwrap());
+        let link = bare_node(b"l", &stat(b"l"));
+        assert!(stat_entry(fd.as_fd(), b"gone").unwrap().is_none());
         assert!(matches!(link.kind, NodeKind::Symlink { .. }));
         assert_eq!(read_link(fd.as_fd(), b"l").unwrap(), b"f");
     }

@@ -7,7 +7,7 @@ mod plan;
 mod select;
 
 pub(crate) use attributes::{read_attributes_at, read_attributes_of};
-pub(crate) use directory::{DirEntry, bare_node, list_directory, read_link, stat_time};
+pub(crate) use directory::{Names, bare_node, read_link, stat_entry, stat_time};
 pub(crate) use file::{Extent, OpenedFile, open_file};
 pub(crate) use plan::{Planned, components, plan};
 pub use select::{Globs, Matcher};

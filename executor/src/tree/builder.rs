@@ -21,36 +21,52 @@ pub trait Blobs {
 /// Bytes that an entry takes at most besides its name and what the estimate below counts.
 const ENTRY_OVERHEAD_BYTES: usize = 48;
 
+/// A page as its parent page names it: its first name, and its blob.
+pub type Child = (Vec<u8>, BlobId);
+
 /// Encodes a directory and returns the id of its only or topmost page. `nodes` are sorted by name.
 ///
 /// # Errors
 /// What [`Blobs::put`] says.
 pub fn encode_directory(nodes: &[Node], blobs: &mut impl Blobs) -> Result<BlobId> {
-    let mut level = Vec::new();
+    encode_top(encode_leaves(nodes, blobs)?, blobs)
+}
+
+/// Encodes sorted entries as leaf pages; those of a directory may come in several parts if every part but
+/// the last ends with a name that ends a page.
+///
+/// # Errors
+/// What [`Blobs::put`] says.
+pub fn encode_leaves(nodes: &[Node], blobs: &mut impl Blobs) -> Result<Vec<Child>> {
+    let mut leaves = Vec::new();
     let mut start = 0;
     let mut weight = 0;
     for (i, node) in nodes.iter().enumerate() {
         weight += entry_weight(node);
         let full = weight >= PAGE_TARGET_BYTES || i + 1 - start == PAGE_MAX_ENTRIES;
-        if full || blobs.ends_page(&node.name) {
+        if full || i + 1 == nodes.len() || blobs.ends_page(&node.name) {
             let id = blobs.put(Kind::Tree, encode_leaf(&nodes[start..=i]))?;
-            level.push((nodes[start].name.clone(), id));
+            leaves.push((nodes[start].name.clone(), id));
             start = i + 1;
             weight = 0;
         }
     }
-    if start < nodes.len() || level.is_empty() {
-        let id = blobs.put(Kind::Tree, encode_leaf(&nodes[start..]))?;
-        let name = nodes.get(start).map(|node| node.name.clone()).unwrap_or_default();
-        level.push((name, id));
-    }
+    Ok(leaves)
+}
+
+/// The only or topmost page over all leaf pages of a directory.
+///
+/// # Errors
+/// What [`Blobs::put`] says.
+pub fn encode_top(mut level: Vec<Child>, blobs: &mut impl Blobs) -> Result<BlobId> {
     while level.len() > 1 {
         level = encode_parents(&level, blobs)?;
     }
-    Ok(level[0].1)
+    match level.first() {
+        Some((_, id)) => Ok(*id),
+        None => blobs.put(Kind::Tree, encode_leaf(&[])),
+    }
 }
-
-type Child = (Vec<u8>, BlobId);
 
 fn encode_parents(level: &[Child], blobs: &mut impl Blobs) -> Result<Vec<Child>> {
     let mut out: Vec<Child> = Vec::new();

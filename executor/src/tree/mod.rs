@@ -8,19 +8,21 @@
 pub(crate) mod arbitrary;
 mod builder;
 mod differing;
+mod leaves;
 mod list;
 mod node;
 mod page;
 mod reader;
 
-pub use builder::{Blobs, encode_directory};
+pub use builder::{Blobs, Child, encode_directory, encode_leaves, encode_top};
 pub use differing::read_differing;
+pub use leaves::{Leaf, Leaves};
 pub use list::{decode_list, encode_lists};
 pub use node::{
     Attribute, Attributes, Content, Device, NameError, Node, NodeKind, Piece, Time, check_name,
 };
 pub use page::{Page, decode_page, encode_leaf, encode_parent};
-pub use reader::{Fetch, find, read_content, read_directory, read_directory_pages};
+pub use reader::{Fetch, find, read_content, read_directory};
 
 /// Longest name of an entry, as Linux has it.
 pub const NAME_MAX_BYTES: usize = 255;

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::repo::BlobReader;
 use crate::tree::node::{Content, Node, Piece};
 use crate::tree::page::{Page, decode_page, total};
-use crate::tree::{PAGE_LEVELS_MAX, decode_list};
+use crate::tree::{Leaves, PAGE_LEVELS_MAX, decode_list};
 
 /// Gives the bytes of blobs.
 pub trait Fetch {
@@ -26,58 +26,11 @@ pub(super) fn page(fetch: &(impl Fetch + ?Sized), id: &BlobId) -> Result<Page> {
 /// # Errors
 /// When a page is missing or damaged, its names do not fit its place, or pages lie too deep.
 pub fn read_directory(fetch: &(impl Fetch + ?Sized), id: &BlobId) -> Result<Vec<Node>> {
-    read_directory_pages(fetch, id).map(|(nodes, _)| nodes)
-}
-
-/// All entries of a directory, and the ids of all its pages.
-///
-/// # Errors
-/// As [`read_directory`].
-pub fn read_directory_pages(
-    fetch: &(impl Fetch + ?Sized),
-    id: &BlobId,
-) -> Result<(Vec<Node>, Vec<BlobId>)> {
     let mut nodes = Vec::new();
-    let mut pages = Vec::new();
-    read_into(fetch, id, None, PAGE_LEVELS_MAX, &mut nodes, &mut pages)?;
-    Ok((nodes, pages))
-}
-
-fn read_into(
-    fetch: &(impl Fetch + ?Sized),
-    id: &BlobId,
-    first: Option<&[u8]>,
-    levels: usize,
-    out: &mut Vec<Node>,
-    pages: &mut Vec<BlobId>,
-) -> Result<()> {
-    pages.push(*id);
-    let misplaced = |reason| Err(Error::damaged(format!("tree page {id}"), reason));
-    if levels == 0 {
-        return misplaced("lies beneath too many parent pages");
+    for leaf in Leaves::new(fetch, id) {
+        nodes.extend(leaf?.nodes);
     }
-    match page(fetch, id)? {
-        Page::Leaf(nodes) => {
-            if first.is_some() && nodes.first().map(|node| &node.name[..]) != first {
-                return misplaced("does not begin with the name that its parent says");
-            }
-            if let (Some(last), Some(next)) = (out.last(), nodes.first())
-                && last.name >= next.name
-            {
-                return misplaced("does not follow the page before it");
-            }
-            out.extend(nodes);
-        }
-        Page::Parent(children) => {
-            if first.is_some() && children.first().map(|(name, _)| &name[..]) != first {
-                return misplaced("does not begin with the name that its parent says");
-            }
-            for (name, child) in &children {
-                read_into(fetch, child, Some(name), levels - 1, out, pages)?;
-            }
-        }
-    }
-    Ok(())
+    Ok(nodes)
 }
 
 /// One entry of a directory, reading only the pages that lead to it.

@@ -1,0 +1,136 @@
+//! The leaf pages of a directory, one after the other: a directory may have more entries than memory holds.
+
+use crate::digest::BlobId;
+use crate::error::{Error, Result};
+use crate::tree::PAGE_LEVELS_MAX;
+use crate::tree::node::Node;
+use crate::tree::page::Page;
+use crate::tree::reader::{Fetch, page};
+
+/// A page of entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaf {
+    /// Its blob.
+    pub id: BlobId,
+    /// Its entries, sorted by name.
+    pub nodes: Vec<Node>,
+}
+
+/// A page that is still to be read.
+struct Ahead {
+    id: BlobId,
+    /// The name with which it must begin, where a parent page says so.
+    first: Option<Vec<u8>>,
+    levels: usize,
+}
+
+/// Reads each leaf when its turn comes. After an error there is nothing more.
+pub struct Leaves<'f, F: Fetch + ?Sized> {
+    fetch: &'f F,
+    ahead: Vec<Ahead>,
+    last: Option<Vec<u8>>,
+}
+
+impl<'f, F: Fetch + ?Sized> Leaves<'f, F> {
+    /// Those of the directory with this page.
+    pub fn new(fetch: &'f F, id: &BlobId) -> Self {
+        let top = Ahead { id: *id, first: None, levels: PAGE_LEVELS_MAX };
+        Self { fetch, ahead: vec![top], last: None }
+    }
+
+    fn next_leaf(&mut self) -> Result<Option<Leaf>> {
+        while let Some(Ahead { id, first, levels }) = self.ahead.pop() {
+            let misplaced = |reason| Err(Error::damaged(format!("tree page {id}"), reason));
+            if levels == 0 {
+                return misplaced("lies beneath too many parent pages");
+            }
+            let page = page(self.fetch, &id)?;
+            let begins = match &page {
+                Page::Leaf(nodes) => nodes.first().map(|node| node.name.clone()),
+                Page::Parent(children) => children.first().map(|(name, _)| name.clone()),
+            };
+            if first.is_some() && begins != first {
+                return misplaced("does not begin with the name that its parent says");
+            }
+            match page {
+                Page::Leaf(nodes) => {
+                    if self.last.is_some() && begins <= self.last {
+                        return misplaced("does not follow the page before it");
+                    }
+                    self.last = nodes.last().map(|node| node.name.clone());
+                    return Ok(Some(Leaf { id, nodes }));
+                }
+                Page::Parent(children) => {
+                    let below = children.into_iter().rev();
+                    self.ahead.extend(below.map(|(name, id)| Ahead {
+                        id,
+                        first: Some(name),
+                        levels: levels - 1,
+                    }));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl<F: Fetch + ?Sized> Iterator for Leaves<'_, F> {
+    type Item = Result<Leaf>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_leaf();
+        if next.is_err() {
+            self.ahead.clear();
+        }
+        next.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Kind;
+    use crate::tree::arbitrary::{Memory, file};
+    use crate::tree::encode_directory;
+
+    fn many() -> Vec<Node> {
+        (0..5_000).map(|i| file(format!("name-{i:05}").as_bytes(), &[1], 5)).collect()
+    }
+
+    #[test]
+    fn pages_come_in_order_and_only_when_asked() {
+        let mut memory = Memory::default();
+        let id = encode_directory(&many(), &mut memory).unwrap();
+        memory.forget_reads();
+        let mut leaves = Leaves::new(&memory, &id);
+        let first = leaves.next().unwrap().unwrap();
+        assert_eq!(memory.reads(), 2, "the parent page and one leaf");
+        let mut nodes = first.nodes;
+        for leaf in leaves {
+            nodes.extend(leaf.unwrap().nodes);
+        }
+        assert_eq!(nodes, many());
+    }
+
+    #[test]
+    fn what_comes_before_a_damaged_page_is_there_and_nothing_follows_it() {
+        struct Holed(Memory, BlobId);
+        impl Fetch for Holed {
+            fn fetch(&self, kind: Kind, id: &BlobId) -> Result<Vec<u8>> {
+                if *id == self.1 {
+                    return Err(Error::damaged("a page", "is gone"));
+                }
+                self.0.fetch(kind, id)
+            }
+        }
+        let mut memory = Memory::default();
+        let id = encode_directory(&many(), &mut memory).unwrap();
+        let all: Vec<Leaf> = Leaves::new(&memory, &id).map(|leaf| leaf.unwrap()).collect();
+        let holed = Holed(memory, all[2].id);
+        let mut leaves = Leaves::new(&holed, &id);
+        assert_eq!(leaves.next().unwrap().unwrap(), all[0]);
+        assert_eq!(leaves.next().unwrap().unwrap(), all[1]);
+        assert!(leaves.next().unwrap().is_err());
+        assert!(leaves.next().is_none());
+    }
+}
