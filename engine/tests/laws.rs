@@ -340,6 +340,16 @@ proptest! {
         the_outbox_empties_when_answers_come(&mut world)?;
     }
 
+    /// Whatever changes what a status says names it.
+    #[test]
+    fn no_status_changes_unnamed(actions in prop::collection::vec(action(), 1..30)) {
+        let mut world = begin();
+        world.statuses = Some(world::statuses::all(&world.state));
+        for action in &actions {
+            act(&mut world, action);
+        }
+    }
+
     /// The same when people stop, pause and delete between any two answers.
     #[test]
     fn meddling_keeps_the_laws(actions in prop::collection::vec(meddling(), 1..120)) {

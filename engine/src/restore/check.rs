@@ -361,24 +361,25 @@ fn needs_target(task: &Task) -> bool {
     !moves_manifests(task) && task.driver != Driver::VolumeSnapshotter
 }
 
-/// What a restore depends on, and whether it is there (`status.dependencies`).
+/// What a restore depends on, and whether it is there (`status.dependencies`). One that has started had
+/// all of it: what goes afterwards is no news of it.
 #[must_use]
 pub fn dependencies(state: &State, restore: &Restore) -> Vec<(TypedRef, bool)> {
+    if restore.started_at.is_some() {
+        let chosen = restore.snapshot.and_then(|uid| state.snapshots.get(&uid));
+        let snapshot = chosen.map(|snapshot| storage_object("Snapshot", &snapshot.key));
+        let all = snapshot.into_iter().chain([addon(&restore.spec.addon.name)]);
+        return all.map(|object| (object, true)).collect();
+    }
     let mut all = Vec::new();
     let source = &restore.spec.source;
-    let chosen = restore.snapshot.and_then(|uid| state.snapshots.get(&uid));
     let named =
         source.snapshot.as_deref().filter(|name| *name != source::LATEST && !name.is_empty());
-    let key = match (chosen, named) {
-        (Some(snapshot), _) => Some(snapshot.key.clone()),
-        (None, Some(name)) => Some(Key::new(source_namespace(restore), name)),
-        (None, None) => None,
-    };
-    if let Some(key) = key {
-        let found = restore.snapshot.is_some() || state.snapshot_named(&key).is_some();
-        all.push((storage_object("Snapshot", &key), found));
+    if let Some(name) = named {
+        let key = Key::new(source_namespace(restore), name);
+        all.push((storage_object("Snapshot", &key), state.snapshot_named(&key).is_some()));
     }
-    if let (None, Some(name)) = (chosen, &source.repository) {
+    if let Some(name) = &source.repository {
         let key = Key::new(source_namespace(restore), name.clone());
         let found = state.uid_of(StreamKind::Repository, &key).is_some();
         all.push((repository_object(&key), found));

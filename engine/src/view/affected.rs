@@ -42,6 +42,13 @@ pub fn affected(state: &State, recorded: &Recorded) -> Vec<(StreamKind, Uid)> {
             if let configuration::Event::PausedByRestore { restore, .. } = event {
                 found.insert((StreamKind::Restore, *restore));
             }
+            if let configuration::Event::Declared { uid, .. }
+            | configuration::Event::Deleted { uid } = event
+            {
+                // Restores that held it list it by its name.
+                let held = state.restores.values().filter(|restore| restore.paused.contains(uid));
+                found.extend(held.map(|restore| (StreamKind::Restore, restore.uid)));
+            }
         }
         Event::Repository(_) => repository(state, stream.uid, &mut found),
         Event::Backup(_) | Event::Restore(_) => {
@@ -101,6 +108,14 @@ fn repository(state: &State, uid: Uid, found: &mut Found) {
         None => {
             found.extend(state.storages.keys().map(|storage| (StreamKind::Storage, *storage)));
             configurations(state, found, |_| true);
+            // Sessions that wrote to it have listed it by its name.
+            let wrote = state.backups.values().filter(|backup| {
+                let listed = backup.snapshots.iter().map(|snapshot| snapshot.repository);
+                listed
+                    .chain(backup.retention.iter().map(|entry| entry.repository))
+                    .any(|r| r == uid)
+            });
+            found.extend(wrote.map(|backup| (StreamKind::Backup, backup.uid)));
         }
     }
     restores_that_wait(state, found);
@@ -120,6 +135,8 @@ fn of_snapshot(state: &State, event: &snapshot::Event, found: &mut Found) {
         None => {
             let all = state.repositories.keys().copied();
             all.for_each(|uid| repository(state, uid, found));
+            let read = state.restores.values().filter(|restore| restore.snapshot == Some(uid));
+            found.extend(read.map(|restore| (StreamKind::Restore, restore.uid)));
         }
     }
 }

@@ -19,6 +19,7 @@ use holdfast_engine::{
 
 use crate::world::outside::Doing;
 use crate::world::spec::{self, NAMESPACE};
+use crate::world::statuses::Statuses;
 use crate::world::{World, minutes, uid};
 
 /// Tells a story; panics with the line that does not come true.
@@ -100,6 +101,7 @@ fn doing(word: &str) -> Doing {
 impl Story {
     fn new() -> Self {
         let mut world = World::new();
+        world.statuses = Some(Statuses::new());
         world.furnish();
         let begin = world.now;
         Self {

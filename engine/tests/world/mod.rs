@@ -6,6 +6,7 @@
 
 pub mod outside;
 pub mod spec;
+pub mod statuses;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use holdfast_engine::{
     effects, lease, next_wakeup, outstanding, restore, schedule,
 };
 use outside::Outside;
+use statuses::Statuses;
 
 /// The engine and what surrounds it.
 pub struct World {
@@ -30,6 +32,8 @@ pub struct World {
     pub periods: BTreeMap<(Uid, String), i64>,
     /// Answers that are on their way, by the time of their arrival.
     pub arrivals: Vec<(Timestamp, u64, Command)>,
+    /// What every status says; looked at after every event while it is there.
+    pub statuses: Option<Statuses>,
     commands: u64,
 }
 
@@ -55,6 +59,7 @@ impl World {
             outside: Outside::default(),
             periods: BTreeMap::new(),
             arrivals: Vec::new(),
+            statuses: None,
             commands: 0,
         };
         world.lead();
@@ -109,6 +114,9 @@ impl World {
             effects.iter().filter(|e| matches!(e, Effect::Once { .. })).cloned().collect();
         assert_eq!(once, new, "effects are the new entries of the outbox");
         self.check_beginning(&recorded.event);
+        if let Some(before) = &self.statuses {
+            self.statuses = Some(statuses::follow(before, &self.state, &recorded));
+        }
         self.log.push(recorded);
         for effect in effects {
             match effect {
@@ -162,6 +170,7 @@ impl World {
                 assert!(restore.is_some_and(|r| r.is_going()), "nobody holds {configuration:#?}");
             }
         }
+        statuses::agree_with_decisions(&self.state);
         self.sessions_keep_out_of_each_others_way();
         self.every_effect_has_somebody_who_waits_for_it();
     }
