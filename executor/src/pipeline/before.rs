@@ -16,7 +16,7 @@ const PAGES_KEPT: usize = 64;
 pub(super) struct Before<'a, F: Fetch> {
     /// None when there is nothing more, or when a page could not be read: what is not seen here is read
     /// again from the source.
-    leaves: Option<Leaves<'a, F>>,
+    leaves: Option<Leaves<&'a F>>,
     /// Pages of the run that the walk is in; the last one is where it is.
     pages: Vec<Arc<Leaf>>,
     /// Of the last page.

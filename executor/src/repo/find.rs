@@ -9,7 +9,7 @@ use crate::digest::{BlobId, SnapshotName};
 use crate::error::Result;
 use crate::snapshot::Snapshot;
 use crate::source::Globs;
-use crate::tree::{DEPTH_MAX, Node, NodeKind, read_directory};
+use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind};
 
 /// What is looked for.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +62,7 @@ struct Search<'a> {
 struct Level {
     path: Vec<u8>,
     place: [u8; 32],
-    nodes: std::vec::IntoIter<Node>,
+    nodes: Box<dyn Iterator<Item = Result<Node>>>,
     /// Something fits here or beneath.
     fertile: bool,
 }
@@ -82,6 +82,7 @@ impl Search<'_> {
                 }
                 continue;
             };
+            let node = node?;
             let path = join(&level.path, &node.name);
             if self.fits(&path, &node) {
                 level.fertile = true;
@@ -102,7 +103,7 @@ impl Search<'_> {
         if self.barren.contains(&place) {
             return Ok(None);
         }
-        let nodes = read_directory(&self.reader, &tree)?.into_iter();
+        let nodes = Box::new(Leaves::new(self.reader.clone(), &tree).nodes());
         Ok(Some(Level { path, place, nodes, fertile: false }))
     }
 

@@ -5,7 +5,7 @@ use crate::beneath::join;
 use crate::digest::BlobId;
 use crate::error::Result;
 use crate::snapshot::Snapshot;
-use crate::tree::{DEPTH_MAX, Node, read_directory};
+use crate::tree::{DEPTH_MAX, Leaves, Node};
 
 /// Goes through everything at and beneath a logical path, parents before children, by name. `each` gets the
 /// full path of an entry and returns whether to go on into it.
@@ -30,7 +30,8 @@ pub fn ls(
         node.kind.tree().filter(|_| into).map(|tree| (top, tree, 0)).into_iter().collect();
     while let Some((path, tree, depth)) = ahead.pop() {
         let first = ahead.len();
-        for node in read_directory(&reader, &tree)? {
+        for node in Leaves::new(&reader, &tree).nodes() {
+            let node = node?;
             let path = join(&path, &node.name);
             let into = each(&path, &node)?;
             if let Some(tree) = node.kind.tree().filter(|_| into && depth + 1 < DEPTH_MAX) {

@@ -25,17 +25,25 @@ struct Ahead {
 }
 
 /// Reads each leaf when its turn comes. After an error there is nothing more.
-pub struct Leaves<'f, F: Fetch + ?Sized> {
-    fetch: &'f F,
+pub struct Leaves<F: Fetch> {
+    fetch: F,
     ahead: Vec<Ahead>,
     last: Option<Vec<u8>>,
 }
 
-impl<'f, F: Fetch + ?Sized> Leaves<'f, F> {
+impl<F: Fetch> Leaves<F> {
     /// Those of the directory with this page.
-    pub fn new(fetch: &'f F, id: &BlobId) -> Self {
+    pub fn new(fetch: F, id: &BlobId) -> Self {
         let top = Ahead { id: *id, first: None, levels: PAGE_LEVELS_MAX };
         Self { fetch, ahead: vec![top], last: None }
+    }
+
+    /// Entry by entry. What comes before an error is there.
+    pub fn nodes(self) -> impl Iterator<Item = Result<Node>> {
+        self.flat_map(|leaf| match leaf {
+            Ok(leaf) => leaf.nodes.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(error) => vec![Err(error)],
+        })
     }
 
     fn next_leaf(&mut self) -> Result<Option<Leaf>> {
@@ -44,7 +52,7 @@ impl<'f, F: Fetch + ?Sized> Leaves<'f, F> {
             if levels == 0 {
                 return misplaced("lies beneath too many parent pages");
             }
-            let page = page(self.fetch, &id)?;
+            let page = page(&self.fetch, &id)?;
             let begins = match &page {
                 Page::Leaf(nodes) => nodes.first().map(|node| node.name.clone()),
                 Page::Parent(children) => children.first().map(|(name, _)| name.clone()),
@@ -74,7 +82,7 @@ impl<'f, F: Fetch + ?Sized> Leaves<'f, F> {
     }
 }
 
-impl<F: Fetch + ?Sized> Iterator for Leaves<'_, F> {
+impl<F: Fetch> Iterator for Leaves<F> {
     type Item = Result<Leaf>;
 
     fn next(&mut self) -> Option<Self::Item> {

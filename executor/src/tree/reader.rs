@@ -26,11 +26,7 @@ pub(super) fn page(fetch: &(impl Fetch + ?Sized), id: &BlobId) -> Result<Page> {
 /// # Errors
 /// When a page is missing or damaged, its names do not fit its place, or pages lie too deep.
 pub fn read_directory(fetch: &(impl Fetch + ?Sized), id: &BlobId) -> Result<Vec<Node>> {
-    let mut nodes = Vec::new();
-    for leaf in Leaves::new(fetch, id) {
-        nodes.extend(leaf?.nodes);
-    }
-    Ok(nodes)
+    Leaves::new(fetch, id).nodes().collect()
 }
 
 /// One entry of a directory, reading only the pages that lead to it.
@@ -80,6 +76,12 @@ pub fn read_content(
         return Err(Error::damaged(format!("list {what}"), "does not add up to the file's size"));
     }
     Ok(pieces)
+}
+
+impl<F: Fetch + ?Sized> Fetch for &F {
+    fn fetch(&self, kind: Kind, id: &BlobId) -> Result<Vec<u8>> {
+        (**self).fetch(kind, id)
+    }
 }
 
 impl Fetch for BlobReader {

@@ -15,7 +15,7 @@ use crate::snapshot::Snapshot;
 use crate::source::components;
 use crate::store::SharedStore;
 use crate::tree::{
-    Attribute, Attributes, Content, DEPTH_MAX, Node, NodeKind, Piece, read_content, read_directory,
+    Attribute, Attributes, Content, DEPTH_MAX, Leaves, Node, NodeKind, Piece, read_content,
 };
 
 /// Blocks that are fetched together at most, whatever the store would take.
@@ -100,12 +100,12 @@ struct Archive<'a> {
     links: HashMap<u64, (Vec<u8>, Node)>,
 }
 
-struct Level {
+struct Level<'a> {
     path: Vec<u8>,
-    nodes: std::vec::IntoIter<Node>,
+    nodes: Box<dyn Iterator<Item = Result<Node>> + 'a>,
 }
 
-impl Archive<'_> {
+impl<'a> Archive<'a> {
     fn all(&mut self) -> Result<()> {
         let (top, path) = (&self.dump.node, self.dump.prefix.clone());
         let Some(tree) = top.kind.tree() else {
@@ -115,24 +115,25 @@ impl Archive<'_> {
             return self.write(&tar::END);
         };
         self.entry(if path.is_empty() { b"." } else { &path }, top)?;
-        let mut levels = vec![self.level(path, tree)?];
+        let mut levels = vec![self.level(path, &tree)];
         while let Some(level) = levels.last_mut() {
             let Some(node) = level.nodes.next() else {
                 levels.pop();
                 continue;
             };
+            let node = node?;
             let path = join(&level.path, &node.name);
             self.entry(&path, &node)?;
             if let Some(tree) = node.kind.tree().filter(|_| levels.len() < DEPTH_MAX) {
-                levels.push(self.level(path, tree)?);
+                levels.push(self.level(path, &tree));
             }
         }
         self.write(&tar::END)
     }
 
-    fn level(&self, path: Vec<u8>, tree: BlobId) -> Result<Level> {
-        let nodes = read_directory(&self.dump.reader, &tree)?.into_iter();
-        Ok(Level { path, nodes })
+    fn level(&self, path: Vec<u8>, tree: &BlobId) -> Level<'a> {
+        let dump: &'a Dump = self.dump;
+        Level { path, nodes: Box::new(Leaves::new(&dump.reader, tree).nodes()) }
     }
 
     fn entry(&mut self, name: &[u8], node: &Node) -> Result<()> {
