@@ -112,7 +112,7 @@ impl<'a> Archive<'a> {
             // A link or device, which has no bytes of its own.
             let name = if path.is_empty() { top.name.clone() } else { path };
             self.entry(&name, top)?;
-            return self.write(&tar::END);
+            return tar::end(self.out).map_err(output);
         };
         self.entry(if path.is_empty() { b"." } else { &path }, top)?;
         let mut levels = vec![self.level(path, &tree)];
@@ -128,7 +128,7 @@ impl<'a> Archive<'a> {
                 levels.push(self.level(path, &tree));
             }
         }
-        self.write(&tar::END)
+        tar::end(self.out).map_err(output)
     }
 
     fn level(&self, path: Vec<u8>, tree: &BlobId) -> Level<'a> {
@@ -152,14 +152,14 @@ impl<'a> Archive<'a> {
         {
             match self.links.get(&group) {
                 Some((first, leader)) if leader.inode == node.inode && leader.kind == node.kind => {
-                    let head = tar::head(name, node, &[], Some(first));
+                    let head = tar::head(name, node, &[], Some(first)).map_err(output)?;
                     self.done.entries += 1;
                     return self.write(&head.bytes);
                 }
                 _ => drop(self.links.insert(group, (name.to_vec(), node.clone()))),
             }
         }
-        let head = tar::head(name, node, &attributes, None);
+        let head = tar::head(name, node, &attributes, None).map_err(output)?;
         self.done.skipped += head.skipped;
         self.write(&head.bytes)?;
         if let NodeKind::File { size, content } = &node.kind {

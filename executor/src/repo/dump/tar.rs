@@ -1,19 +1,17 @@
-//! Headers of POSIX archives (IEEE 1003.1, "pax Interchange Format"). They are only written, never read:
-//! what does not fit into the classic header of 512 bytes stands in an extended one before it.
+//! Headers of archives, by the `tar` crate. What has no place in a classic header, fractions of seconds and
+//! extended attributes, stands in records before it, as POSIX has them.
 
-use crate::tree::{Attribute, Device, Node, NodeKind, Time};
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-const BLOCK: usize = 512;
+use tar::{Builder, EntryType, Header};
 
-/// Two empty blocks end an archive.
-pub(super) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
+use crate::tree::{Attribute, Node, NodeKind, Time};
 
-/// Longest name in a classic header.
-const NAME_BYTES: usize = 100;
-
-/// Largest numbers of the classic fields of 8 and 12 bytes, which are octal.
-const OCTAL_7: u64 = 0o7_777_777;
-const OCTAL_11: u64 = 0o77_777_777_777;
+/// Content is filled up to a multiple of this.
+const BLOCK: u64 = 512;
 
 /// All that stands before the content of an entry.
 pub(super) struct Head {
@@ -23,84 +21,97 @@ pub(super) struct Head {
 }
 
 /// The header of an entry; with `link` that of another name of a file that was written already.
+///
+/// # Errors
+/// When an archive cannot hold the name.
 pub(super) fn head(
     name: &[u8],
     node: &Node,
     attributes: &[Attribute],
     link: Option<&[u8]>,
-) -> Head {
+) -> io::Result<Head> {
+    let mut archive = Builder::new(Vec::new());
+    let (records, skipped) = records(node, attributes);
+    archive.append_pax_extensions(records.iter().map(|(key, value)| (&key[..], &value[..])))?;
+    let mut header = Header::new_gnu();
+    header.set_mode(node.mode);
+    header.set_uid(node.uid.into());
+    header.set_gid(node.gid.into());
+    header.set_mtime(node.mtime.seconds.try_into().unwrap_or(0));
+    header.set_size(0);
     let mut name = name.to_vec();
-    if node.kind.tree().is_some() {
-        name.push(b'/');
-    }
-    let (letter, size, target, device) = facts(node, link);
-    let mut records = Records::default();
-    records.text("path", &name);
-    records.text("linkpath", target);
-    if size > OCTAL_11 {
-        records.add(b"size", size.to_string().as_bytes());
-    }
-    for (key, id) in [("uid", node.uid), ("gid", node.gid)] {
-        if u64::from(id) > OCTAL_7 {
-            records.add(key.as_bytes(), id.to_string().as_bytes());
+    let target = match (&node.kind, link) {
+        (_, Some(first)) => {
+            header.set_entry_type(EntryType::Link);
+            Some(first)
         }
-    }
-    let seconds = u64::try_from(node.mtime.seconds).ok().filter(|seconds| *seconds <= OCTAL_11);
-    if seconds.is_none() || node.mtime.nanos != 0 {
-        records.add(b"mtime", decimal(node.mtime).as_bytes());
-    }
-    let mut skipped = 0;
-    for attribute in attributes {
-        if attribute.name.contains(&b'=') {
-            skipped += 1;
-            continue;
+        (NodeKind::Symlink { target }, None) => {
+            header.set_entry_type(EntryType::Symlink);
+            Some(&target[..])
         }
-        records.add(&[b"SCHILY.xattr.", &attribute.name[..]].concat(), &attribute.value);
-    }
-    let mut bytes = Vec::new();
-    if !records.bytes.is_empty() {
-        let len = records.bytes.len();
-        let extended =
-            Classic { name: b"PaxHeader", letter: b'x', size: len as u64, ..Classic::default() };
-        extended.append(&mut bytes);
-        bytes.extend_from_slice(&records.bytes);
-        bytes.resize(bytes.len() + padding(len as u64), 0);
-    }
-    let classic = Classic {
-        name: &name,
-        mode: node.mode,
-        uid: node.uid.into(),
-        gid: node.gid.into(),
-        size,
-        mtime: seconds.unwrap_or(0),
-        letter,
-        target,
-        device,
+        (kind, None) => {
+            header.set_entry_type(entry_type(kind));
+            None
+        }
     };
-    classic.append(&mut bytes);
-    Head { bytes, skipped }
+    match &node.kind {
+        NodeKind::File { size, .. } if link.is_none() => header.set_size(*size),
+        NodeKind::Directory { .. } | NodeKind::Passage { .. } => name.push(b'/'),
+        NodeKind::CharDevice(device) | NodeKind::BlockDevice(device) => {
+            header.set_device_major(device.major)?;
+            header.set_device_minor(device.minor)?;
+        }
+        _ => {}
+    }
+    let path = |bytes| Path::new(OsStr::from_bytes(bytes));
+    match target {
+        Some(target) => archive.append_link(&mut header, path(&name), path(target))?,
+        None => archive.append_data(&mut header, path(&name), io::empty())?,
+    }
+    let bytes = std::mem::take(archive.get_mut());
+    Ok(Head { bytes, skipped })
+}
+
+/// Ends an archive.
+///
+/// # Errors
+/// When `out` takes no more.
+pub(super) fn end(out: &mut dyn Write) -> io::Result<()> {
+    Builder::new(out).finish()
 }
 
 /// Bytes that fill the last block of a content.
 pub(super) fn padding(size: u64) -> usize {
-    (BLOCK - (size % BLOCK as u64) as usize) % BLOCK
+    (size.next_multiple_of(BLOCK) - size) as usize
 }
 
-type Facts<'a> = (u8, u64, &'a [u8], Device);
+fn entry_type(kind: &NodeKind) -> EntryType {
+    match kind {
+        NodeKind::Directory { .. } | NodeKind::Passage { .. } => EntryType::Directory,
+        NodeKind::CharDevice(_) => EntryType::Char,
+        NodeKind::BlockDevice(_) => EntryType::Block,
+        NodeKind::Fifo | NodeKind::Socket => EntryType::Fifo,
+        NodeKind::Symlink { .. } => EntryType::Symlink,
+        NodeKind::File { .. } => EntryType::Regular,
+    }
+}
 
-fn facts<'a>(node: &'a Node, link: Option<&'a [u8]>) -> Facts<'a> {
-    let none = Device { major: 0, minor: 0 };
-    if let Some(first) = link {
-        return (b'1', 0, first, none);
+/// What the classic header cannot say, and how many attributes have names that no record can hold.
+fn records(node: &Node, attributes: &[Attribute]) -> (Vec<(String, Vec<u8>)>, u64) {
+    let mut records = Vec::new();
+    if node.mtime.seconds < 0 || node.mtime.nanos != 0 {
+        records.push(("mtime".to_owned(), decimal(node.mtime).into_bytes()));
     }
-    match &node.kind {
-        NodeKind::File { size, .. } => (b'0', *size, b"", none),
-        NodeKind::Directory { .. } | NodeKind::Passage { .. } => (b'5', 0, b"", none),
-        NodeKind::Symlink { target } => (b'2', 0, target, none),
-        NodeKind::CharDevice(device) => (b'3', 0, b"", *device),
-        NodeKind::BlockDevice(device) => (b'4', 0, b"", *device),
-        NodeKind::Fifo | NodeKind::Socket => (b'6', 0, b"", none),
+    let mut skipped = 0;
+    for attribute in attributes {
+        match std::str::from_utf8(&attribute.name) {
+            Ok(name) if !name.contains('=') => {
+                records.push((format!("SCHILY.xattr.{name}"), attribute.value.clone()));
+            }
+            _ => skipped += 1,
+        }
     }
+    (records, skipped)
 }
 
 /// Seconds with a fraction; before 1970 both are negative together.
@@ -112,111 +123,9 @@ fn decimal(time: Time) -> String {
     format!("{sign}{seconds}.{rest:09}")
 }
 
-/// Records of an extended header.
-#[derive(Default)]
-struct Records {
-    bytes: Vec<u8>,
-}
-
-impl Records {
-    /// A name, if it does not fit into the classic field or is not plain ASCII.
-    fn text(&mut self, key: &str, value: &[u8]) {
-        if value.len() <= NAME_BYTES && value.is_ascii() {
-            return;
-        }
-        if std::str::from_utf8(value).is_err() {
-            self.add(b"hdrcharset", b"BINARY");
-        }
-        self.add(key.as_bytes(), value);
-    }
-
-    /// `length key=value\n`, where the length counts its own digits.
-    fn add(&mut self, key: &[u8], value: &[u8]) {
-        let rest = key.len() + value.len() + 3;
-        let mut len = rest + 1;
-        while len != rest + len.to_string().len() {
-            len = rest + len.to_string().len();
-        }
-        self.bytes.extend_from_slice(len.to_string().as_bytes());
-        self.bytes.push(b' ');
-        self.bytes.extend_from_slice(key);
-        self.bytes.push(b'=');
-        self.bytes.extend_from_slice(value);
-        self.bytes.push(b'\n');
-    }
-}
-
-/// The classic header. What does not fit is cut off or zero: the extended one has it.
-struct Classic<'a> {
-    name: &'a [u8],
-    mode: u32,
-    uid: u64,
-    gid: u64,
-    size: u64,
-    mtime: u64,
-    letter: u8,
-    target: &'a [u8],
-    device: Device,
-}
-
-impl Default for Classic<'_> {
-    fn default() -> Self {
-        let device = Device { major: 0, minor: 0 };
-        let (mode, letter) = (0o644, b'0');
-        Self { name: b"", mode, uid: 0, gid: 0, size: 0, mtime: 0, letter, target: b"", device }
-    }
-}
-
-impl Classic<'_> {
-    fn append(&self, out: &mut Vec<u8>) {
-        let mut block = [0; BLOCK];
-        text(&mut block[0..100], self.name);
-        octal(&mut block[100..108], self.mode.into());
-        octal(&mut block[108..116], self.uid);
-        octal(&mut block[116..124], self.gid);
-        octal(&mut block[124..136], self.size);
-        octal(&mut block[136..148], self.mtime);
-        block[148..156].fill(b' ');
-        block[156] = self.letter;
-        text(&mut block[157..257], self.target);
-        block[257..265].copy_from_slice(b"ustar\x0000");
-        octal(&mut block[329..337], self.device.major.into());
-        octal(&mut block[337..345], self.device.minor.into());
-        let sum: u64 = block.iter().map(|byte| u64::from(*byte)).sum();
-        octal(&mut block[148..155], sum);
-        out.extend_from_slice(&block);
-    }
-}
-
-fn text(field: &mut [u8], value: &[u8]) {
-    let len = value.len().min(field.len());
-    field[..len].copy_from_slice(&value[..len]);
-}
-
-/// Octal digits and a NUL; 0 for what has too many.
-fn octal(field: &mut [u8], value: u64) {
-    let digits = field.len() - 1;
-    let fits = value >> (3 * digits) == 0;
-    let text = format!("{:0digits$o}", if fits { value } else { 0 });
-    field[..digits].copy_from_slice(text.as_bytes());
-    field[digits] = 0;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_record_counts_its_own_length() {
-        for len in [1, 90, 91, 92, 93, 990, 991, 992, 993] {
-            let mut records = Records::default();
-            records.add(b"k", &vec![b'x'; len]);
-            let space = records.bytes.iter().position(|byte| *byte == b' ').unwrap();
-            let said: usize =
-                std::str::from_utf8(&records.bytes[..space]).unwrap().parse().unwrap();
-            assert_eq!(said, records.bytes.len(), "{len}");
-        }
-    }
 
     #[test]
     fn times_before_1970_and_fractions() {
@@ -228,28 +137,25 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_the_classic_header_has_no_other() {
+    fn an_entry_has_a_header_and_more_only_where_it_must() {
         let at = Time { seconds: 1_700_000_000, nanos: 0 };
         let kind = NodeKind::Symlink { target: b"to".to_vec() };
-        let plain = head(b"link", &Node::bare(b"link", kind, 0o777, at), &[], None);
-        assert_eq!(plain.bytes.len(), BLOCK);
-        assert_eq!(&plain.bytes[157..159], b"to");
-        let sum: u32 = plain.bytes.iter().map(|byte| u32::from(*byte)).sum();
-        let stored = std::str::from_utf8(&plain.bytes[148..154]).unwrap();
-        let own: u32 = plain.bytes[148..156].iter().map(|byte| u32::from(*byte)).sum();
-        assert_eq!(u32::from_str_radix(stored, 8).unwrap(), sum - own + 8 * u32::from(b' '));
+        let node = Node::bare(b"link", kind, 0o777, at);
+        assert_eq!(head(b"link", &node, &[], None).unwrap().bytes.len() as u64, BLOCK);
+        let late = Node { mtime: Time { nanos: 1, ..at }, ..node };
+        assert_eq!(head(b"link", &late, &[], None).unwrap().bytes.len() as u64, 3 * BLOCK);
     }
 
     #[test]
-    fn numbers_that_do_not_fit_are_zero_and_extended() {
-        let mut field = [0; 8];
-        octal(&mut field, OCTAL_7);
-        assert_eq!(&field, b"7777777\0");
-        octal(&mut field, OCTAL_7 + 1);
-        assert_eq!(&field, b"0000000\0");
-        let kind = NodeKind::File { size: 1 << 33, content: crate::tree::Content::Lists(vec![]) };
-        let node = Node { uid: u32::MAX, ..Node::bare(b"f", kind, 0o600, Time::default()) };
-        let text = String::from_utf8_lossy(&head(b"f", &node, &[], None).bytes).into_owned();
-        assert!(text.contains("size=8589934592\n") && text.contains("uid=4294967295\n"), "{text}");
+    fn an_attribute_that_no_record_holds_is_counted() {
+        let node = Node::bare(b"f", NodeKind::Fifo, 0o600, Time::default());
+        let attribute = |name: &[u8]| Attribute { name: name.to_vec(), value: b"v".to_vec() };
+        let all = [attribute(b"user.a"), attribute(b"user.a=b"), attribute(b"user.\xff")];
+        assert_eq!(head(b"f", &node, &all, None).unwrap().skipped, 2);
+    }
+
+    #[test]
+    fn content_is_filled_up() {
+        assert_eq!([0, 1, 511, 512, 513].map(padding), [0, 511, 1, 0, 511]);
     }
 }
