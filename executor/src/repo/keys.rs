@@ -8,7 +8,7 @@ use super::{Closed, Open, Repo, mirror_key};
 use crate::digest::ObjectHash;
 use crate::error::{Error, Result};
 use crate::keys::Bundle;
-use crate::slot::{KdfCost, Slot, slot_key};
+use crate::slot::{KdfCost, Slot, Unlocked, slot_key};
 
 /// A key slot as a user sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,38 @@ impl Repo<Open> {
             .collect();
         slots.sort_by(|a, b| (a.created_ms, &a.label).cmp(&(b.created_ms, &b.label)));
         Ok(slots)
+    }
+
+    /// The slot that a passphrase opens. Costs a key derivation for each slot that is tried.
+    ///
+    /// # Errors
+    /// `KdfRefused`, or the store's.
+    pub fn slot_of(&self, passphrase: &[u8]) -> Result<Option<ObjectHash>> {
+        for (name, slot) in self.own_slots()? {
+            if matches!(slot.unlock(passphrase)?, Unlocked::Open(_)) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The slot that a user means: by a unique prefix of its name, or by its label.
+    ///
+    /// # Errors
+    /// `NoSuch`; `Invalid` if several fit.
+    pub fn find_slot(&self, text: &str) -> Result<SlotInfo> {
+        let named = |slot: &SlotInfo| !text.is_empty() && slot.name.to_string().starts_with(text);
+        let slots = self.slots()?;
+        let mut fitting = slots.iter().filter(|slot| slot.label == text || named(slot));
+        let first =
+            fitting.next().ok_or(Error::NoSuch { what: "key slot", name: text.to_owned() })?;
+        match fitting.count() {
+            0 => Ok(first.clone()),
+            more => Err(Error::Invalid {
+                field: "key slot",
+                reason: format!("{} of them fit {text:?}: give more of the name", more + 1),
+            }),
+        }
     }
 
     /// Adds a passphrase.

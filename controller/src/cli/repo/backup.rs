@@ -33,7 +33,7 @@ pub struct Backup {
     #[arg(long, value_name = "NAME")]
     stdin: Option<String>,
     /// Name of the machine that the data belongs to.
-    #[arg(long, default_value_t = hostname())]
+    #[arg(long, default_value_t = super::hostname())]
     host: String,
     /// Compare with this snapshot instead of the newest that fits.
     #[arg(long, value_name = "SNAPSHOT")]
@@ -116,8 +116,4 @@ fn source(path: &PathBuf) -> anyhow::Result<Source> {
         path.display()
     );
     Ok(Source::Directory { path: absolute.clone(), stored_as: stored_as.to_owned() })
-}
-
-fn hostname() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

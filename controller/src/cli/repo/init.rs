@@ -21,7 +21,7 @@ impl Init {
         let store = location.store()?;
         let options =
             InitOptions { label: &self.label, now_ms: clock::now().0, ..InitOptions::default() };
-        let opened = Repo::at(store).init(location.passphrase()?.as_bytes(), options)?;
+        let opened = Repo::at(store).init(location.first_passphrase()?.as_bytes(), options)?;
         let url = location.url()?;
         if output.json {
             println!("{}", serde_json::json!({ "id": opened.id().to_string(), "url": url }));

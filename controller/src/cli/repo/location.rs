@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use holdfast_executor::job::{self, Passphrase};
 use holdfast_executor::repo::{Open, Repo, Unlock};
 use holdfast_executor::store::{SharedStore, open_url};
 
+use super::password::Sources;
+
 /// Options that every verb of `holdfast repo` takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Repository")]
 pub struct Location {
     /// Where the repository lies: file:///path.
     #[arg(
@@ -17,22 +19,18 @@ pub struct Location {
         short = 'r',
         alias = "repo",
         global = true,
-        help_heading = "Repository",
         env = "HOLDFAST_REPOSITORY",
         default_value = "",
         hide_default_value = true
     )]
     pub url: String,
-    /// File whose first line is the password. Without it: the environment variable HOLDFAST_PASSWORD.
-    #[arg(
-        long,
-        short = 'p',
-        global = true,
-        help_heading = "Repository",
-        value_name = "FILE",
-        env = "HOLDFAST_PASSWORD_FILE"
-    )]
+    /// File whose first line is the password. Without it and the next: the environment variable
+    /// HOLDFAST_PASSWORD, or a question on the terminal.
+    #[arg(long, short = 'p', global = true, value_name = "FILE", env = "HOLDFAST_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
+    /// Command, run without a shell, the first line of whose output is the password.
+    #[arg(long, global = true, value_name = "COMMAND", env = "HOLDFAST_PASSWORD_COMMAND")]
+    password_command: Option<String>,
 }
 
 impl Location {
@@ -48,18 +46,29 @@ impl Location {
     /// The password.
     ///
     /// # Errors
-    /// When there is none, with the two ways to give it.
+    /// When there is none, with the ways to give it.
     pub fn passphrase(&self) -> anyhow::Result<Passphrase> {
-        let text = match &self.password_file {
-            Some(file) => std::fs::read_to_string(file)
-                .with_context(|| format!("--password-file {}", file.display()))?,
-            None => std::env::var("HOLDFAST_PASSWORD").map_err(|_| {
-                anyhow::anyhow!("no password: set HOLDFAST_PASSWORD, or give --password-file FILE")
-            })?,
+        self.ask(false)
+    }
+
+    /// The password of a repository that does not exist yet: whoever types it types it twice.
+    ///
+    /// # Errors
+    /// As [`Self::passphrase`].
+    pub fn first_passphrase(&self) -> anyhow::Result<Passphrase> {
+        self.ask(true)
+    }
+
+    fn ask(&self, twice: bool) -> anyhow::Result<Passphrase> {
+        let sources = Sources {
+            file: self.password_file.as_ref(),
+            command: self.password_command.as_ref(),
+            variable: "HOLDFAST_PASSWORD",
+            prompt: Some("password of the repository: "),
+            twice,
+            hint: "--password-file FILE or --password-command COMMAND",
         };
-        let line = text.lines().next().unwrap_or_default();
-        anyhow::ensure!(!line.is_empty(), "the password is empty");
-        Ok(Passphrase::new(line.to_owned()))
+        sources.read()
     }
 
     /// The store that the URL names.
@@ -69,8 +78,17 @@ impl Location {
 
     /// The repository, opened for reading.
     pub fn open(&self) -> anyhow::Result<Repo<Open>> {
-        let store = self.store()?;
-        Ok(Repo::at(store).open(self.passphrase()?.as_bytes(), Unlock::default())?)
+        self.open_with(&self.passphrase()?, Unlock::default())
+    }
+
+    /// The repository, opened for changing it.
+    pub fn open_for_writing(&self) -> anyhow::Result<Repo<Open>> {
+        self.open_with(&self.passphrase()?, Unlock { write: true, ..Unlock::default() })
+    }
+
+    /// The repository, opened with a password that was read already.
+    pub fn open_with(&self, passphrase: &Passphrase, unlock: Unlock) -> anyhow::Result<Repo<Open>> {
+        Ok(Repo::at(self.store()?).open(passphrase.as_bytes(), unlock)?)
     }
 
     /// The repository as jobs name it.

@@ -10,10 +10,13 @@ mod forget;
 mod init;
 mod instant;
 mod keep;
+mod key;
 mod location;
 mod ls;
 mod output;
+mod password;
 mod progress;
+mod repair;
 mod restore;
 mod snapshots;
 mod stats;
@@ -60,6 +63,10 @@ enum Verb {
     Check(check::Check),
     /// Remove snapshots, by name or by rules; their data waits to be reclaimed.
     Forget(forget::Forget),
+    /// Say who can open the repository, and change that.
+    Key(key::Key),
+    /// Mend what can be mended from what is there.
+    Repair(repair::Repair),
 }
 
 impl Repo {
@@ -81,6 +88,13 @@ impl Repo {
             Verb::Stats(verb) => verb.run(&location, output),
             Verb::Check(verb) => verb.run(&location, output),
             Verb::Forget(verb) => verb.run(&location, output),
+            Verb::Key(verb) => verb.run(&location, output),
+            Verb::Repair(verb) => verb.run(&location, output),
         }
     }
+}
+
+/// The name of this machine.
+fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

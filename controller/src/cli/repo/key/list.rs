@@ -1,0 +1,23 @@
+//! `holdfast repo key list`.
+
+use holdfast_executor::repo::Unlock;
+
+use super::super::location::Location;
+use super::super::output::Output;
+use crate::exit::Exit;
+use crate::show::repository::slots;
+use crate::show::style::Style;
+
+pub fn run(location: &Location, output: Output) -> anyhow::Result<Exit> {
+    let passphrase = location.passphrase()?;
+    let repository = location.open_with(&passphrase, Unlock::default())?;
+    let current = repository.slot_of(passphrase.as_bytes())?;
+    let (all, epochs) = (repository.slots()?, repository.keys().newest_epoch());
+    if output.json {
+        println!("{}", slots::json(&all, current, epochs));
+    } else {
+        print!("{}", slots::table(&all, current).render(Style::detect()));
+        output.say(format_args!("* opened the repository now; secrets of {epochs} epochs"));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,41 @@
+//! Options that give a new password.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use holdfast_executor::job::Passphrase;
+
+use super::super::password::Sources;
+
+/// A password and what its slot is called.
+#[derive(Debug, Args)]
+pub struct New {
+    /// File whose first line is the new password. Without it and the next: the environment variable
+    /// HOLDFAST_NEW_PASSWORD, or a question on the terminal.
+    #[arg(long, value_name = "FILE", env = "HOLDFAST_NEW_PASSWORD_FILE")]
+    new_password_file: Option<PathBuf>,
+    /// Command, run without a shell, the first line of whose output is the new password.
+    #[arg(long, value_name = "COMMAND")]
+    new_password_command: Option<String>,
+    /// What the slot is called.
+    #[arg(long, default_value_t = super::super::hostname())]
+    pub label: String,
+}
+
+impl New {
+    /// The new password.
+    ///
+    /// # Errors
+    /// When there is none, with the ways to give it.
+    pub fn passphrase(&self) -> anyhow::Result<Passphrase> {
+        let sources = Sources {
+            file: self.new_password_file.as_ref(),
+            command: self.new_password_command.as_ref(),
+            variable: "HOLDFAST_NEW_PASSWORD",
+            prompt: Some("new password: "),
+            twice: true,
+            hint: "--new-password-file FILE or --new-password-command COMMAND",
+        };
+        sources.read()
+    }
+}
