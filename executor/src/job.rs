@@ -140,6 +140,12 @@ pub struct Selection {
     /// Globs of what is left out: with a slash they are matched from the logical root (a leading slash is
     /// implied), without one against the name at any level.
     pub exclude: Vec<String>,
+    /// `NAME` or `NAME:HEADER`: of a directory with such an entry (that begins so) only the entry is kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude_if_present: Vec<String>,
+    /// Files with more bytes are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude_larger_than: Option<u64>,
     /// Do not descend into other file systems.
     pub one_file_system: bool,
     /// The files lie on a network file system, whose times are coarse: see the racy rule in `docs/format.md`.

@@ -38,7 +38,7 @@ use crate::error::{Error, Result};
 use crate::keys::Keys;
 use crate::repo::{BlobReader, WriteSession};
 use crate::report::{Phase, Progress, ProgressUpdate};
-use crate::source::{Globs, Planned};
+use crate::source::{Globs, Marker, Planned};
 
 pub(crate) use tally::Tally;
 
@@ -57,6 +57,9 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Input<'a> {
     pub(crate) plan: Planned,
     pub(crate) exclude: Globs,
+    pub(crate) markers: Vec<Marker>,
+    /// Larger files are left out.
+    pub(crate) largest: u64,
     pub(crate) one_file_system: bool,
     /// A file whose ctime is younger than this when it is read is read again next time, nanoseconds.
     pub(crate) racy_nanos: i128,

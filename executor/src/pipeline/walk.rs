@@ -21,7 +21,8 @@ use crate::digest::BlobId;
 use crate::error::{Error, Result};
 use crate::repo::{BlobReader, BlobWriter};
 use crate::source::{
-    Names, Planned, bare_node, read_attributes_at, read_attributes_of, read_link, stat_entry,
+    Names, Planned, bare_node, leave_markers, read_attributes_at, read_attributes_of, read_link,
+    stat_entry,
 };
 use crate::tree::{
     Attribute, Attributes, Content, DEPTH_MAX, Node, NodeKind, Piece, Time, read_content,
@@ -225,7 +226,7 @@ impl<'a> Walk<'a> {
             let names = Names::list(fd.as_fd())?;
             Ok((fd, stat, names))
         });
-        let (fd, stat, names) = match opened {
+        let (fd, stat, mut names) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 if error.kind() == std::io::ErrorKind::NotFound {
@@ -239,6 +240,7 @@ impl<'a> Walk<'a> {
                 return Ok(());
             }
         };
+        tally.excluded.add(leave_markers(&self.shared.input.markers, fd.as_fd(), &mut names));
         let mut node = bare_node(&waiting.name, &stat);
         match read_attributes_of(fd.as_fd()) {
             Ok(list) => node.attributes = self.attributes(list)?,
@@ -270,6 +272,10 @@ impl<'a> Walk<'a> {
                     continue;
                 }
             };
+            if self.is_too_large(&stat) {
+                tally.excluded.add(1);
+                continue;
+            }
             let at = going.spot(self.ends_page(name));
             let before = going.before.find(name);
             if self.entry(at, &place, name, &stat, before, waiting.device, waiting.depth)? {
@@ -280,6 +286,11 @@ impl<'a> Walk<'a> {
         // The last one pushed is the next one taken.
         self.waiting[first_child..].reverse();
         Ok(())
+    }
+
+    fn is_too_large(&self, stat: &Stat) -> bool {
+        FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+            && stat.st_size as u64 > self.shared.input.largest
     }
 
     /// One entry; returns whether the builder will hear of it.

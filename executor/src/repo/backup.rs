@@ -12,7 +12,7 @@ use crate::job::{Backup, Source};
 use crate::pipeline::{self, Input, Tally};
 use crate::report::{BackupFigures, Phase, Progress};
 use crate::snapshot::{Counts, Root, Snapshot};
-use crate::source::{Globs, plan};
+use crate::source::{Globs, Marker, plan};
 
 /// A file whose ctime is so young when it is read may change again without its times showing it: two ticks
 /// of the kernel's coarse clock.
@@ -170,6 +170,10 @@ fn selection_of(job: &Backup) -> Vec<String> {
         }
     }
     rules.extend(job.selection.exclude.iter().map(|glob| format!("exclude {glob}")));
+    let markers = job.selection.exclude_if_present.iter();
+    rules.extend(markers.map(|marker| format!("exclude if present {marker}")));
+    let largest = job.selection.exclude_larger_than;
+    rules.extend(largest.map(|bytes| format!("exclude larger than {bytes}")));
     if job.selection.one_file_system {
         rules.push("one file system".to_owned());
     }
@@ -219,9 +223,12 @@ fn read(
         true => RACY_NETWORK_NANOS,
         false => RACY_LOCAL_NANOS,
     };
+    let markers = job.selection.exclude_if_present.iter();
     let input = Input {
         plan: plan(&job.sources)?,
         exclude: Globs::new("exclude", &job.selection.exclude)?,
+        markers: markers.map(|text| Marker::parse(text)).collect::<Result<_>>()?,
+        largest: job.selection.exclude_larger_than.unwrap_or(u64::MAX),
         one_file_system: job.selection.one_file_system,
         racy_nanos,
         started: environment.at,

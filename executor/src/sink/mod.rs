@@ -16,6 +16,7 @@ mod files;
 mod leaves;
 mod metadata;
 mod places;
+mod rehearsal;
 mod tally;
 
 use std::collections::HashMap;
@@ -31,6 +32,8 @@ use crate::repo::BlobReader;
 use crate::report::{Progress, RestoreFigures, printable};
 use crate::source::Matcher;
 use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind};
+
+pub use rehearsal::Action;
 
 use files::{FileJob, Files};
 use leaves::Link;

@@ -156,7 +156,7 @@ pub(super) fn verdict(entry: &Entry<'_>, node: &Node, sink: &Sink<'_>) -> Result
 }
 
 /// Whether a file holds exactly what the node says, by the ids of its chunks.
-fn has_content(dir: BorrowedFd<'_>, node: &Node, sink: &Sink<'_>) -> Result<bool> {
+pub(super) fn has_content(dir: BorrowedFd<'_>, node: &Node, sink: &Sink<'_>) -> Result<bool> {
     let NodeKind::File { size, content } = &node.kind else { return Ok(false) };
     let Ok(opened) = open_file(dir, &node.name) else { return Ok(false) };
     let mut buffer = Vec::new();

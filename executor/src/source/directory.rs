@@ -36,6 +36,28 @@ impl Names {
         Ok(names)
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether a name is among them.
+    pub(crate) fn holds(&self, name: &[u8]) -> bool {
+        let found = |place: &(usize, usize)| self.bytes[place.0..place.1].cmp(name);
+        self.places.binary_search_by(found).is_ok()
+    }
+
+    /// Leaves only some.
+    pub(crate) fn retain(&mut self, wanted: impl Fn(&[u8]) -> bool) {
+        let bytes = &self.bytes;
+        self.places.retain(|(start, end)| wanted(&bytes[*start..*end]));
+    }
+
     /// In order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.places.iter().map(|(start, end)| &self.bytes[*start..*end])

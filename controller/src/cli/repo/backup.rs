@@ -1,12 +1,13 @@
 //! `holdfast repo backup`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use holdfast_executor::job::{self, Job, Resources, Selection, Source, Work};
+use holdfast_executor::job::{self, Job, Resources, Source, Work};
 
 use super::choose::tags;
+use super::excludes::{Excludes, lines};
 use super::location::Location;
 use super::output::Output;
 use super::progress::Watch;
@@ -21,11 +22,11 @@ const COMPONENT: &str = "manual";
 #[derive(Debug, Args)]
 pub struct Backup {
     /// Files and directories.
-    #[arg(required_unless_present = "stdin", conflicts_with = "stdin")]
+    #[arg(required_unless_present_any = ["stdin", "files_from"], conflicts_with = "stdin")]
     paths: Vec<PathBuf>,
-    /// Leave out what fits; with a slash from the root, without one at any level. Can be repeated.
-    #[arg(long, short = 'e', value_name = "GLOB")]
-    exclude: Vec<String>,
+    /// Take paths from this file too, one a line; lines that begin with `#` are comments. Can be repeated.
+    #[arg(long, value_name = "FILE", conflicts_with = "stdin")]
+    files_from: Vec<PathBuf>,
     /// Label the snapshot. Can be repeated.
     #[arg(long, value_name = "TAG[,TAG…]")]
     tag: Vec<String>,
@@ -33,20 +34,19 @@ pub struct Backup {
     #[arg(long, value_name = "NAME")]
     stdin: Option<String>,
     /// Name of the machine that the data belongs to.
-    #[arg(long, default_value_t = super::hostname())]
+    #[arg(long, short = 'H', default_value_t = super::hostname())]
     host: String,
     /// Compare with this snapshot instead of the newest that fits.
     #[arg(long, value_name = "SNAPSHOT")]
     parent: Option<String>,
-    /// Do not descend into other file systems.
-    #[arg(long, short = 'x')]
-    one_file_system: bool,
     /// Create the repository if the place is empty.
     #[arg(long)]
     init: bool,
     /// Threads; 0: one for each processor.
     #[arg(long, default_value_t = 0)]
     workers: u32,
+    #[command(flatten)]
+    excludes: Excludes,
 }
 
 impl Backup {
@@ -65,27 +65,19 @@ impl Backup {
             Some(name) => {
                 vec![Source::Stdin { stored_as: format!("/{}", name.trim_start_matches('/')) }]
             }
-            None => self.paths.iter().map(source).collect::<anyhow::Result<_>>()?,
+            None => self.sources()?,
         };
         let mut repository = location.repository()?;
         repository.create_if_missing = self.init;
+        let tags = self.tag.iter().flat_map(|list| tags(list)).filter(|tag| !tag.is_empty());
         Ok(Job {
             attempt: ids::uid().to_string(),
             at: clock::now_nanos(),
             work: Work::Backup(job::Backup {
                 repositories: vec![repository],
                 sources,
-                selection: Selection {
-                    exclude: self.exclude,
-                    one_file_system: self.one_file_system,
-                    network_file_system: false,
-                },
-                tags: self
-                    .tag
-                    .iter()
-                    .flat_map(|list| tags(list))
-                    .filter(|tag| !tag.is_empty())
-                    .collect(),
+                tags: tags.collect(),
+                selection: self.excludes.selection()?,
                 host: self.host,
                 session: ids::uid().to_string(),
                 component: COMPONENT.into(),
@@ -97,9 +89,19 @@ impl Backup {
             resources: Resources { workers: self.workers, memory_bytes: 0 },
         })
     }
+
+    fn sources(&self) -> anyhow::Result<Vec<Source>> {
+        let mut paths = self.paths.clone();
+        for file in &self.files_from {
+            let lines = lines(file).with_context(|| format!("--files-from {}", file.display()))?;
+            paths.extend(lines.into_iter().map(PathBuf::from));
+        }
+        anyhow::ensure!(!paths.is_empty(), "backup: no path was given");
+        paths.iter().map(|path| source(path)).collect()
+    }
 }
 
-fn source(path: &PathBuf) -> anyhow::Result<Source> {
+fn source(path: &Path) -> anyhow::Result<Source> {
     let absolute = std::path::absolute(path).with_context(|| format!("{}", path.display()))?;
     // `a/..` means the directory above only while `a` is no link; nothing else may be stored under a
     // name that it does not have.

@@ -5,6 +5,7 @@ mod check;
 mod choose;
 mod diff;
 mod dump;
+mod excludes;
 mod find;
 mod forget;
 mod init;

@@ -40,14 +40,14 @@ impl Sources<'_> {
             (Some(file), ..) => from_file(file)?,
             (None, Some(command), _) => from_command(command)?,
             (None, None, Ok(text)) => Zeroizing::new(text),
-            (None, None, Err(_)) => self.from_terminal()?,
+            (None, None, Err(_)) => self.typed()?,
         };
         let line = text.lines().next().unwrap_or_default();
         anyhow::ensure!(!line.is_empty(), "the password is empty");
         Ok(Passphrase::new(line.to_owned()))
     }
 
-    fn from_terminal(&self) -> anyhow::Result<Zeroizing<String>> {
+    fn typed(&self) -> anyhow::Result<Zeroizing<String>> {
         let Some(prompt) = self.prompt.filter(|_| std::io::stderr().is_terminal()) else {
             anyhow::bail!("no password: set {}, or give {}", self.variable, self.hint)
         };

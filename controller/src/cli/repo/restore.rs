@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use holdfast_executor::job::{self, Job, Resources, RestoreOptions, Work};
+use holdfast_executor::repo;
 
 use super::location::Location;
 use super::output::Output;
@@ -11,6 +12,9 @@ use super::progress::Watch;
 use super::summary;
 use crate::exit::Exit;
 use crate::ports::{clock, ids};
+use crate::show::lines::Lines;
+use crate::show::repository::rehearsal as show;
+use crate::show::style::Style;
 
 /// Arguments of `holdfast repo restore`.
 #[derive(Debug, Args)]
@@ -36,6 +40,9 @@ pub struct Restore {
     /// Restore owners, setuid bits, capabilities and devices too (needs root).
     #[arg(long)]
     privileged: bool,
+    /// Write nothing: say what would be made (+), replaced (M), removed (-) and refused (!).
+    #[arg(long, short = 'n')]
+    dry_run: bool,
     /// Threads; 0: one for each processor.
     #[arg(long, default_value_t = 0)]
     workers: u32,
@@ -44,6 +51,17 @@ pub struct Restore {
 impl Restore {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let (snapshot, from) = split(&self.snapshot);
+        let target = job::Target { from: from.to_owned(), to: self.target };
+        let options = RestoreOptions {
+            include: self.include,
+            exclude: self.exclude,
+            delete_extra: self.delete,
+            verify: self.verify,
+            privileged: self.privileged,
+        };
+        if self.dry_run {
+            return rehearse(location, output, snapshot, &target, &options);
+        }
         let job = Job {
             attempt: ids::uid().to_string(),
             at: clock::now_nanos(),
@@ -51,14 +69,8 @@ impl Restore {
                 repository: location.repository()?,
                 snapshot: snapshot.to_owned(),
                 component: None,
-                targets: vec![job::Target { from: from.to_owned(), to: self.target }],
-                options: RestoreOptions {
-                    include: self.include,
-                    exclude: self.exclude,
-                    delete_extra: self.delete,
-                    verify: self.verify,
-                    privileged: self.privileged,
-                },
+                targets: vec![target],
+                options,
             }),
             resources: Resources { workers: self.workers, memory_bytes: 0 },
         };
@@ -69,6 +81,34 @@ impl Restore {
         summary::print(&report, output)?;
         Ok(Exit::of(&report.outcome))
     }
+}
+
+fn rehearse(
+    location: &Location,
+    output: Output,
+    snapshot: &str,
+    target: &job::Target,
+    options: &RestoreOptions,
+) -> anyhow::Result<Exit> {
+    let repository = location.open()?;
+    let (_, snapshot) = repository.find_snapshot(snapshot, None)?;
+    let (mut lines, style) = (Lines::new(), Style::detect());
+    let watch = Watch::new("restore", true)?;
+    let figures =
+        repo::rehearse(&repository, &snapshot, target, options, &watch, |path, action| {
+            match output.json {
+                true => lines.line(show::json(path, action)),
+                false => output.quiet || lines.line(show::line(path, action, style)),
+            };
+            Ok(())
+        })?;
+    if output.json {
+        lines.line(serde_json::json!({ "message": "summary", "figures": figures }));
+    } else if !output.quiet {
+        lines.line(show::summary(&figures));
+    }
+    lines.finish()?;
+    Ok(if figures.failed.count == 0 { Exit::Done } else { Exit::Unreadable })
 }
 
 /// `SNAPSHOT[:/sub/dir]`; ids hold no colon, so the first one divides.

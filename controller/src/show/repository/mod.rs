@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod forget;
 pub mod node;
+pub mod rehearsal;
 pub mod slots;
 pub mod snapshots;
 pub mod usage;
