@@ -48,6 +48,7 @@ pub mod units;
 pub mod usage;
 pub mod variables;
 pub mod view;
+pub mod work;
 
 pub use apply::{Illegal, apply};
 pub use command::Command;

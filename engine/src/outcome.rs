@@ -13,6 +13,17 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+impl Outcome {
+    /// What went wrong, in a sentence; absent where nothing did.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Succeeded => None,
+            Self::Failed(failure) => Some(&failure.message),
+        }
+    }
+}
+
 /// Why something outside failed; permanence was decided where the error arose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

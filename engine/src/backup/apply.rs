@@ -5,16 +5,16 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::apply::unknown;
-use crate::backup::state::{Backup, ComponentState, Plan, Retention};
+use crate::backup::state::{Backup, Plan, Retention};
 use crate::backup::{Event, Frozen, phase};
 use crate::condition::{Conditions, Type};
 use crate::event::StreamKind;
 use crate::hook::Stage;
 use crate::hook::run::Progress;
 use crate::ids::Uid;
-use crate::outcome::Outcome;
 use crate::state::State;
-use crate::time::{Millis, Timestamp};
+use crate::time::Timestamp;
+use crate::work::{self, ComponentState, Misfit};
 
 /// Folds one event.
 pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
@@ -92,7 +92,7 @@ pub(crate) fn fold(backup: &mut Backup, at: Timestamp, event: &Event) -> Result<
         Event::Surveyed { components, .. } => backup.total_components = *components,
         Event::HooksFinished { stage, outcome, .. } => {
             backup.hooks.finish(*stage, outcome);
-            facts.state(at, hooks_condition(*stage), message(outcome));
+            facts.state(at, hooks_condition(*stage), outcome.problem());
         }
         Event::ExecutorEnsured { .. } => facts.state(at, Type::BackupExecutorEnsured, None),
         Event::ExecutorNotEnsured { message, .. } => {
@@ -118,7 +118,10 @@ pub(crate) fn fold(backup: &mut Backup, at: Timestamp, event: &Event) -> Result<
         Event::ComponentPlanned { .. }
         | Event::AttemptStarted { .. }
         | Event::WorkerObserved { .. }
-        | Event::ComponentEnded { .. } => fold_component(backup, at, event)?,
+        | Event::ComponentEnded { .. } => {
+            let key = backup.key.clone();
+            fold_component(backup, at, event).map_err(|misfit| format!("{key}: {misfit}"))?;
+        }
         Event::RetentionStarted { .. }
         | Event::RetentionApplied { .. }
         | Event::RetentionFailed { .. } => fold_retention(backup, at, event),
@@ -126,42 +129,22 @@ pub(crate) fn fold(backup: &mut Backup, at: Timestamp, event: &Event) -> Result<
     Ok(())
 }
 
-fn fold_component(backup: &mut Backup, at: Timestamp, event: &Event) -> Result<(), String> {
+fn fold_component(backup: &mut Backup, at: Timestamp, event: &Event) -> Result<(), Misfit> {
+    let all = &mut backup.components;
     match event {
         Event::ComponentPlanned { component, .. } => {
-            backup.components.push(ComponentState {
-                component: component.clone(),
-                attempt: 0,
-                worker: None,
-                started_at: None,
-                outcome: None,
-                duration: Millis(0),
-            });
+            all.push(ComponentState::planned(component.name.clone(), component.clone()));
+            Ok(())
         }
-        Event::AttemptStarted { component, number, .. } => {
-            let known = get(backup, component)?;
-            known.attempt = *number;
-            known.worker = None;
-            known.started_at = Some(at);
-        }
+        Event::AttemptStarted { component, number, .. } => work::begin(all, at, component, *number),
         Event::WorkerObserved { component, number, worker, .. } => {
-            let known = get(backup, component)?;
-            if known.attempt != *number {
-                return Err(format!("attempt {number} of {component:?} is superseded"));
-            }
-            known.worker = Some(*worker);
+            work::observe(all, component, *number, *worker)
         }
         Event::ComponentEnded { component, outcome, duration, .. } => {
-            let known = get(backup, component)?;
-            if known.outcome.is_some() {
-                return Err(format!("component {component:?} has ended before"));
-            }
-            known.outcome = Some(outcome.clone());
-            known.duration = *duration;
+            work::end(all, component, outcome, *duration)
         }
-        _ => {}
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn fold_retention(backup: &mut Backup, at: Timestamp, event: &Event) {
@@ -203,22 +186,6 @@ fn hooks_condition(stage: Stage) -> Type {
         Stage::Pre => Type::PreBackupHooksExecutionSucceeded,
         Stage::Post => Type::PostBackupHooksExecutionSucceeded,
     }
-}
-
-fn message(outcome: &Outcome) -> Option<&str> {
-    match outcome {
-        Outcome::Succeeded => None,
-        Outcome::Failed(failure) => Some(&failure.message),
-    }
-}
-
-fn get<'b>(backup: &'b mut Backup, name: &str) -> Result<&'b mut ComponentState, String> {
-    let key = backup.key.clone();
-    backup
-        .components
-        .iter_mut()
-        .find(|known| known.component.name == name)
-        .ok_or_else(|| format!("no component {name:?} in {key}"))
 }
 
 fn create(at: Timestamp, event: &Event) -> Option<Backup> {

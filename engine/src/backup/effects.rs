@@ -7,6 +7,7 @@ use crate::backup::Event;
 use crate::effect::Once;
 use crate::ids::Attempt;
 use crate::state::State;
+use crate::work;
 
 /// The once-effects of an event, given the state with the event applied.
 pub(crate) fn once(state: &State, event: &Event) -> Vec<Once> {
@@ -17,20 +18,8 @@ pub(crate) fn once(state: &State, event: &Event) -> Vec<Once> {
             attempt: Attempt { session: *uid, component: component.clone(), number: *number },
         }],
         Event::DeadlineExceeded { uid } | Event::Cancelled { uid, .. } => {
-            let Some(backup) = state.backups.get(uid) else { return Vec::new() };
-            let running = backup
-                .components
-                .iter()
-                .filter(|known| known.attempt > 0 && known.outcome.is_none());
-            running
-                .map(|known| Once::StopWorker {
-                    attempt: Attempt {
-                        session: *uid,
-                        component: known.component.name.clone(),
-                        number: known.attempt,
-                    },
-                })
-                .collect()
+            let backup = state.backups.get(uid);
+            backup.map(|known| work::stops(*uid, &known.components)).unwrap_or_default()
         }
         _ => Vec::new(),
     }

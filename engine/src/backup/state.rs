@@ -6,15 +6,15 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::phase::Step;
-use crate::backup::{Component, Frozen, Trigger, Worker};
+use crate::backup::{Frozen, Trigger};
 use crate::condition::Conditions;
 use crate::configuration::SessionSpec;
 use crate::configuration::state::ChosenBackend;
 use crate::hook::run::Progress;
 use crate::ids::{Key, TypedRef, Uid};
-use crate::outcome::Outcome;
 use crate::snapshot::phase::Phase as SnapshotPhase;
 use crate::time::{Millis, Timestamp};
+use crate::work::{self, ComponentState};
 
 /// A BackupSession as its events left it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,23 +103,6 @@ pub struct SnapshotSummary {
     pub phase: SnapshotPhase,
 }
 
-/// A component of the session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ComponentState {
-    /// As planned.
-    pub component: Component,
-    /// Current attempt; zero before the first.
-    pub attempt: u32,
-    /// Who works at it.
-    pub worker: Option<Worker>,
-    /// When the attempt began.
-    pub started_at: Option<Timestamp>,
-    /// What came of it.
-    pub outcome: Option<Outcome>,
-    /// How long it worked.
-    pub duration: Millis,
-}
-
 /// One entry of `status.retentionPolicy[]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retention {
@@ -137,7 +120,7 @@ impl Backup {
     /// The component of this name.
     #[must_use]
     pub fn component(&self, name: &str) -> Option<&ComponentState> {
-        self.components.iter().find(|component| component.component.name == name)
+        work::find(&self.components, name)
     }
 
     /// It started, and its phase is not final.

@@ -12,12 +12,12 @@ use crate::event::StreamKind;
 use crate::hook::Stage;
 use crate::hook::run::Progress;
 use crate::ids::{Hash, Key, Uid};
-use crate::outcome::Outcome;
 use crate::restore::phase::{self, Step};
-use crate::restore::state::{ComponentState, Restore};
+use crate::restore::state::Restore;
 use crate::restore::{Event, Source, Spec};
 use crate::state::State;
-use crate::time::{Millis, Timestamp};
+use crate::time::Timestamp;
+use crate::work::{self, ComponentState, Misfit};
 
 /// Folds one event.
 pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
@@ -77,7 +77,7 @@ pub(crate) fn fold(restore: &mut Restore, at: Timestamp, event: &Event) -> Resul
         }
         Event::HooksFinished { stage, outcome, .. } => {
             restore.hooks.finish(*stage, outcome);
-            facts.state(at, hooks_condition(*stage), message(outcome));
+            facts.state(at, hooks_condition(*stage), outcome.problem());
         }
         Event::ExecutorEnsured { .. } => facts.state(at, Type::RestoreExecutorEnsured, None),
         Event::ExecutorNotEnsured { message, .. } => {
@@ -95,68 +95,37 @@ pub(crate) fn fold(restore: &mut Restore, at: Timestamp, event: &Event) -> Resul
         Event::ComponentPlanned { .. }
         | Event::AttemptStarted { .. }
         | Event::WorkerObserved { .. }
-        | Event::ComponentEnded { .. } => fold_component(restore, at, event)?,
+        | Event::ComponentEnded { .. } => {
+            let key = restore.key.clone();
+            fold_component(restore, at, event).map_err(|misfit| format!("{key}: {misfit}"))?;
+        }
         Event::Archived { .. } => {}
     }
     Ok(())
 }
 
-fn fold_component(restore: &mut Restore, at: Timestamp, event: &Event) -> Result<(), String> {
+fn fold_component(restore: &mut Restore, at: Timestamp, event: &Event) -> Result<(), Misfit> {
+    let all = &mut restore.components;
     match event {
         Event::ComponentPlanned { asked, component, .. } => {
-            restore.components.push(ComponentState {
-                asked: asked.clone(),
-                component: component.clone(),
-                attempt: 0,
-                worker: None,
-                started_at: None,
-                outcome: None,
-                duration: Millis(0),
-            });
+            all.push(ComponentState::planned(asked.clone(), component.clone()));
+            Ok(())
         }
-        Event::AttemptStarted { component, number, .. } => {
-            let known = get(restore, component)?;
-            known.attempt = *number;
-            known.worker = None;
-            known.started_at = Some(at);
-        }
+        Event::AttemptStarted { component, number, .. } => work::begin(all, at, component, *number),
         Event::WorkerObserved { component, number, worker, .. } => {
-            let known = get(restore, component)?;
-            if known.attempt != *number {
-                return Err(format!("attempt {number} of {component:?} is superseded"));
-            }
-            known.worker = Some(*worker);
+            work::observe(all, component, *number, *worker)
         }
         Event::ComponentEnded { component, outcome, duration, .. } => {
-            let known = get(restore, component)?;
-            if known.outcome.is_some() {
-                return Err(format!("component {component:?} has ended before"));
-            }
-            known.outcome = Some(outcome.clone());
-            known.duration = *duration;
+            work::end(all, component, outcome, *duration)
         }
-        _ => {}
+        _ => Ok(()),
     }
-    Ok(())
-}
-
-fn get<'r>(restore: &'r mut Restore, name: &str) -> Result<&'r mut ComponentState, String> {
-    let key = restore.key.clone();
-    let known = restore.components.iter_mut().find(|known| known.component.name == name);
-    known.ok_or_else(|| format!("no component {name:?} in {key}"))
 }
 
 fn hooks_condition(stage: Stage) -> Type {
     match stage {
         Stage::Pre => Type::PreRestoreHooksExecutionSucceeded,
         Stage::Post => Type::PostRestoreHooksExecutionSucceeded,
-    }
-}
-
-fn message(outcome: &Outcome) -> Option<&str> {
-    match outcome {
-        Outcome::Succeeded => None,
-        Outcome::Failed(failure) => Some(&failure.message),
     }
 }
 

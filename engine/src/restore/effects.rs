@@ -9,6 +9,7 @@ use crate::ids::Attempt;
 use crate::restore::Event;
 use crate::restore::state::Restore;
 use crate::state::State;
+use crate::work;
 
 /// The once-effects of an event, given the state with the event applied.
 pub(crate) fn once(state: &State, event: &Event) -> Vec<Once> {
@@ -24,7 +25,8 @@ pub(crate) fn once(state: &State, event: &Event) -> Vec<Once> {
             vec![Once::StartWorker { attempt: Attempt { session, component, number: *number } }]
         }
         Event::DeadlineExceeded { .. } | Event::Cancelled { .. } => {
-            state.restores.get(&session).map(stop_workers).unwrap_or_default()
+            let restore = state.restores.get(&session);
+            restore.map(|known| work::stops(session, &known.components)).unwrap_or_default()
         }
         _ => Vec::new(),
     }
@@ -37,16 +39,4 @@ pub(crate) fn needs_survey(restore: &Restore) -> bool {
     let manifests = |name: &str| name.starts_with(component::MANIFEST_TASKS);
     restore.spec.target.is_some()
         && restore.spec.addon.tasks.iter().any(|task| !manifests(&task.name))
-}
-
-/// A worker that was asked for may exist even where nobody has seen it yet.
-fn stop_workers(restore: &Restore) -> Vec<Once> {
-    let running = restore.components.iter().filter(|c| c.attempt > 0 && c.outcome.is_none());
-    running
-        .map(|known| {
-            let component = known.component.name.clone();
-            let attempt = Attempt { session: restore.uid, component, number: known.attempt };
-            Once::StopWorker { attempt }
-        })
-        .collect()
 }

@@ -18,7 +18,8 @@ use crate::condition::{Conditions, Type};
 use crate::hook::{Run, Stage};
 use crate::outcome::Outcome;
 use crate::restore::Event;
-use crate::restore::state::{ComponentState, Restore};
+use crate::restore::state::Restore;
+use crate::work::ComponentState;
 
 /// Where a restore stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -6,14 +6,15 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backup::{Component, Frozen, Worker};
+use crate::backup::Frozen;
 use crate::condition::Conditions;
 use crate::hook::run::Progress;
 use crate::ids::{Hash, Key, Uid};
 use crate::outcome::Outcome;
 use crate::restore::Spec;
 use crate::restore::phase::Step;
-use crate::time::{Millis, Timestamp};
+use crate::time::Timestamp;
+use crate::work::{self, ComponentState};
 
 /// A RestoreSession as its events left it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,30 +59,11 @@ pub struct Restore {
     pub ended_at: Option<Timestamp>,
 }
 
-/// A component of a restore.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ComponentState {
-    /// The name that was asked for.
-    pub asked: String,
-    /// As planned, by its name in the snapshot.
-    pub component: Component,
-    /// Current attempt; zero before the first.
-    pub attempt: u32,
-    /// Who works at it.
-    pub worker: Option<Worker>,
-    /// When the attempt began.
-    pub started_at: Option<Timestamp>,
-    /// What came of it.
-    pub outcome: Option<Outcome>,
-    /// How long it took.
-    pub duration: Millis,
-}
-
 impl Restore {
     /// The component of this name in the snapshot.
     #[must_use]
     pub fn component(&self, name: &str) -> Option<&ComponentState> {
-        self.components.iter().find(|component| component.component.name == name)
+        work::find(&self.components, name)
     }
 
     /// It started, and its phase is not final.

@@ -138,8 +138,7 @@ pub fn backup_error(backup: &Backup) -> Option<String> {
         .or_else(|| {
             let snapshot = backup.snapshots.iter().find(|snapshot| failed(snapshot.phase))?;
             let name = &snapshot.key.name;
-            let of =
-                |component: &&crate::backup::state::ComponentState| failure(&component.outcome);
+            let of = |component: &&crate::work::ComponentState| failure(&component.outcome);
             match backup.components.iter().find_map(|c| of(&c).map(|m| (c, m))) {
                 Some((c, why)) => Some(format!("component {}: {why}", c.component.name)),
                 None => Some(format!("snapshot {name} failed")),

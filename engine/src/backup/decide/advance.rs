@@ -25,6 +25,7 @@ use crate::ids::Uid;
 use crate::names;
 use crate::outcome::Outcome;
 use crate::snapshot;
+use crate::work;
 
 /// Takes the session as far as it can go.
 pub(crate) fn advance(draft: &mut Draft, uid: Uid) {
@@ -79,7 +80,7 @@ fn prepare(draft: &mut Draft, backup: &Backup) -> bool {
 /// Every component has a worker, or has had one.
 fn ensure_executor(draft: &mut Draft, backup: &Backup) -> bool {
     let known = backup.conditions.has(Type::BackupExecutorEnsured);
-    if !known && backup.components.iter().all(|component| component.worker.is_some()) {
+    if !known && work::all_have_workers(&backup.components) {
         draft.emit(Event::ExecutorEnsured { uid: backup.uid });
     }
     false

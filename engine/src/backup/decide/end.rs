@@ -10,11 +10,12 @@ use crate::draft::Draft;
 use crate::effect::Once;
 use crate::hook::Stage;
 use crate::hook::run::patience;
-use crate::ids::{Attempt, Uid};
+use crate::ids::Uid;
 use crate::limits;
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::time::{Millis, Timestamp};
+use crate::work;
 
 pub(crate) fn cancel(draft: &mut Draft, uid: Uid, reason: &str) -> Result<(), Rejection> {
     let backup = known(draft, uid)?;
@@ -108,15 +109,8 @@ fn give_up_work(draft: &mut Draft, uid: Uid, failure: &Failure) {
     if began && backup.hooks.result(Stage::Pre).is_none() {
         draft.emit(Event::HooksFinished { uid, stage: Stage::Pre, outcome: failed() });
     }
-    let running = backup.components.iter().filter(|c| c.attempt > 0 && c.outcome.is_none());
-    for component in running {
-        let attempt = Attempt {
-            session: uid,
-            component: component.component.name.clone(),
-            number: component.attempt,
-        };
-        let duration = draft.at().since(component.started_at.unwrap_or(draft.at()));
-        super::worker::end(draft, &attempt, failed(), duration);
+    for (attempt, worked) in work::running(uid, &backup.components, draft.at()) {
+        super::worker::end(draft, &attempt, failed(), worked);
     }
     advance(draft, uid);
 }

@@ -24,6 +24,7 @@ use crate::rejection::Rejection;
 use crate::report::{BackupReport, Grade, RepositoryResult};
 use crate::snapshot;
 use crate::snapshot::phase::{Phase, phase};
+use crate::work;
 
 pub(crate) fn decide(
     draft: &mut Draft,
@@ -40,7 +41,7 @@ pub(crate) fn decide(
         Some(_) => {}
         None => worker::observe(draft, attempt, given),
     }
-    worker::forget_start(draft, attempt);
+    work::settle_start(draft, attempt);
     let backup = known(draft, attempt.session)?.clone();
     let mut first_failure = None;
     for listed in &backup.snapshots {

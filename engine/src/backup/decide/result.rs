@@ -73,11 +73,12 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::backup::{Command, state::ComponentState};
+    use crate::backup::Command;
     use crate::envelope::{Actor, Envelope};
     use crate::ids::CommandId;
     use crate::testing::given;
     use crate::testing::world::{World, broken};
+    use crate::work::ComponentState;
 
     fn asked(world: &World, session: Uid) -> bool {
         let command = crate::Command::Backup(Command::Expire { session });

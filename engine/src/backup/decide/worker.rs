@@ -3,16 +3,14 @@
 use alloc::format;
 
 use crate::backup::decide::{advance, known};
-use crate::backup::phase::Step;
-use crate::backup::state::ComponentState;
 use crate::backup::{Event, Worker};
 use crate::condition::Type;
 use crate::draft::Draft;
-use crate::effect::Once;
 use crate::ids::{Attempt, EffectId};
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::time::Millis;
+use crate::work::{self, ComponentState};
 
 /// The component of an attempt, while the attempt is the current one.
 pub(crate) fn current<'d>(
@@ -20,20 +18,7 @@ pub(crate) fn current<'d>(
     attempt: &Attempt,
 ) -> Result<&'d ComponentState, Rejection> {
     let backup = known(draft, attempt.session)?;
-    let name = &attempt.component;
-    let component = backup
-        .component(name)
-        .ok_or_else(|| Rejection::conflict(&backup.key, format!("no component {name:?}")))?;
-    if component.attempt != attempt.number {
-        return Err(Rejection::conflict(
-            &backup.key,
-            format!("attempt {} at {name} is not attempt {}", attempt.number, component.attempt),
-        ));
-    }
-    if component.outcome.is_some() || backup.step != Step::Working {
-        return Err(Rejection::conflict(&backup.key, format!("component {name} has ended")));
-    }
-    Ok(component)
+    work::current(&backup.key, &backup.components, attempt)
 }
 
 pub(crate) fn started(
@@ -42,8 +27,7 @@ pub(crate) fn started(
     effect: EffectId,
     worker: Worker,
 ) -> Result<(), Rejection> {
-    let asked = Once::StartWorker { attempt: attempt.clone() };
-    draft.expect(effect, "worker", |once| *once == asked)?;
+    work::expect_start(draft, attempt, effect)?;
     draft.settle(effect);
     let Ok(component) = current(draft, attempt) else { return Ok(()) };
     if component.worker.is_none() {
@@ -68,8 +52,7 @@ pub(crate) fn not_started(
     effect: EffectId,
     failure: &Failure,
 ) -> Result<(), Rejection> {
-    let asked = Once::StartWorker { attempt: attempt.clone() };
-    draft.expect(effect, "worker", |once| *once == asked)?;
+    work::expect_start(draft, attempt, effect)?;
     draft.settle(effect);
     if current(draft, attempt).is_err() {
         return Ok(());
@@ -90,19 +73,11 @@ pub(crate) fn vanished(
     failure: &Failure,
 ) -> Result<(), Rejection> {
     let component = current(draft, attempt)?;
-    let duration = draft.at().since(component.started_at.unwrap_or(draft.at()));
-    forget_start(draft, attempt);
+    let duration = component.worked(draft.at());
+    work::settle_start(draft, attempt);
     end(draft, attempt, Outcome::Failed(failure.clone()), duration);
     advance(draft, attempt.session);
     Ok(())
-}
-
-/// Whoever reports or is gone has been started, whatever became of that answer.
-pub(crate) fn forget_start(draft: &mut Draft, attempt: &Attempt) {
-    let asked = Once::StartWorker { attempt: attempt.clone() };
-    for effect in draft.effects(|once| *once == asked) {
-        draft.settle(effect);
-    }
 }
 
 pub(crate) fn end(draft: &mut Draft, attempt: &Attempt, outcome: Outcome, duration: Millis) {
@@ -122,6 +97,7 @@ mod tests {
     use super::*;
     use crate::backup::Command;
     use crate::backup::phase::{Phase, phase};
+    use crate::effect::Once;
     use crate::testing::given;
     use crate::testing::world::{MINUTE, World, attempt, named, worker};
 

@@ -16,8 +16,9 @@ use crate::restore::Event;
 use crate::restore::phase::Step;
 use crate::restore::state::Restore;
 use crate::time::{Millis, Timestamp};
+use crate::work;
 
-use super::{advance, get};
+use super::{advance, get, worker};
 
 pub(super) fn cancel(draft: &mut Draft<'_>, uid: Uid, reason: &str) -> Result<(), Rejection> {
     let restore = get(draft, uid)?;
@@ -109,14 +110,8 @@ fn give_up(
         let outcome = Outcome::Failed(failure.clone());
         draft.emit(Event::HooksFinished { uid, stage: Stage::Pre, outcome });
     }
-    for known in restore.components.iter().filter(|c| c.attempt > 0 && c.outcome.is_none()) {
-        draft.emit(Event::ComponentEnded {
-            uid,
-            component: known.component.name.clone(),
-            number: known.attempt,
-            outcome: Outcome::Failed(failure.clone()),
-            duration: known.started_at.map_or(Millis(0), |start| draft.at().since(start)),
-        });
+    for (attempt, worked) in work::running(uid, &restore.components, draft.at()) {
+        worker::end(draft, &attempt, Outcome::Failed(failure.clone()), worked);
     }
     if get(draft, uid)?.step == Step::Closing && !restore.conditions.has(Type::RestoreIncomplete) {
         draft.emit(Event::Incomplete { uid, message });

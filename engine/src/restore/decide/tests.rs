@@ -630,7 +630,7 @@ fn other_attempts_and_other_workers_are_superseded() {
         assert!(matches!(world.ask(command), Err(Rejection::Conflict { .. })));
     }
     let unknown = Command::WorkerReported { attempt: attempt("x"), worker: worker(), report };
-    assert!(matches!(world.ask(unknown), Err(Rejection::Never { .. })));
+    assert!(matches!(world.ask(unknown), Err(Rejection::Conflict { .. })));
 }
 
 #[test]

@@ -5,14 +5,13 @@ use alloc::format;
 use crate::backup::Worker;
 use crate::condition::Type;
 use crate::draft::Draft;
-use crate::effect::Once;
 use crate::ids::{Attempt, EffectId};
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::report::RestoreReport;
 use crate::restore::Event;
-use crate::restore::state::ComponentState;
 use crate::time::Millis;
+use crate::work::{self, ComponentState};
 
 use super::{advance, get, stop};
 
@@ -22,7 +21,7 @@ pub(super) fn started(
     effect: EffectId,
     worker: Worker,
 ) -> Result<(), Rejection> {
-    expect_start(draft, attempt, effect)?;
+    work::expect_start(draft, attempt, effect)?;
     draft.settle(effect);
     if current(draft, attempt).is_ok() {
         observe(draft, attempt, worker)?;
@@ -36,7 +35,7 @@ pub(super) fn not_started(
     effect: EffectId,
     failure: &Failure,
 ) -> Result<(), Rejection> {
-    expect_start(draft, attempt, effect)?;
+    work::expect_start(draft, attempt, effect)?;
     current(draft, attempt)?;
     draft.settle(effect);
     let (uid, message) = (attempt.session, failure.message.clone());
@@ -53,9 +52,10 @@ pub(super) fn reported(
 ) -> Result<(), Rejection> {
     let known = current(draft, attempt)?;
     if known.worker.is_some_and(|known| !known.is(worker)) {
-        return Err(Rejection::conflict(&attempt.component, "another worker has this attempt"));
+        let key = get(draft, attempt.session)?.key;
+        return Err(Rejection::conflict(key, "the report is of another worker"));
     }
-    settle_start(draft, attempt);
+    work::settle_start(draft, attempt);
     observe(draft, attempt, worker)?;
     let outcome = report.failure.clone().map_or(Outcome::Succeeded, Outcome::Failed);
     end(draft, attempt, outcome, report.duration);
@@ -72,9 +72,9 @@ pub(super) fn vanished(
     failure: &Failure,
 ) -> Result<(), Rejection> {
     let known = current(draft, attempt)?;
-    settle_start(draft, attempt);
+    work::settle_start(draft, attempt);
     let uid = attempt.session;
-    let duration = known.started_at.map_or(Millis(0), |start| draft.at().since(start));
+    let duration = known.worked(draft.at());
     if known.worker.is_none() {
         let message = failure.message.clone();
         draft.emit(Event::ExecutorNotEnsured { uid, message });
@@ -88,29 +88,7 @@ pub(super) fn vanished(
 /// The component while this attempt at it is under way.
 fn current(draft: &Draft<'_>, attempt: &Attempt) -> Result<ComponentState, Rejection> {
     let restore = get(draft, attempt.session)?;
-    let known = restore.component(&attempt.component);
-    let known = known.ok_or_else(|| Rejection::never(&attempt.component, "no such component"))?;
-    if known.attempt != attempt.number || known.outcome.is_some() {
-        let number = attempt.number;
-        return Err(Rejection::conflict(
-            &attempt.component,
-            format!("attempt {number} is over; the component is at attempt {}", known.attempt),
-        ));
-    }
-    Ok(known.clone())
-}
-
-fn expect_start(draft: &Draft<'_>, attempt: &Attempt, effect: EffectId) -> Result<(), Rejection> {
-    let wanted = Once::StartWorker { attempt: attempt.clone() };
-    draft.expect(effect, "worker", |once| *once == wanted)
-}
-
-/// A worker that reports has been started, whoever says so first.
-fn settle_start(draft: &mut Draft<'_>, attempt: &Attempt) {
-    let wanted = Once::StartWorker { attempt: attempt.clone() };
-    for effect in draft.effects(|once| *once == wanted) {
-        draft.settle(effect);
-    }
+    work::current(&restore.key, &restore.components, attempt).cloned()
 }
 
 fn observe(draft: &mut Draft<'_>, attempt: &Attempt, worker: Worker) -> Result<(), Rejection> {
@@ -120,14 +98,14 @@ fn observe(draft: &mut Draft<'_>, attempt: &Attempt, worker: Worker) -> Result<(
         draft.emit(Event::WorkerObserved { uid, component, number, worker });
     }
     let restore = get(draft, uid)?;
-    let all = restore.components.iter().all(|known| known.worker.is_some());
+    let all = work::all_have_workers(&restore.components);
     if all && !restore.conditions.has(Type::RestoreExecutorEnsured) {
         draft.emit(Event::ExecutorEnsured { uid });
     }
     Ok(())
 }
 
-fn end(draft: &mut Draft<'_>, attempt: &Attempt, outcome: Outcome, duration: Millis) {
+pub(super) fn end(draft: &mut Draft<'_>, attempt: &Attempt, outcome: Outcome, duration: Millis) {
     let Attempt { session: uid, component, number } = attempt.clone();
     draft.emit(Event::ComponentEnded { uid, component, number, outcome, duration });
 }
@@ -135,6 +113,7 @@ fn end(draft: &mut Draft<'_>, attempt: &Attempt, outcome: Outcome, duration: Mil
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effect::Once;
     use crate::ids::Uid;
     use crate::restore::phase::{Phase, phase};
     use crate::restore::{Command, Spec};
@@ -151,9 +130,8 @@ mod tests {
         Command::WorkerVanished { attempt, failure: crate::testing::failure("Evicted") }
     }
 
-    fn over(number: u32, current: u32) -> Rejection {
-        let reason = format!("attempt {number} is over; the component is at attempt {current}");
-        Rejection::conflict("pod-0", reason)
+    fn conflict(reason: &str) -> Rejection {
+        Rejection::conflict("demo/back", reason)
     }
 
     #[test]
@@ -248,9 +226,15 @@ mod tests {
         let nobody = named("nobody");
         for (attempt, refused) in [
             (attempt(nobody, "pod-0"), Rejection::never(nobody, "there is no such restore")),
-            (attempt(BACK, "pod-1"), Rejection::never("pod-1", "no such component")),
-            (Attempt { number: 2, ..asked.clone() }, over(2, 1)),
-            (Attempt { number: 0, ..asked.clone() }, over(0, 1)),
+            (attempt(BACK, "pod-1"), conflict("no component \"pod-1\"")),
+            (
+                Attempt { number: 2, ..asked.clone() },
+                conflict("attempt 2 at pod-0 is not attempt 1"),
+            ),
+            (
+                Attempt { number: 0, ..asked.clone() },
+                conflict("attempt 0 at pod-0 is not attempt 1"),
+            ),
         ] {
             assert_eq!(world.refused(gone(attempt)), refused);
         }
@@ -261,11 +245,11 @@ mod tests {
             let (attempt, report) = (asked.clone(), report.clone());
             assert_eq!(
                 world.refused(Command::WorkerReported { attempt, worker, report }),
-                Rejection::conflict("pod-0", "another worker has this attempt")
+                conflict("the report is of another worker")
             );
         }
         world.reported(BACK, "pod-0");
-        assert_eq!(world.refused(gone(asked)), over(1, 1));
+        assert_eq!(world.refused(gone(asked)), conflict("component pod-0 has ended"));
     }
 
     #[test]
