@@ -128,3 +128,147 @@ fn of_backup(state: &State, backup: &Backup) -> Vec<(Timestamp, Due)> {
     }
     due
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use core::slice;
+
+    use super::*;
+    use crate::backup::Command;
+    use crate::configuration::{Retry, SessionSpec};
+    use crate::restore::Spec;
+    use crate::testing::given;
+    use crate::testing::world::{APP, BACK, DAY, MIDNIGHT, MINUTE, World, named};
+
+    const NOW: Millis = Millis(0);
+
+    fn world(change: impl FnOnce(&mut SessionSpec)) -> World {
+        let mut session = given::session("nightly");
+        change(&mut session);
+        World::with(vec![session])
+    }
+
+    fn slot() -> Due {
+        Due::Slot { configuration: APP, session: "nightly".into(), version: 1 }
+    }
+
+    /// What is due up to that many milliseconds after midnight.
+    fn until(world: &World, millis: u64) -> Vec<Due> {
+        due(&world.state, MIDNIGHT.plus(Millis(millis)), NOW)
+    }
+
+    #[test]
+    fn nothing_is_due_in_an_empty_world() {
+        let world = World::new();
+        assert_eq!((next_wakeup(&world.state, NOW), until(&world, DAY)), (None, vec![]));
+    }
+
+    #[test]
+    fn a_slot_is_due_at_its_instant_and_left_to_others_for_the_grace() {
+        let world = world(|_| {});
+        assert_eq!(until(&world, DAY - 1), []);
+        assert_eq!(until(&world, DAY), [slot()]);
+        let grace = Millis(MINUTE);
+        assert_eq!(next_wakeup(&world.state, grace), Some(MIDNIGHT.plus(Millis(DAY + MINUTE))));
+    }
+
+    #[test]
+    fn slots_of_what_takes_none_are_not_due() {
+        type Change = fn(&mut World);
+        let changes: [Change; 4] = [
+            |world| {
+                let mut spec = given::configuration(vec![given::session("nightly")]);
+                spec.paused = true;
+                world.declare(&spec);
+            },
+            |world| {
+                let mut spec = given::configuration(vec![given::session("nightly")]);
+                spec.sessions[0].scheduler.as_mut().unwrap().suspend = true;
+                world.declare(&spec);
+            },
+            |world| {
+                let mut spec = given::configuration(vec![given::session("nightly")]);
+                spec.invalid = Some("it is odd".into());
+                world.declare(&spec);
+            },
+            |world| world.record(crate::configuration::Event::DeletionRequested { uid: APP }),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut world = world(|_| {});
+            change(&mut world);
+            assert_eq!(until(&world, 9 * DAY), [], "{number}");
+        }
+    }
+
+    #[test]
+    fn a_slot_that_was_taken_from_outside_asks_for_the_ones_after_it_at_once() {
+        let mut world = world(|_| {});
+        world.pass(3 * DAY);
+        let trigger = world.creation(named("cron"), "nightly", Some(world.now));
+        world.ask(trigger);
+        let at = world.now;
+        assert_eq!(next_wakeup(&world.state, Millis(DAY)), Some(at), "no grace for what is taken");
+    }
+
+    #[test]
+    fn deadlines_retries_and_turns_of_sessions_are_due_in_their_order() {
+        let mut weekly = given::session("weekly");
+        weekly.scheduler.as_mut().unwrap().starting_deadline = Some(Millis(5 * MINUTE));
+        let mut nightly = given::session("nightly");
+        nightly.timeout = Some(Millis(MINUTE));
+        nightly.retry = Some(Retry { max: 1, delay: Millis(2 * MINUTE) });
+        let mut world = World::with(vec![nightly, weekly]);
+        let session = named("goes");
+        let mut command = world.creation(session, "nightly", None);
+        if let Command::Create { retry_left, .. } = &mut command {
+            *retry_left = 1;
+        }
+        world.ask(command);
+        let (waits, _) = world.create("weekly");
+        assert_eq!(until(&world, MINUTE - 1), []);
+        assert_eq!(until(&world, MINUTE), [Due::ExpireBackup { session }]);
+        let turn = Due::ExpireBackup { session: waits };
+        assert_eq!(until(&world, 5 * MINUTE), [Due::ExpireBackup { session }, turn.clone()]);
+
+        world.pass(MINUTE);
+        world.ask(Command::Expire { session });
+        world.closed();
+        let resume = Due::ResumeBackup { session: waits };
+        assert_eq!(until(&world, MINUTE), slice::from_ref(&resume), "nobody is before it any more");
+        let retry = Due::RetryBackup { session };
+        assert_eq!(until(&world, 3 * MINUTE), [resume.clone(), retry.clone()]);
+        assert_eq!(until(&world, 5 * MINUTE), [resume, retry, turn]);
+    }
+
+    #[test]
+    fn a_restore_is_due_with_its_deadline_then_with_the_end_of_its_closing() {
+        let mut world = World::restorable();
+        world.declare_hook("thaw", crate::hook::Executor::Pod);
+        let mut spec = Spec { timeout: Some(Millis(MINUTE)), ..given::restore(&["pod-0"]) };
+        spec.post_hooks = vec![given::hook("thaw")];
+        world.restoring(spec);
+        let expire = Due::ExpireRestore { session: BACK };
+        assert_eq!(until(&world, MINUTE), slice::from_ref(&expire));
+        world.reported(BACK, "pod-0");
+        assert_eq!(until(&world, MINUTE), []);
+        let closing = crate::limits::CLOSING_MILLIS.0 + crate::limits::HOOK_DEFAULT_MILLIS.0;
+        assert_eq!(until(&world, closing - 1), []);
+        assert_eq!(until(&world, closing), [expire]);
+        world.hook_ended(BACK, crate::Outcome::Succeeded);
+        assert_eq!(until(&world, closing), []);
+    }
+
+    #[test]
+    fn a_restore_that_waits_is_due_when_it_would_say_something_new() {
+        let mut world = World::furnished();
+        world.declare_restore(given::restore(&[]));
+        assert_eq!(until(&world, DAY), []);
+        world.serve(&given::configuration(vec![given::session("nightly")]));
+        world.adopt("snap", &["pod-0"]);
+        let reconcile = Due::ReconcileRestore { uid: BACK };
+        assert_eq!(until(&world, 0), [reconcile]);
+        world.ask(crate::restore::Command::Reconcile { uid: BACK });
+        assert_eq!(until(&world, 0), []);
+    }
+}

@@ -385,3 +385,147 @@ impl Known for Draft<'_> {
         Self::facts(self, object)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::command::Command;
+    use crate::envelope::Actor;
+    use crate::ids::CommandId;
+    use crate::lease;
+    use crate::namespace;
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{APP, World, named};
+
+    fn envelope(world: &World) -> Envelope {
+        let command = Command::Lease(lease::Command::AcknowledgeGap { from: 1, to: 1 });
+        let (id, at, epoch) = (CommandId([7; 16]), world.now, world.state.epoch);
+        Envelope { id, at, actor: Actor::Operator, epoch, command }
+    }
+
+    #[test]
+    fn what_was_emitted_is_read_back_and_the_state_underneath_is_untouched() {
+        let world = World::ready();
+        let (before, envelope) = (world.state.clone(), envelope(&world));
+        let mut draft = Draft::new(&world.state, &envelope);
+        let uid = world.repository("one");
+        assert!(draft.repository(uid).is_some_and(|found| !found.deleting));
+        draft.emit(crate::repository::Event::DeletionRequested { uid });
+        assert!(draft.repository(uid).is_some_and(|found| found.deleting));
+        assert_eq!(draft.repositories().count(), 1, "listed once, as changed");
+        draft.emit(crate::repository::Event::Deleted { uid, wiped: false });
+        assert_eq!(draft.repository(uid), None);
+        assert_eq!(draft.repository_named(&key("one")), None);
+        assert_eq!(draft.repositories().count(), 0);
+        assert_eq!(world.state, before);
+        assert_eq!(draft.finish().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_name_goes_to_whoever_took_it_last() {
+        let mut world = World::new();
+        world.declare_retention("keep", given::retention(1));
+        let (old, new) = (named("retention/keep"), named("new"));
+        let envelope = envelope(&world);
+        let mut draft = Draft::new(&world.state, &envelope);
+        draft.emit(crate::retention::Event::Declared {
+            uid: new,
+            key: key("keep"),
+            generation: 1,
+            hash: given::hash(1),
+            spec: given::retention(2),
+        });
+        assert_eq!(draft.retention_named(&key("keep")).unwrap().uid, new);
+        draft.emit(crate::retention::Event::Deleted { uid: old });
+        assert_eq!(draft.retention_named(&key("keep")).unwrap().uid, new);
+        draft.emit(crate::retention::Event::Deleted { uid: new });
+        assert_eq!(draft.retention_named(&key("keep")), None);
+    }
+
+    #[test]
+    fn facts_and_labels_are_those_of_the_decision() {
+        let mut world = World::furnished();
+        world.label("demo", &[("team", "blue")]);
+        let envelope = envelope(&world);
+        let mut draft = Draft::new(&world.state, &envelope);
+        assert_eq!(draft.labels_of("demo").len(), 1);
+        draft.emit(namespace::Event::Observed {
+            uid: named("namespace/demo"),
+            name: "demo".into(),
+            labels: [("a".into(), "b".into()), ("c".into(), "d".into())].into(),
+        });
+        assert_eq!(draft.labels_of("demo").len(), 2);
+        let target = given::target();
+        assert!(draft.facts(&target).is_some());
+        let uid = world.state.objects[&target];
+        draft.emit(crate::dependency::Event::Gone { uid });
+        assert_eq!(draft.facts(&target), None);
+    }
+
+    #[test]
+    fn schedules_that_were_withdrawn_are_seen_no_more() {
+        let world = World::ready();
+        let envelope = envelope(&world);
+        let mut draft = Draft::new(&world.state, &envelope);
+        assert_eq!(draft.scheduled_sessions(APP), ["nightly"]);
+        let session = String::from("nightly");
+        draft.emit(crate::schedule::Event::Declared {
+            configuration: APP,
+            session: "weekly".into(),
+            version: 1,
+            next: vec![],
+        });
+        assert_eq!(draft.scheduled_sessions(APP), ["nightly", "weekly"]);
+        draft.emit(crate::schedule::Event::Withdrawn { configuration: APP, session });
+        assert_eq!(draft.scheduled_sessions(APP), ["weekly"]);
+        assert_eq!(draft.schedule(APP, "nightly"), None);
+    }
+
+    #[test]
+    fn effects_appear_with_their_event_and_leave_with_their_answer() {
+        let mut world = World::ready();
+        world.create("nightly");
+        let before = world.find(|_| true).unwrap();
+        let envelope = envelope(&world);
+        let mut draft = Draft::new(&world.state, &envelope);
+        let uid = world.repository("one");
+        draft.emit(crate::repository::Event::InitializationRequested { uid });
+        let asked = Once::InitializeRepository { repository: uid };
+        let new = draft.effects(|once| *once == asked);
+        assert_eq!(new, [EffectId { seq: world.state.seq + 1, ordinal: 0 }]);
+        assert_eq!(draft.effects(|_| true), [before, new[0]], "in order of their ids");
+        assert_eq!(draft.expect(new[0], "repository", |once| *once == asked), Ok(()));
+        draft.settle(before);
+        draft.give_up(new[0], "why not");
+        assert_eq!(draft.effects(|_| true), []);
+        assert_eq!(draft.effect(before), None);
+        assert!(matches!(draft.expect(before, "x", |_| true), Err(Rejection::Conflict { .. })));
+    }
+
+    #[test]
+    fn uids_follow_from_the_command_and_differ() {
+        let world = World::new();
+        let envelope = envelope(&world);
+        let mint = || {
+            let mut draft = Draft::new(&world.state, &envelope);
+            [draft.mint(), draft.mint(), draft.mint()]
+        };
+        let [a, b, c] = mint();
+        assert_eq!([a, b, c], mint());
+        assert!(a != b && b != c && a != c);
+    }
+
+    #[test]
+    fn an_event_that_cannot_follow_ends_the_decision_as_a_conflict() {
+        let world = World::new();
+        let envelope = envelope(&world);
+        let mut draft = Draft::new(&world.state, &envelope);
+        let uid = named("nobody");
+        draft.emit(crate::hook::Event::Deleted { uid });
+        draft.emit(lease::Event::LogGapAcknowledged { from: 1, to: 1 });
+        let reason = alloc::format!("no template {uid}");
+        assert_eq!(draft.finish(), Err(Rejection::conflict("state", reason)));
+    }
+}

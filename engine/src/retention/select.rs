@@ -286,6 +286,84 @@ mod tests {
     }
 
     #[test]
+    fn the_period_includes_its_first_instant() {
+        use Standing::{Failed, Succeeded};
+        let snapshots = [
+            candidate(1, "2026-01-07T23:59:59Z", Succeeded),
+            candidate(2, "2026-01-08T00:00:00Z", Succeeded),
+            candidate(3, "2026-01-07T23:59:59Z", Failed),
+            candidate(4, "2026-01-08T00:00:00Z", Failed),
+        ];
+        assert_eq!(
+            shown(&policy("1w", None, 9), "2026-01-15T00:00:00Z", &snapshots),
+            ["+4 [FailedLast]", "+2 [NoClass]", "-3 [Expired]", "-1 [Expired]"]
+        );
+    }
+
+    #[test]
+    fn one_of_each_kind_is_what_a_live_repository_held() {
+        use Standing::{Failed, Succeeded};
+        let snapshots = [
+            candidate(1, "2026-01-01T00:00:00Z", Succeeded),
+            candidate(2, "2026-01-02T00:00:00Z", Failed),
+            candidate(3, "2026-01-03T00:00:00Z", Succeeded),
+            candidate(4, "2026-01-04T00:00:00Z", Failed),
+        ];
+        let keep = Keep { last: Some(1), ..Keep::default() };
+        assert_eq!(
+            shown(&policy("1mo", Some(keep), 1), "2026-01-05T00:00:00Z", &snapshots),
+            ["+4 [FailedLast]", "+3 [Last]", "-2 [FailedSurplus]", "-1 [NotSelected]"]
+        );
+        let none = [(Some(keep), 0), (None, 0)].map(|(keep, failed)| {
+            removals(&policy("", keep, failed), Timestamp(0), &snapshots).unwrap().len()
+        });
+        assert_eq!(none, [3, 2], "no failed one is kept where none is asked for");
+    }
+
+    #[test]
+    fn borders_of_every_class_are_those_of_utc() {
+        use Standing::Succeeded;
+        let class = |set: fn(&mut Keep)| {
+            let mut keep = Keep::default();
+            set(&mut keep);
+            policy("", Some(keep), 0)
+        };
+        // A class of two, and two instants that are one second apart: in two buckets, or in one.
+        type Set = fn(&mut Keep);
+        let cases: [(Set, &str, &str, bool); 10] = [
+            (|k| k.hourly = Some(2), "2026-01-01T00:59:59Z", "2026-01-01T01:00:00Z", true),
+            (|k| k.hourly = Some(2), "2026-01-01T01:00:00Z", "2026-01-01T01:59:59Z", false),
+            (|k| k.daily = Some(2), "2026-01-01T23:59:59Z", "2026-01-02T00:00:00Z", true),
+            (|k| k.daily = Some(2), "2026-01-01T00:00:00Z", "2026-01-01T23:59:59Z", false),
+            (|k| k.weekly = Some(2), "2026-01-04T23:59:59Z", "2026-01-05T00:00:00Z", true),
+            // The first days of January belong to the last week of the year before, or the other way.
+            (|k| k.weekly = Some(2), "2025-12-29T00:00:00Z", "2026-01-04T23:59:59Z", false),
+            (|k| k.monthly = Some(2), "2024-02-29T23:59:59Z", "2024-03-01T00:00:00Z", true),
+            (|k| k.monthly = Some(2), "2025-01-31T00:00:00Z", "2026-01-31T00:00:00Z", true),
+            (|k| k.yearly = Some(2), "2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z", true),
+            (|k| k.yearly = Some(2), "2026-01-01T00:00:00Z", "2026-12-31T23:59:59Z", false),
+        ];
+        for (set, older, newer, both) in cases {
+            let snapshots = [candidate(1, older, Succeeded), candidate(2, newer, Succeeded)];
+            let gone = removals(&class(set), Timestamp(i64::MAX / 2), &snapshots).unwrap();
+            assert_eq!(gone.is_empty(), both, "{older} {newer}");
+        }
+    }
+
+    #[test]
+    fn of_equal_times_the_later_name_is_the_newer() {
+        let snapshots = [
+            candidate(1, "2026-01-01T00:00:00Z", Standing::Succeeded),
+            candidate(2, "2026-01-01T00:00:00Z", Standing::Succeeded),
+        ];
+        let keep = Keep { last: Some(1), ..Keep::default() };
+        assert_eq!(
+            shown(&policy("", Some(keep), 0), "2026-01-02T00:00:00Z", &snapshots),
+            ["+2 [Last]", "-1 [NotSelected]"]
+        );
+    }
+
+    #[test]
     fn without_classes_only_the_period_applies() {
         let snapshots = [
             candidate(1, "2026-01-01T00:00:00Z", Standing::Succeeded),

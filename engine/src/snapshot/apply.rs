@@ -102,11 +102,7 @@ pub(crate) fn fold(snapshot: &mut Snapshot, at: Timestamp, event: &Event) -> Res
             snapshot.conditions.raise(at, Type::BackupIncomplete, message);
         }
         Event::MetadataUploaded { outcome, .. } => {
-            let problem = match outcome {
-                Outcome::Succeeded => None,
-                Outcome::Failed(failure) => Some(failure.message.as_str()),
-            };
-            snapshot.conditions.state(at, Type::SnapshotMetadataUploaded, problem);
+            snapshot.conditions.state(at, Type::SnapshotMetadataUploaded, outcome.problem());
         }
         Event::RemovalRequested { by, wipe, .. } => {
             snapshot.removal = Some(Removal { by: *by, wipe: *wipe, error: None });

@@ -64,6 +64,7 @@ pub(crate) const BACK: Uid = Uid([101; 16]);
 pub(crate) struct World {
     pub state: State,
     pub now: Timestamp,
+    pub log: Vec<Recorded>,
     commands: u64,
 }
 
@@ -90,7 +91,7 @@ pub(crate) fn broken(reason: &str) -> Outcome {
 impl World {
     /// Nothing but a leader, at midnight.
     pub fn new() -> Self {
-        let mut world = Self { state: State::default(), now: MIDNIGHT, commands: 0 };
+        let mut world = Self { state: State::default(), now: MIDNIGHT, log: vec![], commands: 0 };
         world.lead();
         world
     }
@@ -169,6 +170,7 @@ impl World {
         let seq = self.state.seq + 1;
         let recorded = Recorded { seq, at: self.now, cause, epoch, event };
         apply(&mut self.state, &recorded).unwrap();
+        self.log.push(recorded);
     }
 
     /// The oldest effect that fits.

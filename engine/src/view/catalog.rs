@@ -189,3 +189,94 @@ pub fn repositories(state: &State) -> Vec<RepositoryRow> {
     rows.sort_by(|a, b| a.key.cmp(&b.key));
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::backup::Command;
+    use crate::configuration::Retry;
+    use crate::testing::given;
+    use crate::testing::world::{APP, BACK, DAY, MINUTE, World, named};
+
+    #[test]
+    fn sessions_newest_first_with_why_they_exist() {
+        let mut session = given::session("nightly");
+        session.retry = Some(Retry { max: 1, delay: Millis(MINUTE) });
+        let mut world = World::with(vec![session]);
+        let by_hand = world.succeed();
+        world.pass(DAY);
+        let failed = named("slot");
+        let command = world.creation(failed, "nightly", Some(world.now));
+        world.ask(command);
+        world.surveyed(failed, 1);
+        world.vanished(failed, "pod-0");
+        world.closed();
+        world.pass(MINUTE);
+        world.ask(Command::Retry { session: failed });
+        world.pass(1);
+        world.declare_restore(given::restore(&[]));
+
+        let retry = world.backup(failed).retried_by.unwrap();
+        let rows = sessions(&world.state);
+        let seen: Vec<_> = rows.iter().map(|row| (row.uid, row.trigger, row.phase)).collect();
+        assert_eq!(
+            seen,
+            [
+                (BACK, "manual", "Pending"),
+                (retry, "retry", "Pending"),
+                (failed, "slot", "Failed"),
+                (by_hand, "manual", "Succeeded"),
+            ]
+        );
+        assert_eq!(
+            (rows[0].of.as_str(), rows[0].session.as_str()),
+            ("one-app-nightly-1700438400", "")
+        );
+        assert_eq!((rows[2].of.as_str(), rows[2].session.as_str()), ("app", "nightly"));
+        assert_eq!(rows[2].error.as_deref(), Some("component pod-0: it went wrong"));
+        assert_eq!(rows[1].duration, None);
+        assert_eq!(rows[3].duration, Some(Millis(0)));
+        assert_eq!(word(&Trigger::Initial), "initial");
+    }
+
+    #[test]
+    fn snapshots_newest_first_with_what_they_moved() {
+        let mut world = World::ready();
+        world.adopt("old", &["pod-0"]);
+        world.pass(MINUTE);
+        let session = world.working(2);
+        world.reported(session, "pod-0");
+        let rows = snapshots(&world.state);
+        let written = &rows[0];
+        assert_eq!(written.key.name, "one-app-nightly-1700438460");
+        assert_eq!((written.components, written.phase), ((1, 2), "Running"));
+        assert_eq!((written.processed, written.uploaded), (100, 10));
+        assert_eq!(written.repository, "one");
+        assert_eq!((rows[1].key.name.as_str(), rows[1].phase), ("old", "Succeeded"));
+        world.state.repositories.clear();
+        let unnamed = snapshots(&world.state).remove(0).repository;
+        assert_eq!(unnamed.len(), 36, "its uid where the name is not known any more");
+    }
+
+    #[test]
+    fn repositories_by_name() {
+        let mut session = given::session("nightly");
+        session.repositories.insert(0, given::repository("zero"));
+        let mut world = World::with(vec![session]);
+        world.succeed();
+        let uid = world.repository("zero");
+        let failure = crate::testing::failure("WrongPassphrase");
+        world.record(crate::repository::Event::InitializationFailed { uid, failure });
+        let rows = repositories(&world.state);
+        let seen: Vec<_> = rows
+            .iter()
+            .map(|row| (row.key.name.as_str(), row.phase, row.snapshots, row.size))
+            .collect();
+        assert_eq!(seen, [("one", "Ready", 1, Some(1_000)), ("zero", "NotReady", 1, Some(1_000))]);
+        assert_eq!(rows[0].last_backup, Some(world.now));
+        assert_eq!((rows[0].path.as_str(), &rows[0].storage), ("dir/one", &given::key("store")));
+        assert!(world.state.configurations.contains_key(&APP));
+    }
+}

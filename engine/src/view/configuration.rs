@@ -213,3 +213,181 @@ fn dependencies(state: &State, configuration: &Configuration) -> Vec<(TypedRef, 
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::configuration::Spec;
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{APP, BACK, World, named};
+    use crate::{retention, storage as store};
+
+    fn of(world: &World) -> ConfigurationStatus {
+        status(&world.state, &world.state.configurations[&APP])
+    }
+
+    fn spec(change: impl FnOnce(&mut Spec)) -> Spec {
+        let mut spec = given::configuration(vec![given::session("nightly")]);
+        change(&mut spec);
+        spec
+    }
+
+    #[test]
+    fn a_ready_one_lists_everything_as_there() {
+        let world = World::ready();
+        let shown = of(&world);
+        assert_eq!((shown.phase, shown.target_found), (InvokerPhase::Ready, true));
+        assert_eq!(
+            shown.backends,
+            [BackendStatus {
+                name: "main".into(),
+                ready: true,
+                storage: key("store"),
+                storage_phase: Some(Readiness::Ready),
+                storage_reason: None,
+                retention: key("keep"),
+                retention_found: true,
+                retention_reason: None,
+            }]
+        );
+        let one = RepositoryEntry { name: "one".into(), phase: Readiness::Ready, reason: None };
+        assert_eq!(shown.repositories, [one]);
+        assert_eq!(shown.dependencies, [(addon("workload-addon"), true)]);
+        assert_eq!(shown.sessions[0].next_schedule, world.midnights().first().copied());
+        let kinds: Vec<&str> =
+            shown.sessions[0].conditions.iter().map(|c| c.kind.as_str()).collect();
+        assert_eq!(kinds, ["InitialBackupTriggered", "SchedulerEnsured"]);
+    }
+
+    #[test]
+    fn a_backend_says_what_is_wrong_with_either_of_its_references() {
+        // What is done to a Ready world; reasons of the storage and of the policy.
+        type Case = (fn(&mut World), Option<&'static str>, Option<&'static str>);
+        let cases: [Case; 5] = [
+            (
+                |world| world.state.storages.clear(),
+                Some("BackupStorage demo/store is not there"),
+                None,
+            ),
+            (
+                |world| {
+                    world.ask(retention::Command::Delete { uid: named("retention/keep") });
+                },
+                None,
+                Some("RetentionPolicy demo/keep is not there"),
+            ),
+            (
+                |world| {
+                    let closed = store::Spec { usage: None, ..given::storage("store") };
+                    world.declare_storage("store", closed);
+                },
+                Some("its usagePolicy does not allow namespace demo"),
+                None,
+            ),
+            (
+                |world| {
+                    let closed = retention::Spec { usage: None, ..given::retention(1) };
+                    world.declare_retention("keep", closed);
+                },
+                None,
+                Some("its usagePolicy does not allow namespace demo"),
+            ),
+            (
+                |world| {
+                    let invalid = Some("it is odd".into());
+                    let odd = retention::Spec { invalid, ..given::retention(1) };
+                    world.declare_retention("keep", odd);
+                },
+                None,
+                Some("it is odd"),
+            ),
+        ];
+        for (change, storage_reason, retention_reason) in cases {
+            let mut world = World::ready();
+            change(&mut world);
+            let shown = of(&world).backends.remove(0);
+            assert!(!shown.ready);
+            assert_eq!(shown.storage_reason.as_deref(), storage_reason);
+            assert_eq!(shown.retention_reason.as_deref(), retention_reason);
+        }
+    }
+
+    #[test]
+    fn repositories_say_why_they_are_not_ready() {
+        let mut world = World::ready();
+        let uid = world.repository("one");
+        let failure = crate::testing::failure("WrongPassphrase");
+        world.record(crate::repository::Event::InitializationFailed { uid, failure });
+        let entry = |world: &World| {
+            let entry = of(world).repositories.remove(0);
+            (entry.phase, entry.reason)
+        };
+        assert_eq!(entry(&world), (Readiness::NotReady, Some("it went wrong".into())));
+        world.state.repositories.clear();
+        assert_eq!(entry(&world), (Readiness::NotReady, Some("it has not been made yet".into())));
+        assert_eq!(of(&world).phase, InvokerPhase::Ready, "they are not consulted");
+    }
+
+    #[test]
+    fn a_repository_of_two_sessions_is_listed_once() {
+        let world = World::with(vec![given::session("nightly"), given::session("weekly")]);
+        assert_eq!(of(&world).repositories.len(), 1);
+        assert_eq!(of(&world).dependencies.len(), 1);
+        assert_eq!(of(&world).sessions.len(), 2);
+    }
+
+    #[test]
+    fn only_what_is_missing_of_functions_and_secrets_is_listed() {
+        let mut world = World::ready();
+        world.forget(&function("workload-backup"));
+        world.forget(&secret(&key("key")));
+        assert_eq!(
+            of(&world).dependencies,
+            [
+                (addon("workload-addon"), true),
+                (function("workload-backup"), false),
+                (secret(&key("key")), false),
+            ]
+        );
+        world.forget(&addon("workload-addon"));
+        assert_eq!(
+            of(&world).dependencies,
+            [(addon("workload-addon"), false), (secret(&key("key")), false)]
+        );
+    }
+
+    #[test]
+    fn a_slot_is_shown_only_when_it_will_be_taken() {
+        let mut world = World::restorable();
+        let next = |world: &World| of(world).sessions[0].next_schedule;
+        assert!(next(&world).is_some());
+        world.restoring(given::restore(&["pod-0"]));
+        assert_eq!(next(&world), None, "a restore holds the target");
+        world.reported(BACK, "pod-0");
+        assert!(next(&world).is_some());
+        world.declare(&spec(|spec| spec.paused = true));
+        assert_eq!(next(&world), None);
+        world.declare(&spec(|spec| {
+            spec.sessions[0].scheduler.as_mut().unwrap().suspend = true;
+        }));
+        assert_eq!(next(&world), None);
+        world.declare(&spec(|_| {}));
+        let slot = next(&world).unwrap();
+        world.now = slot;
+        let trigger = world.creation(named("cron"), "nightly", Some(slot));
+        world.ask(trigger);
+        assert!(next(&world).unwrap() > slot, "one that was taken is no next one");
+    }
+
+    #[test]
+    fn an_invalid_one_is_invalid_whatever_else_is_missing() {
+        let mut world = World::ready();
+        world.forget(&given::target());
+        assert_eq!(of(&world).phase, InvokerPhase::NotReady);
+        assert!(!of(&world).target_found);
+        world.declare(&spec(|spec| spec.invalid = Some("it is odd".into())));
+        assert_eq!(of(&world).phase, InvokerPhase::Invalid);
+    }
+}

@@ -187,6 +187,9 @@ fn failure(outcome: &Option<Outcome>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backup::state::Retention;
+    use crate::testing::given;
+    use crate::testing::world::{World, broken};
 
     #[test]
     fn configurations_row_by_row() {
@@ -220,6 +223,59 @@ mod tests {
         ] {
             assert_eq!(storage(initialized, secret), expected);
         }
+    }
+
+    #[test]
+    fn the_error_of_a_backup_is_its_first_bad_condition_then_its_snapshots_then_retention() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        let mut backup = world.backup(session).clone();
+        assert_eq!(backup_error(&backup), None);
+        backup.retention.push(Retention {
+            repository: session,
+            policy: given::key("keep"),
+            removing: 0,
+            result: Some(Err("locked".into())),
+        });
+        let said = |backup: &Backup| backup_error(backup).unwrap();
+        assert_eq!(said(&backup), "retention policy demo/keep: locked");
+        backup.snapshots[0].phase = SnapshotPhase::Failed;
+        assert_eq!(said(&backup), "snapshot one-app-nightly-1700438400 failed");
+        backup.components[0].outcome = Some(broken("Evicted"));
+        assert_eq!(said(&backup), "component pod-0: it went wrong");
+        backup.conditions.raise(world.now, Type::DeadlineExceeded, "late");
+        assert_eq!(said(&backup), "late", "bad when True is seen as well");
+        backup.conditions.state(world.now, Type::SnapshotsEnsured, Some("no repository"));
+        assert_eq!(said(&backup), "no repository", "it stood before the deadline");
+    }
+
+    #[test]
+    fn the_error_of_a_restore_is_its_first_bad_condition_then_its_components() {
+        let mut world = World::restorable();
+        world.restoring(given::restore(&["host-0"]));
+        let mut restore = world.back().clone();
+        assert_eq!(restore_error(&restore), None);
+        restore.components[0].outcome = Some(broken("Evicted"));
+        assert_eq!(restore_error(&restore).unwrap(), "component host-0: it went wrong");
+        restore.conditions.raise(world.now, Type::RestoreIncomplete, "the pod was evicted");
+        assert_eq!(restore_error(&restore).unwrap(), "the pod was evicted");
+    }
+
+    #[test]
+    fn a_skipped_backup_says_why() {
+        let mut world = World::ready();
+        world.create("nightly");
+        let (skipped, _) = world.create("nightly");
+        let said = backup_error(world.backup(skipped)).unwrap();
+        assert_eq!(said, "session demo/app-nightly-1700438400 has not ended");
+    }
+
+    #[test]
+    fn words_of_the_statuses() {
+        let readiness = [Readiness::NotReady, Readiness::Ready].map(Readiness::as_str);
+        assert_eq!(readiness, ["NotReady", "Ready"]);
+        let all = [InvokerPhase::NotReady, InvokerPhase::Ready, InvokerPhase::Invalid];
+        assert_eq!(all.map(InvokerPhase::as_str), ["NotReady", "Ready", "Invalid"]);
     }
 
     #[test]

@@ -100,3 +100,117 @@ fn recent_snapshot(snapshot: &Snapshot) -> RecentSnapshot {
         taken: snapshot.taken,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::*;
+    use crate::outcome::Outcome;
+    use crate::report::Grade;
+    use crate::snapshot::state::Component;
+    use crate::testing;
+    use crate::testing::world::{World, broken, named};
+
+    /// `one` holds a snapshot for each letter, a second apart: `S`ucceeded, `F`ailed, else running.
+    fn holding(letters: &str) -> World {
+        let mut world = World::ready();
+        let repository = world.repository("one");
+        for (second, letter) in (1..).zip(letters.chars()) {
+            let mut snapshot = testing::snapshot();
+            snapshot.uid = named(&second.to_string());
+            snapshot.key.name = alloc::format!("snap-{second}");
+            snapshot.repository = repository;
+            snapshot.taken = Timestamp(second * 1_000);
+            snapshot.total = 1;
+            snapshot.components = vec![Component {
+                path: alloc::format!("repository/v1/nightly/pod-{}", second % 2),
+                outcome: match letter {
+                    'S' => Some(Outcome::Succeeded),
+                    'F' => Some(broken("Broken")),
+                    _ => None,
+                },
+                grade: Grade::ReadBack,
+                size: u64::try_from(second).unwrap() * 2_048,
+                ..testing::snapshot_component("pod")
+            }];
+            if letter != 'R' {
+                let kind = crate::condition::Type::SnapshotMetadataUploaded;
+                snapshot.conditions.state(snapshot.taken, kind, None);
+            }
+            world.state.snapshots.insert(snapshot.uid, snapshot);
+        }
+        world
+    }
+
+    fn of(world: &World) -> RepositoryStatus {
+        status(&world.state, &world.state.repositories[&world.repository("one")])
+    }
+
+    #[test]
+    fn the_newest_five_are_listed_oldest_first_failed_ones_among_them() {
+        let shown = of(&holding("SSSFSFR"));
+        let recent: Vec<(&str, &str)> =
+            shown.recent.iter().map(|s| (s.name.as_str(), s.phase.as_str())).collect();
+        assert_eq!(
+            recent,
+            [
+                ("snap-3", "Succeeded"),
+                ("snap-4", "Failed"),
+                ("snap-5", "Succeeded"),
+                ("snap-6", "Failed"),
+                ("snap-7", "Running"),
+            ]
+        );
+        assert_eq!(shown.snapshot_count, 7, "of all phases");
+        assert_eq!(shown.last_backup_time, Some(Timestamp(5_000)), "of the last Succeeded one");
+        assert_eq!(shown.size, "14.000 KiB", "as the newest says, not their sum");
+        assert_eq!(
+            shown.component_paths,
+            ["repository/v1/nightly/pod-0", "repository/v1/nightly/pod-1"]
+        );
+        assert_eq!(shown.integrity, Some(true));
+    }
+
+    #[test]
+    fn an_empty_one_says_nothing_that_is_not_known() {
+        let shown = of(&World::ready());
+        assert_eq!(
+            (shown.snapshot_count, shown.size.as_str(), shown.last_backup_time, shown.integrity),
+            (0, "", None, None)
+        );
+        assert!(shown.recent.is_empty() && shown.component_paths.is_empty());
+        assert_eq!(shown.phase, Readiness::Ready);
+    }
+
+    #[test]
+    fn what_the_newest_does_not_know_the_one_before_it_may() {
+        let mut world = holding("SS");
+        let newest = world.state.snapshots.get_mut(&named("2")).unwrap();
+        newest.components[0].size = 0;
+        newest.components[0].grade = Grade::Written;
+        let shown = of(&world);
+        assert_eq!((shown.size.as_str(), shown.integrity), ("2.000 KiB", Some(true)));
+        assert_eq!(shown.recent[1].size, "");
+    }
+
+    #[test]
+    fn only_its_own_snapshots_count() {
+        let mut world = holding("SS");
+        world.state.snapshots.get_mut(&named("1")).unwrap().repository = named("elsewhere");
+        let shown = of(&world);
+        assert_eq!((shown.snapshot_count, shown.recent.len()), (1, 1));
+    }
+
+    #[test]
+    fn one_that_does_not_open_is_not_ready() {
+        let mut world = World::ready();
+        let uid = world.repository("one");
+        let failure = testing::failure("WrongPassphrase");
+        world.record(crate::repository::Event::InitializationFailed { uid, failure });
+        let shown = of(&world);
+        assert_eq!(shown.phase, Readiness::NotReady);
+        assert_eq!(shown.conditions[0].reason, "WrongPassphrase");
+    }
+}

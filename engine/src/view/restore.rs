@@ -103,3 +103,124 @@ fn paused(state: &State, restore: &Restore) -> Vec<TypedRef> {
     });
     object.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dependency::state::{addon, function, secret};
+    use crate::restore::Spec;
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{BACK, World};
+    use crate::time::Millis;
+
+    fn of(world: &World) -> RestoreStatus {
+        status(&world.state, world.back())
+    }
+
+    fn needs(world: &World) -> Vec<(String, String, bool)> {
+        let all = of(world).dependencies;
+        all.into_iter().map(|(object, found)| (object.kind, object.name, found)).collect()
+    }
+
+    fn expected(list: &[(&str, &str, bool)]) -> Vec<(String, String, bool)> {
+        list.iter().map(|(kind, name, found)| ((*kind).into(), (*name).into(), *found)).collect()
+    }
+
+    #[test]
+    fn one_that_waits_says_for_what() {
+        let mut world = World::restorable();
+        world.forget(&addon("workload-addon"));
+        let mut spec = given::restore(&[]);
+        spec.source.secret = Some(key("missing"));
+        world.declare_restore(spec);
+        assert_eq!(
+            needs(&world),
+            expected(&[
+                ("Repository", "one", true),
+                ("Addon", "workload-addon", false),
+                ("Secret", "missing", false),
+            ])
+        );
+        assert_eq!(of(&world).waiting.as_deref(), Some("Secret demo/missing is not there yet"));
+        world.observe(secret(&key("missing")), given::passphrase(1, None));
+        let facts = crate::dependency::Facts::Addon { tasks: given::tasks() };
+        world.observe(addon("workload-addon"), facts);
+        world.forget(&function("workload-restore"));
+        assert_eq!(
+            needs(&world),
+            expected(&[
+                ("Repository", "one", true),
+                ("Addon", "workload-addon", true),
+                ("Function", "workload-restore", false),
+            ])
+        );
+        assert_eq!(
+            of(&world).waiting.as_deref(),
+            Some("Function workload-restore is not there yet")
+        );
+    }
+
+    #[test]
+    fn a_named_snapshot_is_among_its_needs() {
+        let mut world = World::restorable();
+        let mut spec = given::restore(&[]);
+        spec.source.snapshot = Some("later".into());
+        spec.source.repository = None;
+        world.declare_restore(spec);
+        assert_eq!(
+            needs(&world),
+            expected(&[("Snapshot", "later", false), ("Addon", "workload-addon", true)])
+        );
+        let uid = world.adopt("later", &["pod-0", "pod-1"]);
+        assert_eq!(needs(&world)[0], ("Snapshot".into(), "later".into(), true));
+        assert!(world.state.snapshots.contains_key(&uid));
+    }
+
+    #[test]
+    fn what_it_needed_at_its_start_stays_found() {
+        let mut world = World::restorable();
+        world.restoring(given::restore(&["pod-0"]));
+        let begun = expected(&[("Snapshot", "snap-1", true), ("Addon", "workload-addon", true)]);
+        assert_eq!(needs(&world), begun);
+        world.forget(&addon("workload-addon"));
+        world.forget(&given::target());
+        assert_eq!(needs(&world), begun);
+        assert_eq!((of(&world).target_found, of(&world).waiting), (Some(true), None));
+    }
+
+    #[test]
+    fn components_have_the_names_that_were_asked_for() {
+        let mut world = World::restorable();
+        let spec = Spec { timeout: Some(Millis(9)), ..given::restore(&["pod-0", "host-1"]) };
+        world.restoring(spec);
+        let phases = |world: &World| -> Vec<(String, &'static str)> {
+            let all = of(world).components;
+            all.into_iter().map(|(name, c)| (name, c.phase.as_str())).collect()
+        };
+        assert_eq!(phases(&world), [("host-1".into(), "Running"), ("pod-0".into(), "Running")]);
+        world.reported(BACK, "pod-0");
+        world.vanished(BACK, "pod-1");
+        assert_eq!(phases(&world), [("host-1".into(), "Failed"), ("pod-0".into(), "Succeeded")]);
+        let shown = of(&world);
+        assert_eq!(shown.components["host-1"].error.as_deref(), Some("it went wrong"));
+        assert_eq!(shown.components["pod-0"].duration.as_deref(), Some("1s"));
+        assert_eq!((shown.total_components, shown.phase), (2, Phase::Failed));
+        assert_eq!(shown.deadline, Some(world.now.plus(Millis(9))));
+        assert_eq!(shown.paused_backups[0].name, "app");
+    }
+
+    #[test]
+    fn a_target_is_found_or_not_or_not_asked_for() {
+        let mut world = World::restorable();
+        world.forget(&given::target());
+        world.declare_restore(given::restore(&[]));
+        assert_eq!(of(&world).target_found, Some(false));
+        assert_eq!(
+            of(&world).waiting.as_deref(),
+            Some("StatefulSet demo/db does not exist; create it first")
+        );
+        let mut world = World::restorable();
+        world.declare_restore(Spec { target: None, ..given::restore(&[]) });
+        assert_eq!(of(&world).target_found, None);
+    }
+}

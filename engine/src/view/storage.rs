@@ -112,3 +112,107 @@ fn conditions(state: &State, storage: &Storage) -> Vec<Condition> {
     }
     joined.iter().chain(storage.conditions.iter()).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::outcome::Outcome;
+    use crate::storage::{Command, Spec};
+    use crate::testing::given::{self, key};
+    use crate::testing::world::{World, broken, named};
+
+    fn store(world: &World) -> &Storage {
+        &world.state.storages[&named("storage/store")]
+    }
+
+    fn answer(world: &mut World, outcome: Outcome) {
+        let uid = named("storage/store");
+        let effect = world.effect(&crate::Once::InitializeBackend { storage: uid });
+        world.ask(Command::BackendReported { uid, effect, outcome });
+    }
+
+    /// A storage with a Secret of its own.
+    fn with_secret() -> World {
+        let mut world = World::new();
+        let spec = Spec { secret: Some(key("credentials")), ..given::storage("store") };
+        world.declare_storage("store", spec);
+        world
+    }
+
+    #[test]
+    fn the_phase_needs_the_backend_and_the_secret_and_says_which_is_missing() {
+        let mut world = with_secret();
+        let shown =
+            |world: &World| (phase(&world.state, store(world)), reason(&world.state, store(world)));
+        let gone = || Some("Secret demo/credentials is not there".into());
+        assert_eq!(shown(&world), (Readiness::NotReady, gone()));
+        answer(&mut world, Outcome::Succeeded);
+        assert_eq!(shown(&world), (Readiness::NotReady, gone()));
+        world.observe(secret(&key("credentials")), given::passphrase(1, None));
+        assert_eq!(shown(&world), (Readiness::Ready, None));
+        world.declare_storage("store", store(&world).spec.clone());
+        answer(&mut world, broken("AccessDenied"));
+        assert_eq!(shown(&world), (Readiness::NotReady, Some("it went wrong".into())));
+    }
+
+    #[test]
+    fn one_that_was_never_checked_says_so() {
+        let mut world = World::new();
+        world.declare_storage("store", given::storage("store"));
+        assert_eq!(
+            reason(&world.state, store(&world)).as_deref(),
+            Some("its backend has not been checked yet")
+        );
+        assert_eq!(status(&world.state, store(&world)).conditions, []);
+    }
+
+    #[test]
+    fn the_secret_is_a_condition_before_that_of_the_backend() {
+        let mut world = with_secret();
+        let facts = |world: &World| -> Vec<(&'static str, &'static str)> {
+            let all = status(&world.state, store(world)).conditions;
+            all.iter().map(|c| (c.kind.as_str(), c.status.as_str())).collect()
+        };
+        assert_eq!(facts(&world), [("BackendSecretFound", "False")]);
+        world.observe(secret(&key("credentials")), given::passphrase(1, None));
+        answer(&mut world, Outcome::Succeeded);
+        assert_eq!(facts(&world), [("BackendSecretFound", "True"), ("BackendInitialized", "True")]);
+    }
+
+    #[test]
+    fn sizes_of_repositories_add_up_and_unknown_ones_do_not_count() {
+        let mut session = given::session("nightly");
+        session.repositories.push(given::repository("two"));
+        session.repositories.push(given::repository("three"));
+        let mut world = World::with(vec![session]);
+        let session = world.working(1);
+        assert_eq!(status(&world.state, store(&world)).total_size, "");
+        let mut report = world.report(session);
+        report.repositories[0].repository_size = 2_048;
+        report.repositories[1].repository_size = 4_096;
+        report.repositories[2].repository_size = 0;
+        let (attempt, worker) =
+            (crate::testing::world::attempt(session, "pod-0"), crate::testing::world::worker());
+        world.ask(crate::backup::Command::WorkerReported { attempt, worker, report });
+        let uid = world.repository("three");
+        let failure = crate::testing::failure("WrongPassphrase");
+        world.record(crate::repository::Event::InitializationFailed { uid, failure });
+        let shown = status(&world.state, store(&world));
+        assert_eq!(shown.total_size, "6.000 KiB");
+        let rows: Vec<(&str, &str, bool, Option<&str>)> = shown
+            .repositories
+            .iter()
+            .map(|r| (r.name.as_str(), r.size.as_str(), r.synced, r.error.as_deref()))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ("one", "2.000 KiB", true, None),
+                ("three", "", false, Some("it went wrong")),
+                ("two", "4.000 KiB", true, None),
+            ]
+        );
+    }
+}

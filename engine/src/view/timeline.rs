@@ -274,3 +274,121 @@ fn failed(reason: &str, message: &str) -> Outcome {
         permanent: true,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::hook::Executor;
+    use crate::testing::given;
+    use crate::testing::world::{BACK, MINUTE, World, broken};
+
+    /// Kind, name, minutes from the session's begin to the span's begin and end, and how it ended.
+    fn spans(world: &World, session: Uid) -> Vec<String> {
+        let mut fold = SessionFold::new(session);
+        world.log.iter().for_each(|recorded| fold.record(recorded));
+        let all = timeline(&fold).spans;
+        let first = all[0].begin;
+        let minutes = |at: Timestamp| at.since(first).0 / MINUTE;
+        all.iter()
+            .map(|span| {
+                let end = span.end.map_or("-".to_string(), |end| minutes(end).to_string());
+                let outcome = match &span.outcome {
+                    None => String::new(),
+                    Some(Outcome::Succeeded) => " ok".into(),
+                    Some(Outcome::Failed(failure)) => format!(" {}", failure.reason),
+                };
+                format!("{:?} {} {}..{end}{outcome}", span.kind, span.name, minutes(span.begin))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_backup_is_its_survey_hooks_components_uploads_and_retention() {
+        let mut session = given::session("nightly");
+        session.pre_hooks = vec![given::hook("freeze")];
+        let mut world = World::with(vec![session]);
+        world.declare_hook("freeze", Executor::Pod);
+        let (session, _) = world.create("nightly");
+        world.pass(MINUTE);
+        world.surveyed(session, 1);
+        world.pass(MINUTE);
+        world.hook_ended(session, Outcome::Succeeded);
+        world.pass(MINUTE);
+        world.reported(session, "pod-0");
+        world.pass(MINUTE);
+        let open = spans(&world, session);
+        assert_eq!(open[0], "Session app-nightly-1700438400 0..-");
+        world.described();
+        assert_eq!(
+            spans(&world, session),
+            [
+                "Session app-nightly-1700438400 0..4 ok",
+                "Survey survey 0..1 ok",
+                "Hook hook before: freeze 1..2 ok",
+                "Upload pod-0 to one 2..3 ok",
+                "Component pod-0 2..3 ok",
+                "Retention retention of one 4..4 ok",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_nobody_ended_ends_with_the_session() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        world.pass(MINUTE);
+        world.vanished(session, "pod-0");
+        world.described();
+        let all = spans(&world, session);
+        assert_eq!(all[0], "Session app-nightly-1700438400 0..1 Failed");
+        assert!(all.contains(&"Component pod-0 0..1 Evicted".to_string()), "{all:#?}");
+        assert!(all.iter().all(|span| !span.contains("..-")), "{all:#?}");
+    }
+
+    #[test]
+    fn a_session_that_waited_shows_for_how_long() {
+        let mut world = World::with(vec![given::session("nightly"), given::session("weekly")]);
+        let goes = world.working(1);
+        let (waits, _) = world.create("weekly");
+        world.pass(5 * MINUTE);
+        world.reported(goes, "pod-0");
+        world.closed();
+        world.ask(backup::Command::Resume { session: waits });
+        let all = spans(&world, waits);
+        assert_eq!(all[1], "Queue waiting for its turn 0..5");
+    }
+
+    #[test]
+    fn a_restore_has_its_tries_of_hooks_and_its_components() {
+        let mut world = World::restorable();
+        world.declare_hook("freeze", Executor::Pod);
+        let mut spec = given::restore(&["pod-0"]);
+        let retried = crate::hook::HookSpec { max_retry: 1, ..given::hook("freeze") };
+        spec.pre_hooks = vec![retried];
+        world.restoring(spec);
+        world.pass(MINUTE);
+        world.hook_ended(BACK, broken("ExitCode"));
+        world.hook_ended(BACK, Outcome::Succeeded);
+        world.pass(MINUTE);
+        world.reported(BACK, "pod-0");
+        let all = spans(&world, BACK);
+        assert_eq!(all[0], "Session back 0..2 ok");
+        let hooks: Vec<&String> = all.iter().filter(|span| span.starts_with("Hook")).collect();
+        assert_eq!(hooks.len(), 2, "{all:#?}");
+        assert!(hooks[0].ends_with("0..1 ExitCode") && hooks[1].ends_with("1..1 ok"), "{all:#?}");
+        assert!(all.contains(&"Component pod-0 1..2 ok".to_string()), "{all:#?}");
+    }
+
+    #[test]
+    fn every_span_names_its_events() {
+        let mut world = World::ready();
+        let session = world.succeed();
+        let mut fold = SessionFold::new(session);
+        world.log.iter().for_each(|recorded| fold.record(recorded));
+        for span in timeline(&fold).spans {
+            assert!(!span.events.is_empty() && span.events.is_sorted(), "{span:?}");
+        }
+    }
+}

@@ -130,3 +130,79 @@ pub fn calendar(verdicts: &[Verdict]) -> Vec<Day> {
     }
     days.into_iter().map(|(date, verdicts)| Day { date, verdicts }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::given;
+    use crate::testing::world::{DAY, World, named};
+
+    /// Three nights, each of which processes 100 bytes; 10 of them are new.
+    fn nights() -> World {
+        let mut world = World::ready();
+        world.declare_retention("keep", given::retention(9));
+        for _ in 0..3 {
+            world.succeed();
+            world.pass(DAY);
+        }
+        world
+    }
+
+    #[test]
+    fn a_repository_over_time_counts_what_was_processed_so_far() {
+        let world = nights();
+        let points = over_time(&world.state, world.repository("one"));
+        let seen: Vec<_> =
+            points.iter().map(|p| (p.processed, p.uploaded, p.size, p.dedup_permille)).collect();
+        assert_eq!(
+            seen,
+            [
+                (100, 10, Some(1_000), Some(100)),
+                (100, 10, Some(1_000), Some(200)),
+                (100, 10, Some(1_000), Some(300)),
+            ]
+        );
+        assert!(points.is_sorted_by_key(|point| point.taken));
+        assert_eq!(over_time(&world.state, named("elsewhere")), []);
+    }
+
+    #[test]
+    fn sums_stop_at_the_end_of_numbers() {
+        let mut world = nights();
+        for snapshot in world.state.snapshots.values_mut() {
+            snapshot.components[0].paths[0].size = u64::MAX;
+            snapshot.components[0].size = 1;
+        }
+        let points = over_time(&world.state, world.repository("one"));
+        assert_eq!(points[2].dedup_permille, Some(u64::MAX));
+    }
+
+    #[test]
+    fn a_policy_is_tried_without_removing_anything() {
+        let world = nights();
+        let repository = world.repository("one");
+        let simulated =
+            simulate(&world.state, repository, &given::retention(1), world.now).unwrap();
+        assert_eq!(simulated.len(), 1);
+        assert_eq!(simulated[0].session, "nightly");
+        let kept: Vec<bool> = simulated[0].verdicts.iter().map(|verdict| verdict.keep).collect();
+        assert_eq!(kept, [true, false, false], "newest first");
+        assert_eq!(simulated[0].freed_at_most, 20);
+        assert_eq!(world.state.snapshots.len(), 3);
+        let odd = Spec { max_period: "soon".into(), ..given::retention(1) };
+        assert!(simulate(&world.state, repository, &odd, world.now).is_err());
+    }
+
+    #[test]
+    fn the_calendar_has_the_days_that_have_snapshots() {
+        let world = nights();
+        let simulated =
+            simulate(&world.state, world.repository("one"), &given::retention(1), world.now);
+        let days = calendar(&simulated.unwrap()[0].verdicts);
+        let seen: Vec<_> = days.iter().map(|day| (day.date, day.verdicts[0].keep)).collect();
+        assert_eq!(
+            seen,
+            [((2023, 11, 20), false), ((2023, 11, 21), false), ((2023, 11, 22), true)]
+        );
+    }
+}
