@@ -102,6 +102,27 @@ fn a_restore_is_rehearsed_and_then_does_that() {
 }
 
 #[test]
+fn the_nightly_example_runs_as_it_stands() {
+    let shelf = Shelf::bare();
+    shelf.file("x", "x");
+    shelf.file(".cache/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55");
+    shelf.file(".cache/y", "y");
+    let binary = assert_cmd::cargo::cargo_bin("holdfast");
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/nightly.sh");
+    for _ in 0..2 {
+        let mut run = std::process::Command::new("sh");
+        run.arg(script).arg(shelf.path("source")).env("PATH", &path);
+        let run =
+            run.env("HOLDFAST_REPOSITORY", shelf.url()).env("HOLDFAST_PASSWORD", shelf::PASSWORD);
+        let output = run.output().unwrap();
+        assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    }
+    assert_eq!(shelf.ids(&["--tag", "nightly"]).len(), 2, "the newest of its day, and the oldest");
+    assert_eq!(stored(&shelf), [".cache", ".cache/CACHEDIR.TAG", "x"]);
+}
+
+#[test]
 fn quiet_says_nothing_and_wrong_use_says_what_would_be_right() {
     let shelf = Shelf::new();
     shelf.file("x", "x");

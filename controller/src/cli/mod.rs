@@ -1,7 +1,9 @@
 //! The command line: one verb a file, and no logic.
 
+mod completions;
 mod demo;
 mod local;
+mod manual;
 mod repo;
 mod retention;
 mod session;
@@ -9,7 +11,7 @@ mod work;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::show::style::{Style, Tone, safe};
@@ -37,6 +39,10 @@ enum Verb {
     Session(session::Session),
     /// What a retention policy would do.
     Retention(retention::Retention),
+    /// Print what a shell needs to complete words of this command line.
+    Completions(completions::Completions),
+    /// Write the manual pages of all verbs into a directory.
+    Man(manual::Manual),
 }
 
 /// Runs the verb that was asked for.
@@ -49,6 +55,8 @@ pub fn run() -> ExitCode {
         Verb::Repo(verb) => verb.run(),
         Verb::Session(verb) => verb.run(),
         Verb::Retention(verb) => verb.run(),
+        Verb::Completions(verb) => verb.run(Cli::command()),
+        Verb::Man(verb) => verb.run(Cli::command()),
     };
     match outcome {
         Ok(exit) => exit.into(),

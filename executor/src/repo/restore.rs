@@ -1,7 +1,8 @@
 //! Restore, and the way to a place in a snapshot.
 
 use super::backup::Environment;
-use super::{BlobReader, Indexed, Open, Repo};
+use super::{BlobReader, Indexed, Open, Repo, describe};
+use crate::digest::SnapshotName;
 use crate::error::{Error, Result};
 use crate::job::{RestoreOptions, Target};
 use crate::report::{RestoreFigures, printable};
@@ -54,7 +55,12 @@ pub fn restore(
     let workers = environment.threads().max(in_flight);
     let keys = repo.keys().clone();
     let progress = environment.progress;
-    let sink = Sink::new(&reader, keys, options, workers, progress, environment.repository)?;
+    let mut sink = Sink::new(&reader, keys, options, workers, progress, environment.repository)?;
+    if let [target] = targets
+        && is_whole(snapshot, target, options)
+    {
+        sink.expect(snapshot.counts.files, snapshot.counts.bytes);
+    }
     for (node, target) in &nodes {
         let logical = match target.from.trim_end_matches('/') {
             "" => "/",
@@ -63,4 +69,33 @@ pub fn restore(
         sink.write(node, logical.as_bytes(), &target.to)?;
     }
     Ok(sink.figures())
+}
+
+/// Whether everything that a snapshot holds is going to be written: then it is known how much there is.
+fn is_whole(snapshot: &Snapshot, target: &Target, options: &RestoreOptions) -> bool {
+    let filtered = !options.include.is_empty() || !options.exclude.is_empty();
+    let roots = describe(&SnapshotName([0; SnapshotName::LEN]), snapshot).roots;
+    let from = target.from.trim_end_matches('/');
+    let nothing_there = std::fs::read_dir(&target.to).map_or(true, |mut dir| dir.next().is_none());
+    !filtered && nothing_there && (from.is_empty() || roots == [from])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restore_is_whole_if_nothing_is_left_out_and_nothing_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshot = Snapshot { selection: vec!["source /data".into()], ..Snapshot::default() };
+        let whole = |from: &str, to: &str, include: &[String]| {
+            let target = Target { from: from.to_owned(), to: dir.path().join(to) };
+            let options = RestoreOptions { include: include.to_vec(), ..Default::default() };
+            is_whole(&snapshot, &target, &options)
+        };
+        assert!(whole("/", "new", &[]) && whole("/data/", "", &[]));
+        assert!(!whole("/data/d", "new", &[]) && !whole("/", "new", &["*.txt".to_owned()]));
+        std::fs::write(dir.path().join("x"), b"x").unwrap();
+        assert!(!whole("/", "", &[]));
+    }
 }

@@ -87,6 +87,11 @@ impl<'a> Sink<'a> {
         })
     }
 
+    /// Says how much is to come, for those who watch.
+    pub(crate) fn expect(&mut self, files: u64, bytes: u64) {
+        self.tally.expect(files, bytes);
+    }
+
     /// What was counted.
     pub(crate) fn figures(self) -> RestoreFigures {
         self.tally.figures()

@@ -12,11 +12,18 @@ pub(super) struct Tally {
     figures: Mutex<RestoreFigures>,
     bytes: AtomicU64,
     files: AtomicU64,
+    /// Files and bytes that are to come, where that is known.
+    expected: (u64, u64),
 }
 
 impl Tally {
     pub(super) fn add(&self, change: impl FnOnce(&mut RestoreFigures)) {
         change(&mut self.figures.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Says how much is to come.
+    pub(super) fn expect(&mut self, files: u64, bytes: u64) {
+        self.expected = (files, bytes);
     }
 
     pub(super) fn failed(&self, logical: &[u8], why: &dyn std::fmt::Display) {
@@ -51,6 +58,8 @@ impl Tally {
             repository: repository.to_owned(),
             phase: Phase::Moving,
             files: self.files.load(Ordering::Relaxed),
+            files_total: self.expected.0,
+            bytes_total: self.expected.1,
             bytes: self.bytes.load(Ordering::Relaxed),
             ..Default::default()
         }

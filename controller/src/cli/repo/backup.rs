@@ -33,8 +33,8 @@ pub struct Backup {
     /// Back up standard input as a file of this name.
     #[arg(long, value_name = "NAME")]
     stdin: Option<String>,
-    /// Name of the machine that the data belongs to.
-    #[arg(long, short = 'H', default_value_t = super::hostname())]
+    /// Name of the machine that the data belongs to, instead of this one's.
+    #[arg(long, short = 'H', default_value_t = super::hostname(), hide_default_value = true)]
     host: String,
     /// Compare with this snapshot instead of the newest that fits.
     #[arg(long, value_name = "SNAPSHOT")]

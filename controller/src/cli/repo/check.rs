@@ -34,15 +34,15 @@ impl Check {
         if output.json {
             println!("{}", document(&report));
         } else {
-            print(&report, self.read_data);
+            print(&report, self.read_data, output);
         }
         Ok(if report.is_clean() { Exit::Done } else { Exit::Damaged })
     }
 }
 
-fn print(report: &CheckReport, read_data: bool) {
+fn print(report: &CheckReport, read_data: bool, output: Output) {
     let style = Style::detect();
-    println!(
+    output.say(format_args!(
         "{} snapshots, {} packs, {}{}",
         HumanCount(report.snapshots),
         HumanCount(report.packs),
@@ -52,9 +52,9 @@ fn print(report: &CheckReport, read_data: bool) {
         } else {
             String::new()
         }
-    );
+    ));
     if let Some(left) = reclaimable(&report.reclaimable) {
-        println!("reclaimable, no damage: {left}");
+        output.say(format_args!("reclaimable, no damage: {left}"));
     }
     for finding in &report.findings {
         let rescue = if finding.has_copy { " (another copy is intact)" } else { "" };
@@ -72,7 +72,7 @@ fn print(report: &CheckReport, read_data: bool) {
         println!("and {} more paths; --json lists them all", report.affected.len() - LISTED_PATHS);
     }
     if report.is_clean() {
-        println!("{}", style.paint(Tone::Good, "clean"));
+        output.say(style.paint(Tone::Good, "clean"));
     } else {
         println!("{}", style.paint(Tone::Bad, "damaged"));
     }

@@ -20,16 +20,30 @@ pub struct Location {
         alias = "repo",
         global = true,
         env = "HOLDFAST_REPOSITORY",
+        hide_env_values = true,
         default_value = "",
         hide_default_value = true
     )]
     pub url: String,
     /// File whose first line is the password. Without it and the next: the environment variable
     /// HOLDFAST_PASSWORD, or a question on the terminal.
-    #[arg(long, short = 'p', global = true, value_name = "FILE", env = "HOLDFAST_PASSWORD_FILE")]
+    #[arg(
+        long,
+        short = 'p',
+        global = true,
+        value_name = "FILE",
+        env = "HOLDFAST_PASSWORD_FILE",
+        hide_env_values = true
+    )]
     password_file: Option<PathBuf>,
     /// Command, run without a shell, the first line of whose output is the password.
-    #[arg(long, global = true, value_name = "COMMAND", env = "HOLDFAST_PASSWORD_COMMAND")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "COMMAND",
+        env = "HOLDFAST_PASSWORD_COMMAND",
+        hide_env_values = true
+    )]
     password_command: Option<String>,
 }
 

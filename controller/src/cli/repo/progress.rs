@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use holdfast_executor::report::{Phase, Progress, ProgressUpdate};
-use indicatif::{HumanBytes, HumanCount, ProgressBar};
+use indicatif::{HumanCount, ProgressBar};
 
 use crate::show::progress;
 use crate::signals;
@@ -45,12 +45,12 @@ impl Progress for Watch {
         } else {
             format!(", {} unreadable", update.errors)
         };
-        self.bar.set_message(format!(
-            "{} of {} files, {}{errors} {phase}",
-            HumanCount(update.files),
-            HumanCount(update.files_total),
-            HumanBytes(update.bytes)
-        ));
+        progress::measure(&self.bar, update.bytes, update.bytes_total);
+        let files = match update.files_total {
+            0 => format!("{} files", HumanCount(update.files)),
+            total => format!("{} of {} files", HumanCount(update.files), HumanCount(total)),
+        };
+        self.bar.set_message(format!("{files}{errors} {phase}"));
     }
 
     fn cancelled(&self) -> bool {

@@ -12,13 +12,13 @@ use super::super::password::Sources;
 pub struct New {
     /// File whose first line is the new password. Without it and the next: the environment variable
     /// HOLDFAST_NEW_PASSWORD, or a question on the terminal.
-    #[arg(long, value_name = "FILE", env = "HOLDFAST_NEW_PASSWORD_FILE")]
+    #[arg(long, value_name = "FILE", env = "HOLDFAST_NEW_PASSWORD_FILE", hide_env_values = true)]
     new_password_file: Option<PathBuf>,
     /// Command, run without a shell, the first line of whose output is the new password.
     #[arg(long, value_name = "COMMAND")]
     new_password_command: Option<String>,
-    /// What the slot is called.
-    #[arg(long, default_value_t = super::super::hostname())]
+    /// What the slot is called, instead of this machine's name.
+    #[arg(long, default_value_t = super::super::hostname(), hide_default_value = true)]
     pub label: String,
 }
 
