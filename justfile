@@ -25,6 +25,10 @@ alone:
 properties cases="100000":
     PROPTEST_CASES={{ cases }} cargo test --release --package holdfast-engine --package holdfast-eventlog --package holdfast-executor
 
+# Every parser of the format, fed by libFuzzer for so many seconds each
+fuzz seconds="600":
+    executor/fuzz/run {{ seconds }}
+
 # Each stage of the data path and of the log
 bench *args:
     cargo bench --package holdfast-benches -- {{ args }}

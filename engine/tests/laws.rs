@@ -323,7 +323,7 @@ fn stale(world: &mut World) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 96,
+        cases: ProptestConfig::default().cases / 3,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

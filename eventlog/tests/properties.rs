@@ -61,7 +61,7 @@ fn submit(ledger: &mut Ledger, all: &[Envelope], sizes: &[usize]) -> (Vec<Answer
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 10))]
 
     #[test]
     fn batched_is_one_by_one_and_replay_is_live(

@@ -42,7 +42,8 @@ impl OpenBlock {
     }
 
     /// The blobs, in order.
-    pub(crate) fn blobs(&self) -> impl Iterator<Item = (BlobId, &[u8])> {
+    /// Each blob.
+    pub fn blobs(&self) -> impl Iterator<Item = (BlobId, &[u8])> {
         let mut rest = &self.plain[..];
         self.ids.iter().zip(&self.lens).map(move |(id, len)| {
             let (head, tail) = rest.split_at(*len as usize);
@@ -113,7 +114,7 @@ impl BlockSealer {
 }
 
 /// A block whose header was read; its plaintext lies in a buffer of the caller.
-pub(crate) struct PlainBlock<'p> {
+pub struct PlainBlock<'p> {
     lens: Vec<u32>,
     plain: &'p [u8],
 }
@@ -123,11 +124,14 @@ impl<'p> PlainBlock<'p> {
         self.lens.len()
     }
 
-    pub(crate) fn plain(&self) -> &'p [u8] {
+    /// All blobs, one after the other.
+    #[must_use]
+    pub fn plain(&self) -> &'p [u8] {
         self.plain
     }
 
-    pub(crate) fn blobs(&self) -> impl Iterator<Item = &'p [u8]> + '_ {
+    /// Each blob.
+    pub fn blobs(&self) -> impl Iterator<Item = &'p [u8]> + '_ {
         let mut rest = self.plain;
         self.lens.iter().map(move |len| {
             let (head, tail) = rest.split_at(*len as usize);
@@ -138,7 +142,10 @@ impl<'p> PlainBlock<'p> {
 }
 
 /// Reads the header of an opened message and decompresses its payload to the front of `plain`.
-fn unpack<'p>(
+///
+/// # Errors
+/// The field that cannot be.
+pub fn unpack<'p>(
     message: &[u8],
     codec: &mut Codec,
     plain: &'p mut Vec<u8>,

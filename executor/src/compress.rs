@@ -23,13 +23,17 @@ pub(crate) const CODEC_NONE: u8 = 0;
 pub(crate) const CODEC_ZSTD: u8 = 1;
 
 /// Compresses and decompresses, with contexts that live as long as it does.
-pub(crate) struct Codec {
+pub struct Codec {
     compressor: Option<zstd::bulk::Compressor<'static>>,
     decompressor: zstd::bulk::Decompressor<'static>,
 }
 
 impl Codec {
-    pub(crate) fn new(compression: Compression) -> io::Result<Self> {
+    /// Contexts for this compression; they read every codec.
+    ///
+    /// # Errors
+    /// When zstd has no memory.
+    pub fn new(compression: Compression) -> io::Result<Self> {
         let compressor = match compression {
             Compression::None => None,
             Compression::Zstd(level) => Some(zstd::bulk::Compressor::new(level)?),

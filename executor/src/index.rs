@@ -32,7 +32,7 @@ pub struct IndexObject {
 
 impl IndexObject {
     /// The plaintext of the object.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    pub fn encode(&self, out: &mut Vec<u8>) {
         out.varint(self.replaces.len() as u64);
         self.replaces.iter().for_each(|hash| out.bytes(hash.as_bytes()));
         out.varint(self.packs.len() as u64);

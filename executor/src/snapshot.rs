@@ -91,7 +91,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The plaintext of the object.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    pub fn encode(&self, out: &mut Vec<u8>) {
         out.text(self.session.as_bytes());
         out.text(self.component.as_bytes());
         out.u32(self.attempt);

@@ -61,7 +61,7 @@ fn facts(root: &Path) -> BTreeMap<Vec<u8>, String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 20, ..ProptestConfig::default() })]
 
     #[test]
     fn a_directory_comes_back_through_tar(steps in steps()) {

@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use shelf::{Shelf, Step, noise, steps};
 
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 24, ..ProptestConfig::default() }
+    ProptestConfig { cases: ProptestConfig::default().cases / 10, ..ProptestConfig::default() }
 }
 
 fn grown(steps: &[Vec<Step>]) -> Shelf {

@@ -139,7 +139,7 @@ fn apply(root: &Path, change: &Change) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 60, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 20, max_shrink_iters: 60, ..Default::default() })]
 
     #[test]
     fn what_is_backed_up_comes_back(

@@ -111,7 +111,7 @@ fn first_difference(a: &Value, b: &Value, path: String) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
 
     /// Whatever the schema accepts, older spellings and newer fields included, can be read.
     #[test]

@@ -273,7 +273,7 @@ fn brute_force(units: &[Unit<'_>], wanted: &str) -> Vec<Vec<u64>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
 
     #[test]
     fn agrees_with_brute_force(events in proptest::collection::vec(any_event(), 0..11)) {

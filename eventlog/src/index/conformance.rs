@@ -58,7 +58,7 @@ fn assert_alike(left: &dyn Index, right: &dyn Index) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 20))]
 
     #[test]
     fn kept_and_made_again_and_in_memory_answer_alike(frames in frames()) {
