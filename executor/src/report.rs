@@ -247,6 +247,26 @@ pub struct Entries {
     pub special: u64,
 }
 
+impl Entries {
+    /// The sum, type by type.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            files: self.files + other.files,
+            directories: self.directories + other.directories,
+            symlinks: self.symlinks + other.symlinks,
+            hard_links: self.hard_links + other.hard_links,
+            special: self.special + other.special,
+        }
+    }
+
+    /// Whether there is nothing but directories.
+    #[must_use]
+    pub fn holds_nothing(&self) -> bool {
+        self.files + self.symlinks + self.special == 0
+    }
+}
+
 /// Figures of a backup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -287,6 +307,24 @@ pub struct BackupFigures {
     pub read_back: ReadBack,
     /// Bytes of all packs that writers rely on after the session, once each: what the repository stores.
     pub repository_bytes: u64,
+    /// What each source came to, in the order of the job.
+    pub sources: Vec<SourceFigures>,
+}
+
+/// What one source of a backup came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SourceFigures {
+    /// What the snapshot holds of it. Directories that only lead to sources belong to none.
+    pub entries: Entries,
+    /// Sum of the sizes of its files.
+    pub bytes_processed: u64,
+    /// Bytes of new blobs before compression; content that several sources have counts for the first that
+    /// brings it.
+    pub bytes_new: u64,
+    /// Its share of [`BackupFigures::bytes_added`], which is the sum of all. Neighbours are compressed
+    /// together, whichever source they are of, so the store's bytes are divided in proportion to the new ones.
+    pub bytes_added: u64,
 }
 
 /// How much was read back and compared after the commit.

@@ -3,10 +3,11 @@
 use holdfast_engine::report::{BackupReport, Grade, PathResult, RepositoryResult, RestoreReport};
 use holdfast_engine::{Failure, Millis, Timestamp, Uid};
 use holdfast_executor::report::{
-    self as executor, BackupFigures, Figures, Listed, Outcome, Report,
+    self as executor, BackupFigures, Figures, Listed, Outcome, Report, SourceFigures,
 };
 
-/// The report of a backup; `ended` is when the worker was through, `paths` what it was asked to read.
+/// The report of a backup; `ended` is when the worker was through, `paths` what it was asked to read: the
+/// sources of its job, in their order.
 #[must_use]
 pub fn backup(report: &Report, ended: Timestamp, paths: &[String]) -> BackupReport {
     BackupReport {
@@ -59,31 +60,47 @@ fn result(
         Outcome::Failed(_) => (String::new(), Grade::None),
     };
     let entries = figures.entries;
-    let holds_nothing = entries.files + entries.symlinks + entries.special == 0
+    let holds_nothing = entries.holds_nothing()
         && entries.directories <= u64::try_from(paths.len()).unwrap_or(u64::MAX);
-    let start =
-        Timestamp(ended.0.saturating_sub(i64::try_from(repository.duration_ms).unwrap_or(0)));
     let counted = matches!(repository.figures, Figures::Backup(_));
     Some(RepositoryResult {
         repository: uid,
         partial: repository.snapshot.as_ref().is_some_and(|s| s.partial),
         source_empty: !commit.is_empty() && counted && holds_nothing,
+        paths: if commit.is_empty() {
+            Vec::new()
+        } else {
+            path_results(repository, figures, ended, paths)
+        },
         commit,
         grade,
         repository_size: figures.repository_bytes,
-        // The executor commits all paths of a component as one snapshot and counts them together.
-        paths: vec![PathResult {
-            path: paths.join(","),
-            size: figures.bytes_processed,
-            uploaded: figures.bytes_added,
-            files: entries.files,
-            start,
-            end: ended,
-        }],
         unreadable: figures.unreadable.count,
         first_unreadable: figures.unreadable.first.iter().map(listing).collect(),
         failure: failure(&repository.outcome, unreadable(repository)),
     })
+}
+
+/// One entry for each path. Of a commit that somebody else made nothing but the paths is known.
+fn path_results(
+    repository: &executor::RepositoryReport,
+    figures: &BackupFigures,
+    ended: Timestamp,
+    paths: &[String],
+) -> Vec<PathResult> {
+    let lasted = i64::try_from(repository.duration_ms).unwrap_or(0);
+    let start = Timestamp(ended.0.saturating_sub(lasted));
+    let nothing = SourceFigures::default();
+    let sources = figures.sources.iter().chain(std::iter::repeat(&nothing));
+    let results = paths.iter().zip(sources).map(|(path, source)| PathResult {
+        path: path.clone(),
+        size: source.bytes_processed,
+        uploaded: source.bytes_added,
+        files: source.entries.files,
+        start,
+        end: ended,
+    });
+    results.collect()
 }
 
 fn unreadable(repository: &executor::RepositoryReport) -> Option<&Listed> {
@@ -207,8 +224,12 @@ mod tests {
         let entries = Entries { files: 3, directories: 1, ..Entries::default() };
         let figures = BackupFigures {
             entries,
-            bytes_processed: 9,
-            bytes_added: 4,
+            sources: vec![SourceFigures {
+                entries,
+                bytes_processed: 9,
+                bytes_added: 4,
+                ..SourceFigures::default()
+            }],
             ..BackupFigures::default()
         };
         let report = of(Outcome::Succeeded { grade: executor::Grade::ReadBack }, false, figures);
@@ -221,6 +242,37 @@ mod tests {
             (9, 4, 3)
         );
         assert_eq!(result.paths[0].start, Timestamp(9_500));
+    }
+
+    #[test]
+    fn every_path_has_a_result_of_its_own() {
+        let source = |files, bytes_processed, bytes_added| SourceFigures {
+            entries: Entries { files, ..Entries::default() },
+            bytes_processed,
+            bytes_added,
+            bytes_new: 0,
+        };
+        let figures = BackupFigures {
+            sources: vec![source(1, 10, 5), source(0, 0, 0), source(7, 70, 35)],
+            ..BackupFigures::default()
+        };
+        let report =
+            report(Outcome::Succeeded { grade: executor::Grade::ReadBack }, false, figures);
+        let paths = ["/a".to_owned(), "/b".to_owned(), "/c/d".to_owned()];
+        let told = &backup(&report, Timestamp(10_000), &paths).repositories[0].paths;
+        let told: Vec<_> = told.iter().map(|p| (&*p.path, p.files, p.size, p.uploaded)).collect();
+        assert_eq!(told, [("/a", 1, 10, 5), ("/b", 0, 0, 0), ("/c/d", 7, 70, 35)]);
+    }
+
+    #[test]
+    fn a_commit_of_another_attempt_keeps_its_paths_and_a_failure_has_none() {
+        let superseded = Outcome::Superseded { snapshot: "c1".into() };
+        let report = of(superseded, false, BackupFigures::default());
+        let result = &report.repositories[0];
+        assert_eq!((result.commit.as_str(), result.paths[0].path.as_str()), ("c1", "/a"));
+        let failed = executor::Failure::new(FailureKind::StoreFull, "no space left");
+        let report = of(Outcome::Failed(failed), false, BackupFigures::default());
+        assert!(report.repositories[0].paths.is_empty());
     }
 
     #[test]

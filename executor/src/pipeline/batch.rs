@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::growing::RunEnd;
 use crate::beneath::Root;
+use crate::source::SourceNumber;
 use crate::tree::Node;
 
 /// Bytes of files after which a batch is sent: what fills one block.
@@ -18,6 +19,8 @@ pub(super) type DirNumber = u64;
 /// Where an entry belongs.
 #[derive(Clone, Copy)]
 pub(super) struct Spot {
+    /// Whose entry it is; [`super::Tally::nobody`] for one that only leads to sources.
+    pub(super) source: SourceNumber,
     pub(super) dir: DirNumber,
     /// Run of names of the directory: see `growing`.
     pub(super) run: u32,
@@ -66,7 +69,7 @@ pub(super) struct Batch {
 /// What the builder hears.
 pub(super) enum Message {
     /// A directory begins; it is an entry of its parent.
-    Open { dir: DirNumber, parent: Option<Spot>, node: Box<Node> },
+    Open { dir: DirNumber, source: SourceNumber, parent: Option<Spot>, node: Box<Node> },
     /// An entry is known.
     Entry { at: Spot, node: Box<Node> },
     /// An entry is the same file as the first name of its group.

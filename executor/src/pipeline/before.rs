@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::batch::{DirNumber, Message, Spot};
 use super::growing::RunEnd;
 use crate::digest::BlobId;
+use crate::source::SourceNumber;
 use crate::tree::{Fetch, Leaf, Leaves, Node};
 
 /// Pages of one run that are kept for its comparison. A run has one page, or a few where entries are
@@ -89,9 +90,9 @@ impl<'a, F: Fetch> Going<'a, F> {
         Self { dir, run: 0, entries: 0, before }
     }
 
-    /// Where the next entry belongs, given whether its name ends a page.
-    pub(super) fn spot(&self, ends: bool) -> Spot {
-        Spot { dir: self.dir, run: self.run, ends }
+    /// Where the next entry belongs, given whose it is and whether its name ends a page.
+    pub(super) fn spot(&self, source: SourceNumber, ends: bool) -> Spot {
+        Spot { source, dir: self.dir, run: self.run, ends }
     }
 
     /// The builder will hear of the entry; what to tell it if the run ends with that.

@@ -12,6 +12,7 @@ use super::growing::{Growing, Pages};
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
 use crate::repo::BlobWriter;
+use crate::source::SourceNumber;
 use crate::tree::{Blobs, Child, Leaf, Node, NodeKind, encode_leaves, encode_top};
 
 const NOT_OPEN: Error = Error::Defect("an entry came for a directory that is not open");
@@ -51,7 +52,7 @@ pub(super) fn run(shared: &Shared<'_>, messages: &Receiver<Vec<Message>>) -> Opt
 
 fn hear(shared: &Shared<'_>, messages: &Receiver<Vec<Message>>) -> Result<Option<BlobId>> {
     let mut builder = Builder {
-        writing: Writing { shared, writer: shared.input.session.writer()? },
+        writing: Writing { shared, writer: shared.input.session.writer()?, source: 0 },
         growing: HashMap::new(),
         leaders: HashMap::new(),
         root: None,
@@ -74,13 +75,13 @@ fn hear(shared: &Shared<'_>, messages: &Receiver<Vec<Message>>) -> Result<Option
 impl Builder<'_> {
     fn take(&mut self, message: Message) -> Result<()> {
         match message {
-            Message::Open { dir, parent, node } => {
-                self.growing.insert(dir, Growing::new(parent, node));
+            Message::Open { dir, source, parent, node } => {
+                self.growing.insert(dir, Growing::new(source, parent, node));
                 Ok(())
             }
             Message::RunEnd { dir, end } => {
                 let growing = self.growing.get_mut(&dir).ok_or(NOT_OPEN)?;
-                growing.end(end, &mut self.writing)?;
+                growing.end(end, self.writing.of(growing.source))?;
                 self.complete(dir)
             }
             Message::Entry { at, node } => {
@@ -113,7 +114,7 @@ impl Builder<'_> {
             Some(Leader::Awaited(waiting)) => {
                 for follower in waiting {
                     let node = Node { name: follower.name, ..node.clone() };
-                    self.writing.shared.tally.entry(&node);
+                    self.writing.shared.tally.of(follower.at.source).entry(&node);
                     self.add(follower.at, Some(node))?;
                 }
                 Ok(())
@@ -130,7 +131,7 @@ impl Builder<'_> {
             }
             Leader::Known(node) => {
                 let node = Node { name: follower.name, ..Node::clone(node) };
-                self.writing.shared.tally.entry(&node);
+                self.writing.shared.tally.of(follower.at.source).entry(&node);
                 self.add(follower.at, Some(node))
             }
             Leader::Lost => self.lose(&follower),
@@ -145,7 +146,7 @@ impl Builder<'_> {
 
     fn add(&mut self, at: Spot, node: Option<Node>) -> Result<()> {
         let growing = self.growing.get_mut(&at.dir).ok_or(NOT_OPEN)?;
-        growing.add(at, node, &mut self.writing)?;
+        growing.add(at, node, self.writing.of(growing.source))?;
         self.complete(at.dir)
     }
 
@@ -153,20 +154,20 @@ impl Builder<'_> {
     fn complete(&mut self, mut dir: DirNumber) -> Result<()> {
         while self.growing.get(&dir).is_some_and(Growing::is_done) {
             let Some(done) = self.growing.remove(&dir) else { break };
-            let parent = done.parent;
+            let (source, parent) = (done.source, done.parent);
             let (mut node, leaves) = done.into_parts();
-            let id = encode_top(leaves, &mut self.writing)?;
+            let id = encode_top(leaves, self.writing.of(source))?;
             match &mut node.kind {
                 NodeKind::Directory { tree } | NodeKind::Passage { tree } => *tree = id,
                 _ => return Err(Error::Defect("a directory has a node that is none")),
             }
-            self.writing.shared.tally.entry(&node);
+            self.writing.shared.tally.of(source).entry(&node);
             let Some(parent) = parent else {
                 self.root = Some(id);
                 break;
             };
             let above = self.growing.get_mut(&parent.dir).ok_or(NOT_OPEN)?;
-            above.add(parent, Some(node), &mut self.writing)?;
+            above.add(parent, Some(node), self.writing.of(above.source))?;
             dir = parent.dir;
         }
         Ok(())
@@ -177,6 +178,15 @@ impl Builder<'_> {
 struct Writing<'a> {
     shared: &'a Shared<'a>,
     writer: BlobWriter,
+    /// Whose directory they are of.
+    source: SourceNumber,
+}
+
+impl Writing<'_> {
+    fn of(&mut self, source: SourceNumber) -> &mut Self {
+        self.source = source;
+        self
+    }
 }
 
 impl Pages for Writing<'_> {
@@ -197,8 +207,9 @@ impl Pages for Writing<'_> {
 impl Blobs for Writing<'_> {
     fn put(&mut self, kind: Kind, bytes: Vec<u8>) -> Result<BlobId> {
         let put = self.writer.put(kind, &bytes)?;
-        if !put.new {
-            self.shared.tally.blobs_reused.add(1);
+        match put.new {
+            true => self.shared.tally.of(self.source).bytes_new.add(bytes.len() as u64),
+            false => self.shared.tally.blobs_reused.add(1),
         }
         Ok(put.id)
     }

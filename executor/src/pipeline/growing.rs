@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use super::batch::Spot;
 use crate::error::Result;
+use crate::source::SourceNumber;
 use crate::tree::{Child, Leaf, Node};
 
 /// A directory on its way into the tree.
 pub(super) struct Growing {
+    pub(super) source: SourceNumber,
     /// Its own place; none for the root.
     pub(super) parent: Option<Spot>,
     node: Box<Node>,
@@ -57,10 +59,10 @@ pub(super) trait Pages {
 }
 
 impl Growing {
-    pub(super) fn new(parent: Option<Spot>, node: Box<Node>) -> Self {
+    pub(super) fn new(source: SourceNumber, parent: Option<Spot>, node: Box<Node>) -> Self {
         let first = Run { begins: true, ..Run::default() };
         let runs = BTreeMap::from([(0, first)]);
-        Self { parent, node, runs, leaves: BTreeMap::new(), closed: false }
+        Self { source, parent, node, runs, leaves: BTreeMap::new(), closed: false }
     }
 
     /// An entry has come, or is lost.
@@ -154,7 +156,10 @@ mod tests {
         for (node, lost) in nodes.iter().zip(lost) {
             let ends = memory.ends_page(&node.name);
             entries += 1;
-            said.push(Said::Entry(Spot { dir: 1, run, ends }, (!lost).then(|| node.clone())));
+            said.push(Said::Entry(
+                Spot { source: 0, dir: 1, run, ends },
+                (!lost).then(|| node.clone()),
+            ));
             if ends {
                 said.push(Said::End(RunEnd { run, entries, last: false, before: Vec::new() }));
                 (run, entries) = (run + 1, 0);
@@ -190,7 +195,7 @@ mod tests {
             let mut keys: Vec<(u64, usize)> = (0..said.len()).map(|i| (dice(i, 2), i)).collect();
             keys.sort_unstable();
             let mut writing = Writing(memory);
-            let mut growing = Growing::new(None, Box::new(nodes.first().cloned().unwrap_or_else(|| file(b"x", &[1], 1))));
+            let mut growing = Growing::new(0, None, Box::new(nodes.first().cloned().unwrap_or_else(|| file(b"x", &[1], 1))));
             let mut said: Vec<Option<Said>> = said.drain(..).map(Some).collect();
             for (_, i) in keys {
                 prop_assert!(!growing.is_done());

@@ -197,7 +197,7 @@ pub(super) fn seal(worker: &mut Worker<'_>, run: Run) -> Result<()> {
     let mut rest = &run.bytes[..];
     for len in run.cuts {
         let (chunk, after) = rest.split_at(len);
-        pieces.push(put(worker.shared, &mut worker.writer, chunk)?);
+        pieces.push(put(worker.shared, &mut worker.writer, run.file.at.source, chunk)?);
         rest = after;
     }
     run.file.set(run.number, pieces);
@@ -220,7 +220,7 @@ fn settle(worker: &mut Worker<'_>, large: &Large) -> Result<()> {
     match &large.opened {
         Some(opened) => worker.finish_file(large.at, node, size, pieces, opened, &large.logical),
         None => {
-            node.kind = NodeKind::File { size, content: worker.content(pieces)? };
+            node.kind = NodeKind::File { size, content: worker.content(large.at.source, pieces)? };
             worker.entry(large.at, node);
             Ok(())
         }

@@ -40,7 +40,7 @@ use crate::repo::{BlobReader, WriteSession};
 use crate::report::{Phase, Progress, ProgressUpdate};
 use crate::source::{Globs, Marker, Planned};
 
-pub(crate) use tally::Tally;
+pub(crate) use tally::{SourceTally, Tally};
 
 use batch::{Batch, Message};
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::report::{Entries, Listed, Phase, ProgressUpdate};
+use crate::source::SourceNumber;
 use crate::tree::{Node, NodeKind};
 
 /// One number.
@@ -19,15 +20,24 @@ impl Counter {
     }
 }
 
+/// What one source of the job came to.
+#[derive(Default)]
+pub(crate) struct SourceTally {
+    files: Counter,
+    directories: Counter,
+    symlinks: Counter,
+    pub(crate) hard_links: Counter,
+    special: Counter,
+    pub(crate) bytes: Counter,
+    /// Plaintext of blobs that were new and that this source brought first.
+    pub(crate) bytes_new: Counter,
+}
+
 /// All of them.
 #[derive(Default)]
 pub(crate) struct Tally {
-    pub(crate) files: Counter,
-    pub(crate) directories: Counter,
-    pub(crate) symlinks: Counter,
-    pub(crate) hard_links: Counter,
-    pub(crate) special: Counter,
-    pub(crate) bytes: Counter,
+    /// By number of the source; the last one takes what only leads to sources.
+    sources: Vec<SourceTally>,
     pub(crate) files_found: Counter,
     pub(crate) bytes_found: Counter,
     pub(crate) files_new: Counter,
@@ -36,26 +46,13 @@ pub(crate) struct Tally {
     pub(crate) files_opened: Counter,
     pub(crate) blobs_reused: Counter,
     pub(crate) data_blobs_new: Counter,
-    pub(crate) bytes_new: Counter,
     pub(crate) attributes_unreadable: Counter,
     pub(crate) excluded: Counter,
     unreadable: Mutex<Listed>,
     changed: Mutex<Listed>,
 }
 
-impl Tally {
-    pub(crate) fn unreadable(&self, path: &[u8], error: &dyn std::fmt::Display) {
-        lock(&self.unreadable).add(path, error.to_string());
-    }
-
-    pub(crate) fn changed(&self, path: &[u8], what: &str) {
-        lock(&self.changed).add(path, what);
-    }
-
-    pub(crate) fn lists(&self) -> (Listed, Listed) {
-        (lock(&self.unreadable).clone(), lock(&self.changed).clone())
-    }
-
+impl SourceTally {
     /// Counts an entry of the snapshot.
     pub(crate) fn entry(&self, node: &Node) {
         match &node.kind {
@@ -79,21 +76,69 @@ impl Tally {
             special: self.special.get(),
         }
     }
+}
+
+impl Tally {
+    /// A tally of a job with so many sources.
+    pub(crate) fn new(sources: usize) -> Self {
+        let sources = (0..=sources).map(|_| SourceTally::default()).collect();
+        Self { sources, ..Self::default() }
+    }
+
+    /// What a source came to. Numbers come from the plan, which is made of the same sources.
+    pub(crate) fn of(&self, source: SourceNumber) -> &SourceTally {
+        &self.sources[source]
+    }
+
+    /// All sources, in the order of the job.
+    pub(crate) fn sources(&self) -> &[SourceTally] {
+        &self.sources[..self.nobody()]
+    }
+
+    /// Stands for what belongs to no source.
+    pub(crate) fn nobody(&self) -> SourceNumber {
+        self.sources.len() - 1
+    }
+
+    fn sum(&self, of: impl Fn(&SourceTally) -> &Counter) -> u64 {
+        self.sources.iter().map(|source| of(source).get()).sum()
+    }
+
+    pub(crate) fn unreadable(&self, path: &[u8], error: &dyn std::fmt::Display) {
+        lock(&self.unreadable).add(path, error.to_string());
+    }
+
+    pub(crate) fn changed(&self, path: &[u8], what: &str) {
+        lock(&self.changed).add(path, what);
+    }
+
+    pub(crate) fn lists(&self) -> (Listed, Listed) {
+        (lock(&self.unreadable).clone(), lock(&self.changed).clone())
+    }
+
+    pub(crate) fn entries(&self) -> Entries {
+        self.sources.iter().fold(Entries::default(), |sum, source| sum.plus(source.entries()))
+    }
+
+    /// Sum of the sizes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.sum(|source| &source.bytes)
+    }
 
     /// Whether the sources hold anything but directories.
     pub(crate) fn is_empty(&self) -> bool {
-        self.files.get() + self.symlinks.get() + self.special.get() == 0
+        self.entries().holds_nothing()
     }
 
     pub(crate) fn update(&self, repository: &str, phase: Phase) -> ProgressUpdate {
         ProgressUpdate {
             repository: repository.to_owned(),
             phase,
-            files: self.files.get(),
+            files: self.sum(|source| &source.files),
             files_total: self.files_found.get(),
-            bytes: self.bytes.get(),
+            bytes: self.bytes(),
             bytes_total: self.bytes_found.get(),
-            bytes_added: self.bytes_new.get(),
+            bytes_added: self.sum(|source| &source.bytes_new),
             errors: lock(&self.unreadable).count,
         }
     }

@@ -21,8 +21,8 @@ use crate::digest::BlobId;
 use crate::error::{Error, Result};
 use crate::repo::{BlobReader, BlobWriter};
 use crate::source::{
-    Names, Planned, bare_node, leave_markers, read_attributes_at, read_attributes_of, read_link,
-    stat_entry,
+    Names, Planned, SourceNumber, bare_node, leave_markers, read_attributes_at, read_attributes_of,
+    read_link, stat_entry,
 };
 use crate::tree::{
     Attribute, Attributes, Content, DEPTH_MAX, Node, NodeKind, Piece, Time, read_content,
@@ -57,6 +57,7 @@ pub(super) fn run(shared: &Shared<'_>, batches: Sender<Batch>, messages: Sender<
 
 /// A directory that waits for its turn.
 struct Waiting {
+    source: SourceNumber,
     root: Arc<Root>,
     relative: Vec<u8>,
     logical: Vec<u8>,
@@ -98,12 +99,14 @@ impl<'a> Walk<'a> {
     ) -> Result<()> {
         match planned {
             Planned::Passage(children) => self.passage(children, name, logical, parent, previous),
-            Planned::Path(path) => self.path(path, name, logical, parent, previous),
-            Planned::Stdin => {
+            Planned::Path(source, path) => {
+                self.path(*source, path, name, logical, parent, previous)
+            }
+            Planned::Stdin(_) => {
                 self.unsized_item(parent, name, From::Stdin { logical: logical.to_vec() });
                 Ok(())
             }
-            Planned::Document(content) => {
+            Planned::Document(_, content) => {
                 let len = content.len() as u64;
                 self.shared.tally.bytes_found.add(len);
                 self.unsized_item(parent, name, From::Document(content.clone()));
@@ -130,10 +133,12 @@ impl<'a> Walk<'a> {
         let dir = self.number();
         let tree = BlobId([0; BlobId::LEN]);
         let node = Node::bare(name, NodeKind::Passage { tree }, PASSAGE_MODE, Time::default());
-        self.outbox.send(Message::Open { dir, parent, node: Box::new(node) });
+        let nobody = self.shared.tally.nobody();
+        let node = Box::new(node);
+        self.outbox.send(Message::Open { dir, source: nobody, parent, node });
         let mut going = Going::new(dir, self.before(previous));
         for (name, child) in children {
-            let at = going.spot(self.ends_page(name));
+            let at = going.spot(child.source().unwrap_or(nobody), self.ends_page(name));
             let before = going.before.find(name).and_then(|node| node.kind.tree());
             self.planned(child, name, &join(logical, name), Some(at), before)?;
             self.count(&mut going, name, at);
@@ -145,6 +150,7 @@ impl<'a> Walk<'a> {
     /// A directory or file of this machine.
     fn path(
         &mut self,
+        number: SourceNumber,
         path: &Path,
         name: &[u8],
         logical: &[u8],
@@ -168,6 +174,7 @@ impl<'a> Walk<'a> {
         // A root that cannot be listed is no partial backup but none.
         rustix::fs::Dir::read_from(root.fd()).map_err(|errno| unreadable(errno.into()))?;
         self.waiting.push(Waiting {
+            source: number,
             root,
             relative: Vec::new(),
             logical: logical.to_vec(),
@@ -243,14 +250,15 @@ impl<'a> Walk<'a> {
         tally.excluded.add(leave_markers(&self.shared.input.markers, fd.as_fd(), &mut names));
         let mut node = bare_node(&waiting.name, &stat);
         match read_attributes_of(fd.as_fd()) {
-            Ok(list) => node.attributes = self.attributes(list)?,
+            Ok(list) => node.attributes = self.attributes(waiting.source, list)?,
             Err(_) => tally.attributes_unreadable.add(1),
         }
         if waiting.parent.is_none() {
             // The root of a snapshot has no entry that could keep its metadata.
             node = Node::bare(b"", node.kind, PASSAGE_MODE, Time::default());
         }
-        self.outbox.send(Message::Open { dir, parent: waiting.parent, node: Box::new(node) });
+        let Waiting { source, parent, .. } = waiting;
+        self.outbox.send(Message::Open { dir, source, parent, node: Box::new(node) });
         let place = Arc::new(Place {
             root: waiting.root.clone(),
             relative: waiting.relative,
@@ -276,7 +284,7 @@ impl<'a> Walk<'a> {
                 tally.excluded.add(1);
                 continue;
             }
-            let at = going.spot(self.ends_page(name));
+            let at = going.spot(source, self.ends_page(name));
             let before = going.before.find(name);
             if self.entry(at, &place, name, &stat, before, waiting.device, waiting.depth)? {
                 self.count(&mut going, name, at);
@@ -346,11 +354,13 @@ impl<'a> Walk<'a> {
             // Its mount point is kept, as an empty directory.
             let number = self.number();
             let node = Box::new(bare_node(name, stat));
-            self.outbox.send(Message::Open { dir: number, parent: Some(at), node });
+            let (source, parent) = (at.source, Some(at));
+            self.outbox.send(Message::Open { dir: number, source, parent, node });
             self.outbox.send(Going::new(number, self.before(None)).close());
             return true;
         }
         self.waiting.push(Waiting {
+            source: at.source,
             root: place.root.clone(),
             relative: join(&place.relative, name),
             logical,
@@ -375,11 +385,11 @@ impl<'a> Walk<'a> {
         let size = stat.st_size as u64;
         tally.files_found.add(1);
         tally.bytes_found.add(size);
-        let (group, first) = self.link_group(stat, || join(&place.logical, name));
+        let (group, first) = self.link_group(at, stat, || join(&place.logical, name));
         if let Some(node) = self.unmodified(stat, before)? {
             tally.files_unmodified.add(1);
             let node = Node { link_group: group, ..node };
-            tally.entry(&node);
+            tally.of(at.source).entry(&node);
             self.outbox.send(Message::Entry { at, node: Box::new(node) });
             return Ok(());
         }
@@ -411,14 +421,19 @@ impl<'a> Walk<'a> {
     }
 
     /// The group of a file with several names, and whether this is the first of them.
-    fn link_group(&mut self, stat: &Stat, path: impl FnOnce() -> Vec<u8>) -> (Option<u64>, bool) {
+    fn link_group(
+        &mut self,
+        at: Spot,
+        stat: &Stat,
+        path: impl FnOnce() -> Vec<u8>,
+    ) -> (Option<u64>, bool) {
         let names = u64::from(stat.st_nlink as u32);
         if names < 2 {
             return (None, true);
         }
         let key = (stat.st_dev, stat.st_ino);
         if let Some((group, left)) = self.links.get_mut(&key) {
-            self.shared.tally.hard_links.add(1);
+            self.shared.tally.of(at.source).hard_links.add(1);
             let group = *group;
             *left = left.saturating_sub(1);
             if *left == 0 {
@@ -507,16 +522,16 @@ impl<'a> Walk<'a> {
             }
         }
         match read_attributes_at(parent.as_fd(), name) {
-            Ok(list) => node.attributes = self.attributes(list)?,
+            Ok(list) => node.attributes = self.attributes(at.source, list)?,
             Err(_) => self.shared.tally.attributes_unreadable.add(1),
         }
-        self.shared.tally.entry(&node);
+        self.shared.tally.of(at.source).entry(&node);
         self.outbox.send(Message::Entry { at, node: Box::new(node) });
         Ok(true)
     }
 
-    fn attributes(&mut self, list: Vec<Attribute>) -> Result<Attributes> {
-        super::worker::store_attributes(self.shared, &mut self.writer, list)
+    fn attributes(&mut self, source: SourceNumber, list: Vec<Attribute>) -> Result<Attributes> {
+        super::worker::store_attributes(self.shared, &mut self.writer, source, list)
     }
 
     /// A directory as the parent has it.

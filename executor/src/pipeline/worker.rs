@@ -14,7 +14,7 @@ use crate::beneath::join;
 use crate::digest::Kind;
 use crate::error::Result;
 use crate::repo::BlobWriter;
-use crate::source::{Extent, OpenedFile, bare_node, open_file, read_attributes_of};
+use crate::source::{Extent, OpenedFile, SourceNumber, bare_node, open_file, read_attributes_of};
 use crate::tree::{
     ATTRIBUTES_IN_NODE_MAX_BYTES, ATTRIBUTES_MAX_BYTES, Attribute, Attributes, Content, Node,
     NodeKind, PIECES_IN_NODE_MAX, Piece, Time, encode_lists,
@@ -145,24 +145,24 @@ impl<'a> Worker<'a> {
                 large::stream(self, &item, &logical)
             }
             From::Document(content) => {
-                let node = self.document(&item.name, content)?;
+                let node = self.document(item.at.source, &item.name, content)?;
                 self.entry(item.at, node);
                 Ok(())
             }
         }
     }
 
-    fn document(&mut self, name: &[u8], content: &[u8]) -> Result<Node> {
+    fn document(&mut self, source: SourceNumber, name: &[u8], content: &[u8]) -> Result<Node> {
         let writer = match &mut self.documents {
             Some(writer) => writer,
             None => self.documents.insert(self.shared.input.session.writer()?),
         };
         let mut pieces = Vec::new();
         for chunk in self.shared.input.chunker.cuts(content) {
-            pieces.push(put(self.shared, writer, chunk)?);
+            pieces.push(put(self.shared, writer, source, chunk)?);
         }
         let size = content.len() as u64;
-        let content = self.content(pieces)?;
+        let content = self.content(source, pieces)?;
         Ok(Node::bare(name, NodeKind::File { size, content }, 0o600, self.now()))
     }
 
@@ -192,13 +192,13 @@ impl<'a> Worker<'a> {
         node.link_group = item.link_group;
         node.racy = read_start - node.ctime.as_nanos() < self.shared.input.racy_nanos;
         match read_attributes_of(opened.file.as_fd()) {
-            Ok(list) => node.attributes = self.attributes(list)?,
+            Ok(list) => node.attributes = self.attributes(item.at.source, list)?,
             Err(_) => tally.attributes_unreadable.add(1),
         }
         if opened.size() > LARGE_FILE_BYTES {
             return large::file(self, item, node, opened, logical);
         }
-        match self.small(&opened)? {
+        match self.small(item.at.source, &opened)? {
             Ok((size, pieces)) => self.finish_file(item.at, node, size, pieces, &opened, &logical),
             Err(error) => {
                 self.lost(item.at, item.link_group, &logical, &error);
@@ -248,6 +248,7 @@ impl<'a> Worker<'a> {
     /// Reads and stores a file that fits into one buffer. The inner error is the file's.
     fn small(
         &mut self,
+        source: SourceNumber,
         opened: &OpenedFile,
     ) -> Result<std::result::Result<(u64, Vec<Piece>), std::io::Error>> {
         let mut pieces = Vec::new();
@@ -272,7 +273,7 @@ impl<'a> Worker<'a> {
                 Err(error) => return Ok(Err(error)),
             };
             for chunk in self.shared.input.chunker.cuts(&buffer[..got]) {
-                pieces.push(put(self.shared, &mut self.writer, chunk)?);
+                pieces.push(put(self.shared, &mut self.writer, source, chunk)?);
             }
             size += got as u64;
             if got < wanted {
@@ -297,34 +298,35 @@ impl<'a> Worker<'a> {
             self.shared.tally.changed(logical, "changed while it was read");
             node.racy = true;
         }
-        node.kind = NodeKind::File { size, content: self.content(pieces)? };
+        node.kind = NodeKind::File { size, content: self.content(at.source, pieces)? };
         self.entry(at, node);
         Ok(())
     }
 
     pub(super) fn entry(&mut self, at: Spot, node: Node) {
-        self.shared.tally.entry(&node);
+        self.shared.tally.of(at.source).entry(&node);
         self.outbox.send(Message::Entry { at, node: Box::new(node) });
     }
 
     /// Pieces as a node keeps them: many of them move to lists.
-    pub(super) fn content(&mut self, pieces: Vec<Piece>) -> Result<Content> {
+    pub(super) fn content(&mut self, source: SourceNumber, pieces: Vec<Piece>) -> Result<Content> {
         if pieces.len() <= PIECES_IN_NODE_MAX {
             return Ok(Content::Pieces(pieces));
         }
         let mut ids = Vec::new();
         for list in encode_lists(&pieces) {
             let put = self.writer.put(Kind::List, &list)?;
-            if !put.new {
-                self.shared.tally.blobs_reused.add(1);
+            match put.new {
+                true => self.shared.tally.of(source).bytes_new.add(list.len() as u64),
+                false => self.shared.tally.blobs_reused.add(1),
             }
             ids.push(put.id);
         }
         Ok(Content::Lists(ids))
     }
 
-    fn attributes(&mut self, list: Vec<Attribute>) -> Result<Attributes> {
-        store_attributes(self.shared, &mut self.writer, list)
+    fn attributes(&mut self, source: SourceNumber, list: Vec<Attribute>) -> Result<Attributes> {
+        store_attributes(self.shared, &mut self.writer, source, list)
     }
 
     fn run(&mut self, run: Run) -> Result<()> {
@@ -338,6 +340,7 @@ impl<'a> Worker<'a> {
 pub(super) fn store_attributes(
     shared: &Shared<'_>,
     writer: &mut BlobWriter,
+    source: SourceNumber,
     list: Vec<Attribute>,
 ) -> Result<Attributes> {
     if list.is_empty() {
@@ -351,16 +354,25 @@ pub(super) fn store_attributes(
         shared.tally.attributes_unreadable.add(1);
         return Ok(Attributes::None);
     }
-    Ok(Attributes::Blob(writer.put(Kind::Data, &bytes)?.id))
+    let put = writer.put(Kind::Data, &bytes)?;
+    if put.new {
+        shared.tally.of(source).bytes_new.add(bytes.len() as u64);
+    }
+    Ok(Attributes::Blob(put.id))
 }
 
 /// Stores one chunk and counts it.
-pub(super) fn put(shared: &Shared<'_>, writer: &mut BlobWriter, chunk: &[u8]) -> Result<Piece> {
+pub(super) fn put(
+    shared: &Shared<'_>,
+    writer: &mut BlobWriter,
+    source: SourceNumber,
+    chunk: &[u8],
+) -> Result<Piece> {
     let put = writer.put(Kind::Data, chunk)?;
     let len = chunk.len() as u64;
     if put.new {
         shared.tally.data_blobs_new.add(1);
-        shared.tally.bytes_new.add(len);
+        shared.tally.of(source).bytes_new.add(len);
     } else {
         shared.tally.blobs_reused.add(1);
     }

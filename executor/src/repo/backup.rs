@@ -9,8 +9,8 @@ use crate::digest::{BlobId, SnapshotName};
 use crate::error::{Error, Result};
 use crate::index::DedupIndex;
 use crate::job::{Backup, Source};
-use crate::pipeline::{self, Input, Tally};
-use crate::report::{BackupFigures, Phase, Progress};
+use crate::pipeline::{self, Input, SourceTally, Tally};
+use crate::report::{BackupFigures, Phase, Progress, SourceFigures};
 use crate::snapshot::{Counts, Root, Snapshot};
 use crate::source::{Globs, Marker, plan};
 
@@ -117,7 +117,7 @@ fn with_intent(
     if let Some(intent) = &intent {
         session = session.renewing(intent)?;
     }
-    let tally = Tally::default();
+    let tally = Tally::new(job.sources.len());
     let tree = read(repo, job, environment, &indexed, parent.as_ref(), &session, &tally)?;
     check_not_empty(job, parent.as_ref(), &tally)?;
     let written = session.finish()?;
@@ -134,6 +134,7 @@ fn with_intent(
     figures.bytes_added = committed.written.bytes_stored;
     figures.blobs_new = committed.written.blobs_added;
     figures.bytes_new = committed.written.bytes_added;
+    share(figures.bytes_added, &mut figures.sources);
     environment.progress.update(&tally.update(environment.repository, Phase::ReadingBack));
     figures.read_back = repo.read_back(&committed.written)?;
     let before: u64 = indexed.index().packs().iter().map(|pack| pack.size).sum();
@@ -267,14 +268,39 @@ fn figures_of(tally: &Tally) -> BackupFigures {
         files_changed: tally.files_changed.get(),
         files_unmodified: tally.files_unmodified.get(),
         files_opened: tally.files_opened.get(),
-        bytes_processed: tally.bytes.get(),
+        bytes_processed: tally.bytes(),
         blobs_reused: tally.blobs_reused.get(),
         data_blobs_new: tally.data_blobs_new.get(),
         unreadable,
         changed_while_read,
         attributes_unreadable: tally.attributes_unreadable.get(),
         excluded: tally.excluded.get(),
+        sources: tally.sources().iter().map(source_figures).collect(),
         ..Default::default()
+    }
+}
+
+fn source_figures(source: &SourceTally) -> SourceFigures {
+    SourceFigures {
+        entries: source.entries(),
+        bytes_processed: source.bytes.get(),
+        bytes_new: source.bytes_new.get(),
+        bytes_added: 0,
+    }
+}
+
+/// Divides what the store gained among the sources, by what was new of each. What division leaves over, and
+/// everything when nothing of any source was new, goes to the first.
+fn share(gained: u64, sources: &mut [SourceFigures]) {
+    let all: u128 = sources.iter().map(|source| u128::from(source.bytes_new)).sum();
+    let mut left = gained;
+    for source in &mut *sources {
+        let part = u128::from(gained) * u128::from(source.bytes_new);
+        source.bytes_added = part.checked_div(all).unwrap_or(0) as u64;
+        left -= source.bytes_added;
+    }
+    if let Some(first) = sources.first_mut() {
+        first.bytes_added += left;
     }
 }
 
@@ -310,5 +336,30 @@ fn snapshot_of(
             ..Default::default()
         },
         ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_of_the_sources_add_up_to_what_the_store_gained() {
+        for (gained, new, expected) in [
+            (100, &[1, 1, 1][..], &[34, 33, 33][..]),
+            (100, &[0, 3, 1], &[0, 75, 25]),
+            (7, &[0, 0], &[7, 0]),
+            (0, &[5, 5], &[0, 0]),
+            (u64::MAX, &[u64::MAX, u64::MAX], &[u64::MAX / 2 + 1, u64::MAX / 2]),
+            (9, &[], &[]),
+        ] {
+            let mut sources: Vec<_> = new
+                .iter()
+                .map(|bytes_new| SourceFigures { bytes_new: *bytes_new, ..Default::default() })
+                .collect();
+            share(gained, &mut sources);
+            let shares: Vec<_> = sources.iter().map(|source| source.bytes_added).collect();
+            assert_eq!(shares, expected, "{gained} among {new:?}");
+        }
     }
 }

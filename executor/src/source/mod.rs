@@ -12,5 +12,5 @@ pub(crate) use directory::{Names, bare_node, read_link, stat_entry, stat_time};
 pub(crate) use file::{Extent, OpenedFile, open_file};
 pub use marker::CACHE_MARKER;
 pub(crate) use marker::{Marker, leave_markers};
-pub(crate) use plan::{Planned, components, plan};
+pub(crate) use plan::{Planned, SourceNumber, components, plan};
 pub use select::{Globs, Matcher};

@@ -10,17 +10,32 @@ use crate::tree::check_name;
 /// Longest logical path of a source.
 const STORED_AS_MAX_BYTES: usize = 4_096;
 
+/// Which source of the job something belongs to, counted from zero.
+pub(crate) type SourceNumber = usize;
+
 /// A node of the plan: directories that only lead to sources, and the sources.
 #[derive(Debug)]
 pub(crate) enum Planned {
     /// Leads to what is beneath.
     Passage(BTreeMap<Vec<u8>, Planned>),
     /// A directory or file of this machine.
-    Path(PathBuf),
+    Path(SourceNumber, PathBuf),
     /// Standard input.
-    Stdin,
+    Stdin(SourceNumber),
     /// A file in memory.
-    Document(Vec<u8>),
+    Document(SourceNumber, Vec<u8>),
+}
+
+impl Planned {
+    /// Whose it is; none for a passage.
+    pub(crate) fn source(&self) -> Option<SourceNumber> {
+        match self {
+            Self::Passage(_) => None,
+            Self::Path(source, _) | Self::Stdin(source) | Self::Document(source, _) => {
+                Some(*source)
+            }
+        }
+    }
 }
 
 /// Puts all sources into one tree.
@@ -29,16 +44,16 @@ pub(crate) enum Planned {
 /// When a logical path is not absolute and plain, or two sources claim the same place.
 pub(crate) fn plan(sources: &[Source]) -> Result<Planned> {
     let mut root = Planned::Passage(BTreeMap::new());
-    for source in sources {
+    for (number, source) in sources.iter().enumerate() {
         match source {
             Source::Directory { path, stored_as } => {
-                insert(&mut root, stored_as, Planned::Path(path.clone()))?;
+                insert(&mut root, stored_as, Planned::Path(number, path.clone()))?;
             }
-            Source::Stdin { stored_as } => insert(&mut root, stored_as, Planned::Stdin)?,
+            Source::Stdin { stored_as } => insert(&mut root, stored_as, Planned::Stdin(number))?,
             Source::Documents { documents } => {
                 for document in documents {
                     let content = document.content.as_bytes().to_vec();
-                    insert(&mut root, &document.stored_as, Planned::Document(content))?;
+                    insert(&mut root, &document.stored_as, Planned::Document(number, content))?;
                 }
             }
         }
@@ -79,7 +94,7 @@ fn insert(root: &mut Planned, stored_as: &str, planned: Planned) -> Result<()> {
     let Some((last, passages)) = parts.split_last() else {
         return match root {
             Planned::Passage(children)
-                if children.is_empty() && matches!(planned, Planned::Path(_)) =>
+                if children.is_empty() && matches!(planned, Planned::Path(..)) =>
             {
                 *root = planned;
                 Ok(())

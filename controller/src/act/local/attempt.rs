@@ -246,7 +246,7 @@ fn restore_job(
         component: &component.component,
         place: place::for_job(ledger, &local.catalog.get(), &local.volumes, repository, secret)?,
         commit: stored.commit.clone(),
-        paths: stored.paths.iter().flat_map(|p| p.path.split(',')).map(ToOwned::to_owned).collect(),
+        paths: stored.paths.iter().map(|path| path.path.clone()).collect(),
         mounted: mounted(local, restore.spec.target.as_ref(), &component.component.volumes)?,
     })
 }
