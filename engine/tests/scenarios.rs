@@ -58,6 +58,7 @@ stories! {
     retention_fails,
     retry,
     retry_of_the_deleted,
+    secret_changes,
     skip_while_running,
     storage_refused,
     timeout,

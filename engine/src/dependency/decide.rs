@@ -1,5 +1,5 @@
-//! Decides on objects that others depend on: only a difference is recorded, and what failed for the
-//! lack of an object is tried again when it comes.
+//! Decides on objects that others depend on: only a difference is recorded, and what rests on the object is
+//! looked at again.
 
 use crate::configuration;
 use crate::dependency::{Command, Event, Facts};
@@ -31,14 +31,17 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
                 facts: facts.clone(),
             });
             if let Facts::Secret { .. } = facts {
-                storage::decide::retry_with_secret(draft, &object.key());
-                repository::decide::retry_with_secret(draft, &object.key());
+                storage::decide::check_with_secret(draft, &object.key());
+                repository::decide::reopen_with_secret(draft, &object.key());
             }
             reconcile(draft, object);
         }
         Command::Forget { uid } => {
             if let Some(known) = draft.base().dependencies.get(uid) {
                 draft.emit(Event::Gone { uid: *uid });
+                if let Facts::Secret { .. } = known.facts {
+                    repository::decide::reopen_with_secret(draft, &known.object.key());
+                }
                 reconcile(draft, &known.object);
             }
         }

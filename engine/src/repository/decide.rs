@@ -5,7 +5,9 @@
 //! | made | InitializationRequested, once storage and Secret are there | initialising |
 //! | initialising | Initialized | ready |
 //! | initialising | InitializationFailed | not ready, with the reason |
-//! | not ready | InitializationRequested, when Secret or storage change or somebody asks | initialising |
+//! | not ready | InitializationRequested, when somebody asks | initialising |
+//! | any of these | InitializationRequested, when what opens it changes | initialising, and ready for as long as it was |
+//! | any of these | InitializationFailed, when what opens it is gone | not ready |
 //! | any | DeletionRequested, once no session uses it | its data is wiped, or stays |
 //! | deleting | Deleted | gone, with its snapshots |
 
@@ -103,18 +105,40 @@ fn missing(draft: &Draft, storage: &Key, secret: Option<&Key>) -> Option<Failure
     }
 }
 
-/// Tries again what failed before, in all repositories with this encryption Secret.
-pub(crate) fn retry_with_secret(draft: &mut Draft, secret: &Key) {
-    let with: Vec<Uid> =
-        draft.repositories().filter(|r| r.secret.as_ref() == Some(secret)).map(|r| r.uid).collect();
-    with.into_iter().for_each(|uid| ensure(draft, uid, true));
+/// Has a repository opened anew, ready or not, since what opens it changed. An answer that is still to
+/// come may rest on what was there before, so nobody waits for it.
+pub(crate) fn reopen(draft: &mut Draft, uid: Uid) {
+    let Some(repository) = draft.repository(uid) else { return };
+    if repository.deleting {
+        return;
+    }
+    let (former, initializing) = (repository.failure.clone(), repository.initializing);
+    let missing = missing(draft, &repository.storage, repository.secret.as_ref());
+    for superseded in draft.effects(|once| *once == Once::InitializeRepository { repository: uid })
+    {
+        draft.give_up(superseded, "what opens the repository changed");
+    }
+    match missing {
+        None => draft.emit(Event::InitializationRequested { uid }),
+        Some(failure) if initializing || former.as_ref() != Some(&failure) => {
+            draft.emit(Event::InitializationFailed { uid, failure });
+        }
+        Some(_) => {}
+    }
 }
 
-/// Tries again what failed before, in all repositories of this storage.
-pub(crate) fn retry_in_storage(draft: &mut Draft, storage: &Key) {
+/// Has all repositories with this encryption Secret opened anew.
+pub(crate) fn reopen_with_secret(draft: &mut Draft, secret: &Key) {
+    let with: Vec<Uid> =
+        draft.repositories().filter(|r| r.secret.as_ref() == Some(secret)).map(|r| r.uid).collect();
+    with.into_iter().for_each(|uid| reopen(draft, uid));
+}
+
+/// Has all repositories of this storage opened anew.
+pub(crate) fn reopen_in_storage(draft: &mut Draft, storage: &Key) {
     let inside: Vec<Uid> =
         draft.repositories().filter(|r| r.storage == *storage).map(|r| r.uid).collect();
-    inside.into_iter().for_each(|uid| ensure(draft, uid, true));
+    inside.into_iter().for_each(|uid| reopen(draft, uid));
 }
 
 fn initialized(

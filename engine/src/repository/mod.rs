@@ -112,7 +112,7 @@ pub enum Event {
         /// What failed.
         failure: Failure,
     },
-    /// Its initialisation is tried again.
+    /// It is opened, or made: for the first time, after a failure, or because what opens it changed.
     InitializationRequested {
         /// The repository.
         uid: Uid,

@@ -78,18 +78,20 @@ fn problem(draft: &Draft, uid: Uid, spec: &Spec) -> Option<String> {
     Some(format!("spec.storage: BackupStorage {} uses the same directory", twin.key))
 }
 
-/// Checks backends again that could not be used, once their credential Secret has come or changed.
-pub(crate) fn retry_with_secret(draft: &mut Draft, secret: &Key) {
-    let waiting: Vec<Storage> = draft
+/// Checks backends again whose credential Secret has come or changed. An answer that is still to come may
+/// rest on the former one, so nobody waits for it.
+pub(crate) fn check_with_secret(draft: &mut Draft, secret: &Key) {
+    let with: Vec<Storage> = draft
         .storages()
-        .filter(|known| known.spec.secret.as_ref() == Some(secret))
-        .filter(|known| !known.is_initialized() && !known.deleting)
+        .filter(|known| known.spec.secret.as_ref() == Some(secret) && !known.deleting)
         .cloned()
         .collect();
-    for known in waiting {
+    for known in with {
         let uid = known.uid;
-        let asked = |once: &Once| *once == Once::InitializeBackend { storage: uid };
-        if draft.effects(asked).is_empty() && problem(draft, uid, &known.spec).is_none() {
+        for superseded in draft.effects(|once| *once == Once::InitializeBackend { storage: uid }) {
+            draft.give_up(superseded, "the storage's credential Secret changed");
+        }
+        if problem(draft, uid, &known.spec).is_none() {
             let Storage { key, generation, hash, spec, .. } = known;
             draft.emit(Event::Declared { uid, key, generation, hash, spec });
         }
@@ -115,7 +117,7 @@ fn report(
             if !known {
                 draft.emit(Event::BackendInitialized { uid });
             }
-            repository::decide::retry_in_storage(draft, &key);
+            repository::decide::reopen_in_storage(draft, &key);
         }
         Outcome::Failed(Failure { message, .. }) => fail(draft, uid, message.clone()),
     }
@@ -362,11 +364,13 @@ mod tests {
         let credentials = secret(&key("credentials"));
         let seen = world.observe(credentials.clone(), given::passphrase(1, None));
         assert_eq!(seen, "dependency.Observed storage.Declared");
-        // While it is being checked, and after it works, another version is no reason.
+        // An answer from before another version is not waited for; one that works is checked as well.
         let again = world.observe(credentials.clone(), given::passphrase(2, None));
-        assert_eq!(again, "dependency.Observed");
+        assert_eq!(again, "dependency.Observed given-up storage.Declared");
         world.answer_backends();
-        assert_eq!(world.observe(credentials, given::passphrase(3, None)), "dependency.Observed");
+        let seen = world.observe(credentials, given::passphrase(3, None));
+        assert_eq!(seen, "dependency.Observed storage.Declared");
+        assert!(world.state.storages[&store()].is_initialized(), "until the answer says otherwise");
     }
 
     #[test]

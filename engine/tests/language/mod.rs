@@ -13,8 +13,8 @@ use holdfast_engine::snapshot::phase::phase as snapshot_phase;
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
-    Command, Key, Millis, Timestamp, Uid, backup, configuration, due, repository, restore,
-    snapshot, storage,
+    Command, Key, Millis, Timestamp, Uid, backup, configuration, dependency, due, repository,
+    restore, snapshot, storage,
 };
 
 use crate::world::outside::Doing;
@@ -278,6 +278,11 @@ impl Story {
                 self.world.secret(&Key::new(NAMESPACE, *name), None);
                 self.world.settle();
             }
+            ["secret", name, "is", "gone"] => {
+                let object = dependency::state::secret(&Key::new(NAMESPACE, *name));
+                let uid = self.world.state.objects[&object];
+                self.ask(Command::Dependency(dependency::Command::Forget { uid }));
+            }
             ["secret", name, "of", namespace, "allows", allowed] => {
                 self.world.secret(&Key::new(*namespace, *name), Some(allowed));
                 self.world.settle();
@@ -418,11 +423,6 @@ impl Story {
             ["there", "is", "no", "snapshot", "of", name] => {
                 self.equal(&self.snapshots_of(name).len(), &0);
             }
-            ["repository", name, "is", "gone"] => {
-                self.equal(&self.repository_named(name).is_some(), &false);
-            }
-            ["repository", name, "is", "ready"] => self.ready(name, None),
-            ["repository", name, "is", "not", "ready:", reason] => self.ready(name, Some(reason)),
             ["nothing", "was", "removed"] => {
                 self.equal(&self.world.outside.removed, &vec![]);
             }
@@ -446,6 +446,29 @@ impl Story {
             }
             ["nothing", "is", "outstanding"] => {
                 self.equal(&self.world.state.outbox.values().collect::<Vec<_>>(), &vec![]);
+            }
+            _ => self.then_backends(words, line),
+        }
+    }
+
+    fn then_backends(&self, words: &[&str], line: &str) {
+        let storage = |name: &str| &self.world.state.storages[&uid(&format!("storage/{name}"))];
+        match words {
+            ["repository", name, "is", "gone"] => {
+                self.equal(&self.repository_named(name).is_some(), &false);
+            }
+            ["repository", name, "is", "ready"] => self.ready(name, None),
+            ["repository", name, "is", "not", "ready:", reason] => self.ready(name, Some(reason)),
+            ["storage", name, "is", "ready"] => {
+                let found = storage(name);
+                self.equal(&found.is_initialized(), &true);
+            }
+            ["storage", name, "is", "not", "ready:", ..] => {
+                let found = storage(name);
+                self.equal(&found.is_initialized(), &false);
+                let said =
+                    found.conditions.get(Type::BackendInitialized).map(|c| c.message.as_str());
+                self.equal(&said, &line.split_once("ready: ").map(|(_, wanted)| wanted.trim()));
             }
             _ => panic!("{}: unknown sentence", self.line),
         }

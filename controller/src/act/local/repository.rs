@@ -50,15 +50,19 @@ pub(super) fn initialize(local: &Local, ledger: &Ledger, effect: EffectId, uid: 
 
 fn open(directory: &Path, passphrase: &[u8], known: Option<RepoId>) -> Result<Uid, Failure> {
     let place = Repo::at(place::store(directory)?);
-    let opened = place.open(passphrase, Unlock { expected: known, write: true });
-    let repo = match opened {
+    let unlock = Unlock { expected: known, write: true };
+    let repo = match place.open(passphrase, unlock) {
         Err(Error::NoRepository) if known.is_none() => {
             let options = InitOptions {
                 label: "encryption Secret",
                 now_ms: clock::now().0,
                 ..InitOptions::default()
             };
-            place.init(passphrase, options)
+            match place.init(passphrase, options) {
+                // An earlier try that nobody waits for any more was quicker.
+                Err(Error::AlreadyInitialised { .. }) => place.open(passphrase, unlock),
+                made => made,
+            }
         }
         other => other,
     };

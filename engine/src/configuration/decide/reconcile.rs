@@ -121,10 +121,9 @@ fn ensure_repository(
         let secret = wanted.secret.clone();
         draft.emit(repository::Event::Updated { uid, secret, deletion });
     }
-    let opened = draft.repository(uid).is_some_and(|found| found.is_ready() && !found.initializing);
-    if new_secret && opened {
+    if new_secret {
         // It has to open with the new Secret as well, before a session relies on it.
-        draft.emit(repository::Event::InitializationRequested { uid });
+        return repository::decide::reopen(draft, uid);
     }
     repository::decide::ensure(draft, uid, again);
 }
