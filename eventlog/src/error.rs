@@ -35,6 +35,7 @@ pub enum Fault {
     Sequence,
     Epoch,
     Checkpoint,
+    Further,
 }
 
 impl fmt::Display for Fault {
@@ -54,7 +55,11 @@ impl fmt::Display for Fault {
             Self::Epoch => "the epoch falls",
             Self::Checkpoint => {
                 "no usable checkpoint for a log whose beginning is archived; \
-                                 import the export first"
+                                 give its export"
+            }
+            Self::Further => {
+                "valid frames lie further on, so what is here was acknowledged; \
+                                 import an export"
             }
         })
     }
@@ -154,6 +159,12 @@ pub enum Error {
     /// A log would be written over another one.
     #[error("{dir} holds a log already; choose an empty directory")]
     Occupied {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// There is no HEAD to be repaired.
+    #[error("HEAD of the log in {dir} is valid; there is nothing to repair")]
+    HeadValid {
         /// The directory.
         dir: PathBuf,
     },

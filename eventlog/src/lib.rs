@@ -27,6 +27,7 @@ mod positions;
 mod reader;
 mod record;
 mod recover;
+mod repair;
 mod replay;
 pub mod shapes;
 
@@ -42,4 +43,5 @@ pub use ledger::{Answer, Ledger, Refusal, Submitted};
 pub use open::Options;
 pub use reader::Reader;
 pub use record::{Header, StreamKey};
+pub use repair::{Headless, Tail, headless, write_head};
 pub use replay::{Fold, Machine, Until, drive};

@@ -53,6 +53,11 @@ impl SegmentHeader {
         }
     }
 
+    /// What a header says, whether or not it can be trusted.
+    pub(crate) fn claimed(bytes: &[u8]) -> Option<Self> {
+        Self::fields(bytes, &Chain::default()).map(|(header, ..)| header)
+    }
+
     fn fields(bytes: &[u8], chain: &Chain) -> Option<(Self, u8, bool)> {
         let checked = bytes.get(..CHECKED_BYTES)?;
         let mut take = Take(bytes);

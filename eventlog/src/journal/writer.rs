@@ -167,7 +167,7 @@ fn adopt_next(dir: &Directory, chain: &Chain, at: &Position, bytes: u32) -> Resu
 
 /// Writes again what no HEAD has named yet. After a failed sync the kernel may hold pages as clean that
 /// never reached the disk; only writing them again makes the next sync mean something.
-fn rewrite_kept(dir: &Directory, from: &Position, to: &Position) -> Result<(), Error> {
+pub(crate) fn rewrite_kept(dir: &Directory, from: &Position, to: &Position) -> Result<(), Error> {
     for number in from.segment..=to.segment {
         let path = dir.segment_path(number);
         let bytes = fs::read(&path).context("read", &path)?;
