@@ -17,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::act::Router;
 use crate::act::local::{Layout, Local};
+use crate::chain_key;
 use crate::dispatcher::{Dispatcher, Inbox, Order, Quiet, Stopped, inbox};
 use crate::narrate::{Narrator, Phases, Voice};
 use crate::ports::ids;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub file: PathBuf,
     /// Directory for everything that has to last.
     pub state: PathBuf,
+    /// File with the key of the log's chain.
+    pub chain_key_file: Option<PathBuf>,
     /// End when nothing is left to do now.
     pub once: bool,
     /// JSON lines.
@@ -74,7 +77,9 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
     let state = prepare(&settings.state)?;
     let layout = Layout::below(&state);
     let version_key = version_key(&layout)?;
-    let ledger = Ledger::open(&layout.log(), Options::default()).context("cannot open the log")?;
+    let key = chain_key::read(settings.chain_key_file.as_deref())?;
+    let options = Options { key, ..Options::default() };
+    let ledger = Ledger::open(&layout.log(), options).context("cannot open the log")?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     let narrator = Narrator::new(voice);

@@ -2,6 +2,7 @@
 
 mod act;
 mod calendar;
+mod chain_key;
 mod cli;
 mod demo;
 mod dispatcher;

@@ -16,6 +16,10 @@ pub struct Arguments {
     /// Directory for the log, statuses and volumes without a directory of their own.
     #[arg(long, value_name = "DIR")]
     state: PathBuf,
+    /// The key of the log's chain: a file with 32 bytes, or with 64 hexadecimal digits. A log keeps the key
+    /// that it began with.
+    #[arg(long, value_name = "FILE")]
+    chain_key_file: Option<PathBuf>,
     /// Apply, run what has to run now, and end.
     #[arg(long)]
     once: bool,
@@ -32,8 +36,8 @@ pub struct Arguments {
 /// # Errors
 /// When the operator cannot start, or its log cannot be written any more.
 pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
-    let Arguments { file, state, once, json, quiet } = arguments;
-    let end = local::run(Settings { file, state, once, json, quiet })?;
+    let Arguments { file, state, chain_key_file, once, json, quiet } = arguments;
+    let end = local::run(Settings { file, state, chain_key_file, once, json, quiet })?;
     Ok(match end {
         End::Fine => Exit::Done,
         End::SomethingFailed => Exit::Failed,

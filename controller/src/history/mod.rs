@@ -2,6 +2,7 @@
 //! would make of their snapshots. Read-only: the log may belong to a running operator.
 
 pub mod condition;
+pub mod end;
 pub mod fold;
 pub mod in_force;
 pub mod moment;

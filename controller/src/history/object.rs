@@ -3,14 +3,15 @@
 use holdfast_engine::view::catalog::{SessionKind, SessionRow};
 use holdfast_engine::view::fold::History;
 use holdfast_engine::{Hash, State, StreamKind};
-use holdfast_eventlog::{Error, Reader, Until};
+use holdfast_eventlog::{Damage, Error, Fault, Reader, Until};
 use serde_json::Value;
 
 use crate::translate::kubestash::object::{self, Published};
 
 /// The object of a session at a moment: from the state of that moment, which the operator published it
-/// from; one that was archived by then from the history. What its user declared comes from the log's
-/// documents.
+/// from; of one that was archived by then, as it was published last. Where that cannot be had any more, since
+/// the log begins later, it comes from what the events left still say. What its user declared comes from the
+/// log's documents.
 ///
 /// # Errors
 /// What [`Reader::state_at`] says.
@@ -20,10 +21,16 @@ pub fn of(
     session: &SessionRow,
     until: Until,
 ) -> Result<Option<Value>, Error> {
-    if history.archived.contains(&session.uid) {
-        return Ok(in_state(reader, &history.state, session));
+    let Some(left) = history.archived.get(&session.uid) else {
+        return Ok(in_state(reader, &reader.state_at(until)?, session));
+    };
+    match reader.state_at(Until::Seq(left - 1)) {
+        Ok(last) => Ok(in_state(reader, &last, session)),
+        Err(Error::Damaged(Damage { what: Fault::Checkpoint, .. })) => {
+            Ok(in_state(reader, &history.state, session))
+        }
+        Err(error) => Err(error),
     }
-    Ok(in_state(reader, &reader.state_at(until)?, session))
 }
 
 fn in_state(reader: &Reader, state: &State, session: &SessionRow) -> Option<Value> {

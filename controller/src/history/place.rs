@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use holdfast_eventlog::{Error, Export, Reader};
+use holdfast_eventlog::{ChainKey, Error, Export, Reader};
 
 /// The log's directory inside a state directory.
 const LOG_IN_STATE: &str = "log";
@@ -17,14 +17,14 @@ pub fn of_state(state: &Path) -> PathBuf {
 ///
 /// # Errors
 /// [`Error::Absent`] if there is neither, and everything that [`Reader::open`] says.
-pub fn open(path: &Path) -> Result<Reader, Error> {
+pub fn open(path: &Path, key: Option<ChainKey>) -> Result<Reader, Error> {
     if !path.exists() {
         return Err(Error::Absent { dir: path.to_path_buf() });
     }
     if path.is_dir() && !is_export_directory(path) {
-        return Reader::open(path, None);
+        return Reader::open(path, key);
     }
-    Export::read(path)?.reader(None)
+    Export::read(path)?.reader(key)
 }
 
 /// An export has its segments in `segments`; a log has them in `journal`.
@@ -58,12 +58,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = of_state(dir.path());
         log_in(&log);
-        let export = Export::of(&open(&log).unwrap()).unwrap();
+        let export = Export::of(&open(&log, None).unwrap()).unwrap();
         export.write_file(&dir.path().join("file")).unwrap();
         export.write_directory(&dir.path().join("pieces")).unwrap();
-        let head = open(&log).unwrap().head();
+        let head = open(&log, None).unwrap().head();
         for copy in ["file", "pieces"] {
-            let read = open(&dir.path().join(copy)).unwrap();
+            let read = open(&dir.path().join(copy), None).unwrap();
             assert_eq!((read.head().seq, read.head().hash), (head.seq, head.hash), "{copy}");
         }
     }
@@ -72,7 +72,7 @@ mod tests {
     fn what_is_not_there_is_absent_and_is_not_made() {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("nothing");
-        assert!(matches!(open(&log), Err(Error::Absent { .. })));
+        assert!(matches!(open(&log, None), Err(Error::Absent { .. })));
         assert!(!log.exists());
     }
 }

@@ -5,6 +5,7 @@ pub mod census;
 pub mod chart;
 pub mod document;
 pub mod explanation;
+pub mod head;
 pub mod lines;
 pub mod progress;
 pub mod repository;

@@ -58,7 +58,7 @@ pub fn json(history: &History, rows: &[SessionRow]) -> Value {
             "created": format!("{:#}", row.created),
             "durationMs": row.duration.map(|span| span.0),
             "snapshots": snapshots(history, row.uid),
-            "archived": history.archived.contains(&row.uid),
+            "archived": history.archived.contains_key(&row.uid),
             "error": row.error,
         })
     });

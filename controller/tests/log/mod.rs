@@ -1,6 +1,7 @@
 //! A real log for tests of the command line: the engine's own decisions, written by a ledger, with an
 //! outside that answers at once.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -21,7 +22,7 @@ use holdfast_engine::{
     Actor, Attempt, Command, CommandId, Effect, EffectId, Envelope, Failure, Hash, Key, Millis,
     Outcome, Timestamp, TypedRef, Uid, configuration, lease, repository, retention, snapshot,
 };
-use holdfast_eventlog::{Ledger, Options};
+use holdfast_eventlog::{Archivable, Export, Ledger, Options};
 
 /// The namespace of everything.
 const NAMESPACE: &str = "demo";
@@ -45,7 +46,12 @@ fn uid(name: &str) -> Uid {
 impl Log {
     /// A log in a directory, with a configuration that is ready, and its initial backup.
     pub fn create(dir: &Path, keep_last: u32) -> Self {
-        let ledger = Ledger::open(dir, Options::default()).unwrap();
+        Self::create_with(dir, keep_last, Options::default())
+    }
+
+    /// The same with a log of other options.
+    pub fn create_with(dir: &Path, keep_last: u32, options: Options) -> Self {
+        let ledger = Ledger::open(dir, options).unwrap();
         let (now, arrivals, failures) = (1_795_230_000_000, VecDeque::new(), VecDeque::new());
         let mut log = Self { ledger, now, commands: 0, arrivals, failures };
         log.ask(Command::Lease(lease::Command::Begin { holder: "operator".into() }));
@@ -258,6 +264,14 @@ impl Log {
             session: "nightly".into(),
             outcome: Outcome::Succeeded,
         }));
+    }
+
+    /// Writes an export, then drops everything of it that may be dropped; the first event that stays.
+    pub fn archive(&mut self, export: &Path) -> u64 {
+        Export::of(&self.ledger.reader().unwrap()).unwrap().write_file(export).unwrap();
+        let exported = self.ledger.head().seq;
+        let before = Timestamp(self.now + 1);
+        self.ledger.archive(Archivable { exported, before }).unwrap()
     }
 
     /// Ends in order.

@@ -4,7 +4,7 @@
 //! order, of one session or of everything, also when earlier ones are missing: what an event says is
 //! taken whether or not it could have happened there. A [`SessionFold`] is the history of one session.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -27,8 +27,8 @@ use crate::{configuration, repository, restore, retention, snapshot, storage};
 pub struct History {
     /// In the shape of the state, so that every view works on it.
     pub state: State,
-    /// Sessions and restores that left the state.
-    pub archived: BTreeSet<Uid>,
+    /// Sessions and restores that left the state, and the event by which they did.
+    pub archived: BTreeMap<Uid, u64>,
     /// Snapshots that are gone, and when.
     pub forgotten: BTreeMap<Uid, Timestamp>,
 }
@@ -92,7 +92,7 @@ impl History {
         known.come_to(at, backup::phase::next(known.step, event).unwrap_or(known.step));
         known.plan = plan.or_else(|| known.plan.take());
         if matches!(event, backup::Event::Archived { .. }) {
-            self.archived.insert(uid);
+            self.archived.insert(uid, self.state.seq);
         }
     }
 
@@ -138,7 +138,7 @@ impl History {
         let _ = restore::apply::fold(known, at, event);
         known.come_to(at, restore::phase::next(known.step, event).unwrap_or(known.step));
         if matches!(event, restore::Event::Archived { .. }) {
-            self.archived.insert(uid);
+            self.archived.insert(uid, self.state.seq);
         }
     }
 }

@@ -424,7 +424,7 @@ fn a_history_agrees_with_the_state_and_forgets_nothing() {
     log.events.iter().rev().take(2).rev().for_each(|recorded| history.record(recorded));
     assert!(log.state().restores.is_empty());
     assert_eq!(catalog::sessions(&history.state).len(), 2);
-    assert!(history.archived.contains(&RESTORE) && history.forgotten.contains_key(&SNAPSHOT));
+    assert!(history.archived.contains_key(&RESTORE) && history.forgotten.contains_key(&SNAPSHOT));
 }
 
 #[test]

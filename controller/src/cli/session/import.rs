@@ -18,8 +18,9 @@ pub struct Import {
 impl Import {
     pub(super) fn run(self, location: &Location, json: bool) -> anyhow::Result<Exit> {
         let log = location.path()?;
-        Export::read(&self.file)?.import(&log, None)?;
-        let head = Reader::open(&log, None)?.head();
+        let key = location.key()?;
+        Export::read(&self.file)?.import(&log, key.clone())?;
+        let head = Reader::open(&log, key)?.head();
         if json {
             let (seq, hash) = (head.seq, head.hash.to_string());
             println!("{}", serde_json::json!({ "seq": seq, "hash": hash, "log": log }));

@@ -1,11 +1,12 @@
 //! Which log.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use holdfast_eventlog::Reader;
+use holdfast_eventlog::{ChainKey, Error, Reader};
 
+use crate::chain_key;
 use crate::history::place;
 
 /// Options that every verb of `holdfast session` takes.
@@ -17,6 +18,12 @@ pub struct Location {
     /// A log's directory, or an export.
     #[arg(long, global = true, value_name = "PATH")]
     log: Option<PathBuf>,
+    /// The key of the log's chain, if it has one: a file with 32 bytes, or with 64 hexadecimal digits.
+    #[arg(long, global = true, value_name = "FILE")]
+    chain_key_file: Option<PathBuf>,
+    /// An export of the same log, to read what was archived since.
+    #[arg(long, global = true, value_name = "PATH")]
+    export: Option<PathBuf>,
 }
 
 impl Location {
@@ -32,12 +39,50 @@ impl Location {
             .context("which log? give --state DIR, or --log with a log's directory or an export")
     }
 
-    /// The log, opened for reading.
+    /// The key of the chain.
     ///
     /// # Errors
-    /// When there is none.
+    /// When a file is named that holds none.
+    pub fn key(&self) -> anyhow::Result<Option<ChainKey>> {
+        Ok(chain_key::read(self.chain_key_file.as_deref())?)
+    }
+
+    /// The log, opened for reading, with the export behind it.
+    ///
+    /// # Errors
+    /// When there is none, or the key does not fit.
     pub fn open(&self) -> anyhow::Result<Reader> {
+        let reader = self.open_alone()?;
+        match self.export()? {
+            None => Ok(reader),
+            Some(export) => Ok(reader.behind(export)?),
+        }
+    }
+
+    /// The log without an export behind it.
+    ///
+    /// # Errors
+    /// As [`Location::open`].
+    pub fn open_alone(&self) -> anyhow::Result<Reader> {
         let path = self.path()?;
-        place::open(&path).with_context(|| path.display().to_string())
+        self.read(&path)
+    }
+
+    /// The export, if one is named.
+    ///
+    /// # Errors
+    /// As [`Location::open`].
+    pub fn export(&self) -> anyhow::Result<Option<Reader>> {
+        self.export.as_deref().map(|path| self.read(path)).transpose()
+    }
+
+    fn read(&self, path: &Path) -> anyhow::Result<Reader> {
+        place::open(path, self.key()?).map_err(|error| {
+            let advice = match error {
+                Error::Key { keyed: true } => "; --chain-key-file names it",
+                _ => "",
+            };
+            anyhow::Error::new(error).context(format!("{}{advice}", path.display()))
+        })
     }
 }

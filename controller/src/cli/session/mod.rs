@@ -1,4 +1,5 @@
-//! `holdfast session`: what happened, why, and what was known when. Nothing is changed.
+//! `holdfast session`: what happened, why, and what was known when. Only `import` and `repair-head --write`
+//! change a log.
 
 mod at;
 mod explain;
@@ -6,6 +7,7 @@ mod export;
 mod import;
 mod list;
 mod location;
+mod repair_head;
 mod replay;
 mod show;
 mod timeline;
@@ -48,6 +50,8 @@ enum Verb {
     Export(export::Export),
     /// Make a log directory (--log) of an export.
     Import(import::Import),
+    /// Say where a log ends whose HEAD is lost, and let it end there.
+    RepairHead(repair_head::RepairHead),
 }
 
 impl Session {
@@ -67,6 +71,7 @@ impl Session {
             Verb::Verify(verb) => verb.run(&location, json),
             Verb::Export(verb) => verb.run(&location, json),
             Verb::Import(verb) => verb.run(&location, json),
+            Verb::RepairHead(verb) => verb.run(&location, json),
         }
     }
 }

@@ -23,9 +23,16 @@ impl Replay {
     pub(super) fn run(self, location: &Location, json: bool) -> anyhow::Result<Exit> {
         let reader = location.open()?;
         let until = self.until.map_or(Until::End, |moment| moment.0);
-        let (began, mut fold) = (Instant::now(), Fold::default());
-        drive(&reader, &mut fold, until)?;
-        let census = Census::of(&fold.state, began.elapsed());
+        let began = Instant::now();
+        let state = if reader.first_seq() > 1 {
+            // What was archived stands in a checkpoint.
+            reader.state_at(until)?
+        } else {
+            let mut fold = Fold::default();
+            drive(&reader, &mut fold, until)?;
+            fold.state
+        };
+        let census = Census::of(&state, began.elapsed());
         if json {
             println!("{}", census.json());
         } else {
