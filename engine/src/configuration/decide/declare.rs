@@ -191,13 +191,16 @@ mod tests {
         world.pass(DAY);
         world.declare(&spec(&["nightly"]));
         assert_eq!(versions(&world), [("nightly", 2)], "a slot has passed");
+        let resumed = |world: &World| world.state.configurations[&APP].resumed_at;
+        assert_eq!(resumed(&world), None, "one that was not paused does not go on");
         let mut paused = spec(&["nightly"]);
         paused.paused = true;
         world.declare(&paused);
         assert_eq!(versions(&world), [("nightly", 2)]);
+        assert_eq!(resumed(&world), None);
         world.declare(&spec(&["nightly"]));
         assert_eq!(versions(&world), [("nightly", 3)]);
-        assert_eq!(world.state.configurations[&APP].resumed_at, Some(world.now));
+        assert_eq!(resumed(&world), Some(world.now));
     }
 
     #[test]
