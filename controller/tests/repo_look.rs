@@ -119,3 +119,26 @@ fn snapshots_are_chosen_by_host_tag_and_path() {
     assert!(text.ends_with("2 snapshots; times are UTC\n"), "{text}");
     assert!(!shelf.ok(&["snapshots", "--quiet"]).contains("UTC"));
 }
+
+#[test]
+fn whoever_reads_only_the_beginning_breaks_nothing() {
+    let shelf = Shelf::new();
+    for number in 0..3 {
+        shelf.file(&format!("{number}"), "x");
+    }
+    shelf.backup(&[]);
+    for verb in
+        ["snapshots", "stats", "ls latest", "find *", "check", "key list", "snapshots --json"]
+    {
+        let binary = assert_cmd::cargo::cargo_bin("holdfast");
+        let mut command = std::process::Command::new(binary);
+        command.arg("repo").args(verb.split(' ')).env("HOLDFAST_REPOSITORY", shelf.url());
+        command.env("HOLDFAST_PASSWORD", shelf::PASSWORD);
+        let (read, write) = std::io::pipe().unwrap();
+        let child = command.stdout(write).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        // Nobody will ever read.
+        drop((read, command));
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{verb}: {output:?}");
+    }
+}

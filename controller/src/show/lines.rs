@@ -36,3 +36,13 @@ impl Lines {
         }
     }
 }
+
+/// Prints one text. That nobody reads it is no error.
+///
+/// # Errors
+/// When it cannot be written, for another reason.
+pub fn print(text: impl Display) -> Result<()> {
+    let mut lines = Lines::new();
+    lines.line(text);
+    lines.finish()
+}

@@ -9,6 +9,7 @@ use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
 use crate::ports::clock;
+use crate::show::lines::{self, Lines};
 use crate::show::progress;
 use crate::show::style::{Style, Tone, safe};
 
@@ -32,15 +33,15 @@ impl Check {
             repository.check(options, Some(&Trees))?
         };
         if output.json {
-            println!("{}", document(&report));
+            lines::print(document(&report))?;
         } else {
-            print(&report, self.read_data, output);
+            print(&report, self.read_data, output)?;
         }
         Ok(if report.is_clean() { Exit::Done } else { Exit::Damaged })
     }
 }
 
-fn print(report: &CheckReport, read_data: bool, output: Output) {
+fn print(report: &CheckReport, read_data: bool, output: Output) -> std::io::Result<()> {
     let style = Style::detect();
     output.say(format_args!(
         "{} snapshots, {} packs, {}{}",
@@ -56,26 +57,37 @@ fn print(report: &CheckReport, read_data: bool, output: Output) {
     if let Some(left) = reclaimable(&report.reclaimable) {
         output.say(format_args!("reclaimable, no damage: {left}"));
     }
+    let mut lines = Lines::new();
     for finding in &report.findings {
         let rescue = if finding.has_copy { " (another copy is intact)" } else { "" };
-        println!(
+        lines.line(format_args!(
             "{} {}: {}{rescue}",
             style.paint(Tone::Bad, word(finding.problem)),
             safe(&finding.object),
             safe(&finding.detail)
-        );
+        ));
     }
     for affected in report.affected.iter().take(LISTED_PATHS) {
-        println!("cannot be restored: {}:{}", affected.snapshot, printable(&affected.path));
+        lines.line(format_args!(
+            "cannot be restored: {}:{}",
+            affected.snapshot,
+            printable(&affected.path)
+        ));
     }
     if report.affected.len() > LISTED_PATHS {
-        println!("and {} more paths; --json lists them all", report.affected.len() - LISTED_PATHS);
+        lines.line(format_args!(
+            "and {} more paths; --json lists them all",
+            report.affected.len() - LISTED_PATHS
+        ));
     }
+    if !report.is_clean() {
+        lines.line(style.paint(Tone::Bad, "damaged"));
+    }
+    lines.finish()?;
     if report.is_clean() {
         output.say(style.paint(Tone::Good, "clean"));
-    } else {
-        println!("{}", style.paint(Tone::Bad, "damaged"));
     }
+    Ok(())
 }
 
 fn word(problem: Problem) -> &'static str {

@@ -14,6 +14,7 @@ use super::output::Output;
 use crate::exit::Exit;
 use crate::keep::{Group, plan};
 use crate::ports::clock;
+use crate::show::lines;
 use crate::show::repository::{forget as show, snapshots::report_damaged};
 use crate::show::style::Style;
 
@@ -91,7 +92,7 @@ impl Forget {
             }
         }
         if output.json {
-            println!("{}", show::json(groups, usage.as_ref()));
+            lines::print(show::json(groups, usage.as_ref()))?;
         }
         Ok(())
     }

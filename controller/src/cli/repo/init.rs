@@ -7,6 +7,7 @@ use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
 use crate::ports::clock;
+use crate::show::lines;
 
 /// Arguments of `holdfast repo init`.
 #[derive(Debug, Args)]
@@ -24,7 +25,7 @@ impl Init {
         let opened = Repo::at(store).init(location.first_passphrase()?.as_bytes(), options)?;
         let url = location.url()?;
         if output.json {
-            println!("{}", serde_json::json!({ "id": opened.id().to_string(), "url": url }));
+            lines::print(serde_json::json!({ "id": opened.id().to_string(), "url": url }))?;
         } else {
             output.say(format_args!("created repository {} at {url}", opened.id()));
             output

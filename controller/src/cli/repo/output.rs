@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use crate::show::lines;
+
 /// For people, for programs, or not at all.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Output {
@@ -23,7 +25,8 @@ impl Output {
     /// Prints a sentence for people, unless nobody wants to hear it.
     pub fn say(self, text: impl std::fmt::Display) {
         if !self.json && !self.quiet {
-            println!("{text}");
+            // A sentence that cannot be said must not end what is done.
+            let _ = lines::print(text);
         }
     }
 }

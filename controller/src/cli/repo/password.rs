@@ -118,7 +118,7 @@ struct Silence<'t> {
 impl Drop for Silence<'_> {
     fn drop(&mut self) {
         // Nothing can be done for a terminal that has gone away.
-        let _ = tcsetattr(self.terminal, OptionalActions::Flush, &self.before);
+        let _ = tcsetattr(self.terminal, OptionalActions::Drain, &self.before);
         let _ = writeln!(&mut &*self.terminal);
     }
 }
@@ -128,9 +128,10 @@ fn ask(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
     let before = tcgetattr(&terminal).context(TERMINAL)?;
     let mut silent = before.clone();
     silent.local_modes.remove(LocalModes::ECHO);
-    write!(&terminal, "{prompt}")?;
     let silence = Silence { terminal: &terminal, before };
-    tcsetattr(&terminal, OptionalActions::Flush, &silent).context(TERMINAL)?;
+    // Silent before it asks: what is typed at once is neither shown nor lost.
+    tcsetattr(&terminal, OptionalActions::Drain, &silent).context(TERMINAL)?;
+    write!(&terminal, "{prompt}")?;
     let mut line = Zeroizing::new(String::new());
     BufReader::new(silence.terminal).read_line(&mut line)?;
     Ok(line)

@@ -7,6 +7,7 @@ use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
 use crate::ports::{clock, ids};
+use crate::show::lines;
 use crate::show::progress;
 
 /// Arguments of `holdfast repo repair`.
@@ -42,7 +43,7 @@ impl Repair {
             repository.repair_index(writer, dry_run)?
         };
         if output.json {
-            println!("{}", document(&done, dry_run));
+            lines::print(document(&done, dry_run))?;
         }
         say(&done, dry_run, output);
         Ok(if done.packs_unreadable.is_empty() { Exit::Done } else { Exit::Damaged })

@@ -9,6 +9,7 @@ use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
 use crate::keep::GroupBy;
+use crate::show::lines;
 use crate::show::repository::snapshots::{report_damaged, table};
 use crate::show::style::Style;
 
@@ -42,9 +43,9 @@ impl Snapshots {
             shown = self.group_by.latest(&shown, count);
         }
         if output.json {
-            println!("{}", serde_json::to_string(&shown)?);
+            lines::print(serde_json::to_string(&shown)?)?;
         } else {
-            print!("{}", table(&shown).render(Style::detect()));
+            lines::print(table(&shown).render(Style::detect()).trim_end())?;
             output.say(format_args!("{} snapshots; times are UTC", shown.len()));
         }
         Ok(report_damaged(&chosen.damaged))

@@ -8,6 +8,7 @@ use super::choose::Choose;
 use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
+use crate::show::lines;
 use crate::show::progress;
 use crate::show::repository::{snapshots, usage as show};
 use crate::show::style::Style;
@@ -34,10 +35,10 @@ impl Stats {
         let infos: Vec<SnapshotInfo> =
             chosen.found.iter().map(|(name, snapshot)| describe(name, snapshot)).collect();
         if output.json {
-            println!("{}", show::json(&infos, &usage, &stored));
+            lines::print(show::json(&infos, &usage, &stored))?;
         } else {
-            print!("{}", show::table(&infos, &usage).render(Style::detect()));
-            println!("\n{}", show::sums(&infos, &usage, &stored).trim_end());
+            lines::print(show::table(&infos, &usage).render(Style::detect()).trim_end())?;
+            lines::print(format_args!("\n{}", show::sums(&infos, &usage, &stored).trim_end()))?;
         }
         Ok(snapshots::report_damaged(&all.damaged))
     }

@@ -6,6 +6,7 @@ use holdfast_executor::report::{
 use indicatif::{HumanBytes, HumanCount};
 
 use super::output::Output;
+use crate::show::lines;
 use crate::show::style::{Style, Tone, safe};
 
 /// Prints the report to standard output; errors of the job to standard error.
@@ -14,7 +15,7 @@ use crate::show::style::{Style, Tone, safe};
 /// When the report cannot be written.
 pub fn print(report: &Report, output: Output) -> anyhow::Result<()> {
     if output.json {
-        println!("{}", serde_json::to_string(report)?);
+        lines::print(serde_json::to_string(report)?)?;
         return Ok(());
     }
     let style = Style::detect();

@@ -8,6 +8,7 @@ use super::super::output::Output;
 use super::new::New;
 use crate::exit::Exit;
 use crate::ports::clock;
+use crate::show::lines;
 
 /// Arguments of `holdfast repo key add`.
 #[derive(Debug, Args)]
@@ -22,10 +23,9 @@ impl Add {
         let (new, now) = (self.new.passphrase()?, clock::now().0);
         let name = repository.add_slot(new.as_bytes(), &self.new.label, now, KdfCost::default())?;
         if output.json {
-            println!(
-                "{}",
-                serde_json::json!({ "added": name.to_string(), "label": self.new.label })
-            );
+            lines::print(
+                serde_json::json!({ "added": name.to_string(), "label": self.new.label }),
+            )?;
         }
         output.say(format_args!("added key slot {name}, called {:?}", self.new.label));
         Ok(Exit::Done)

@@ -10,6 +10,7 @@ use super::super::output::Output;
 use super::new::New;
 use crate::exit::Exit;
 use crate::ports::clock;
+use crate::show::lines;
 
 /// Arguments of `holdfast repo key change`.
 #[derive(Debug, Args)]
@@ -30,10 +31,9 @@ impl Change {
         let name = repository.add_slot(new.as_bytes(), &self.new.label, now, KdfCost::default())?;
         repository.drop_slot(&slot)?;
         if output.json {
-            println!(
-                "{}",
-                serde_json::json!({ "added": name.to_string(), "removed": slot.to_string() })
-            );
+            lines::print(
+                serde_json::json!({ "added": name.to_string(), "removed": slot.to_string() }),
+            )?;
         }
         output.say(format_args!(
             "the new password is in key slot {name}; the old one opens nothing any more"

@@ -5,6 +5,7 @@ use holdfast_executor::repo::Unlock;
 use super::super::location::Location;
 use super::super::output::Output;
 use crate::exit::Exit;
+use crate::show::lines;
 use crate::show::repository::slots;
 use crate::show::style::Style;
 
@@ -14,9 +15,9 @@ pub fn run(location: &Location, output: Output) -> anyhow::Result<Exit> {
     let current = repository.slot_of(passphrase.as_bytes())?;
     let (all, epochs) = (repository.slots()?, repository.keys().newest_epoch());
     if output.json {
-        println!("{}", slots::json(&all, current, epochs));
+        lines::print(slots::json(&all, current, epochs))?;
     } else {
-        print!("{}", slots::table(&all, current).render(Style::detect()));
+        lines::print(slots::table(&all, current).render(Style::detect()).trim_end())?;
         output.say(format_args!("* opened the repository now; secrets of {epochs} epochs"));
     }
     Ok(Exit::Done)

@@ -6,6 +6,7 @@ use holdfast_executor::repo::Unlock;
 use super::super::location::Location;
 use super::super::output::Output;
 use crate::exit::Exit;
+use crate::show::lines;
 
 /// Arguments of `holdfast repo key remove`.
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ impl Remove {
         );
         repository.drop_slot(&slot.name)?;
         if output.json {
-            println!("{}", serde_json::json!({ "removed": slot.name.to_string() }));
+            lines::print(serde_json::json!({ "removed": slot.name.to_string() }))?;
         }
         output.say(format_args!("removed key slot {}, called {:?}", slot.name, slot.label));
         output.say("if its password has leaked, `key rotate` keeps it from all that is written from now on");

@@ -6,6 +6,7 @@ use holdfast_executor::repo::Unlock;
 use super::super::location::Location;
 use super::super::output::Output;
 use crate::exit::Exit;
+use crate::show::lines;
 
 /// Arguments of `holdfast repo key rotate`.
 #[derive(Debug, Args)]
@@ -33,10 +34,9 @@ impl Rotate {
         let rotated = repository.rotate(&dropped)?;
         let (epoch, slots) = (rotated.keys().newest_epoch(), rotated.slots()?.len());
         if output.json {
-            println!(
-                "{}",
-                serde_json::json!({ "epoch": epoch, "slots": slots, "dropped": dropped.len() })
-            );
+            lines::print(
+                serde_json::json!({ "epoch": epoch, "slots": slots, "dropped": dropped.len() }),
+            )?;
         }
         output.say(format_args!(
             "epoch {epoch} begins: {slots} key slots have its secrets, {} were left behind",
