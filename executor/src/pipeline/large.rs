@@ -1,12 +1,14 @@
 //! Large files and streams: one cutter, many sealers.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::TrySendError;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
+use super::Shared;
 use super::batch::{Item, Message, Spot};
 use super::worker::{Worker, put};
 use crate::error::Result;
@@ -15,6 +17,9 @@ use crate::tree::{Node, NodeKind, Piece};
 
 /// Bytes of a run: large enough that handing it over costs nothing, small enough that several fit the budget.
 const RUN_BYTES: usize = 4 * 1024 * 1024;
+
+/// How often a silent pipe is left alone to see whether somebody asked to stop.
+const LOOK_UP_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Neighbouring chunks of one file, for whoever is free.
 pub(super) struct Run {
@@ -180,15 +185,31 @@ pub(super) fn stream(worker: &mut Worker<'_>, item: &Item, logical: &[u8]) -> Re
     let kind = NodeKind::File { size: 0, content: crate::tree::Content::Pieces(Vec::new()) };
     let node = Node::bare(&item.name, kind, 0o600, worker.now());
     let large = Large::new(item, node, None, logical.to_vec());
-    let mut input = std::io::stdin().lock();
+    let shared = worker.shared;
     let mut cutter = Cutter { worker, file: large.clone(), number: 0 };
-    let outcome = cutter.extent(|buffer| input.read(buffer))?;
+    let outcome = cutter.extent(|buffer| read_stdin(shared, buffer))?;
     worker.shared.tally.files_opened.add(1);
     if let Err(error) = outcome {
         worker.shared.tally.unreadable(&large.logical, &error);
         large.failed.store(true, Ordering::Release);
     }
     settle(worker, &large)
+}
+
+/// Reads what is there. A pipe may be silent for hours, and nobody who asks to stop shall wait for it.
+fn read_stdin(shared: &Shared<'_>, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let stdin = std::io::stdin();
+    loop {
+        if shared.stopped() {
+            return Ok(0);
+        }
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&LOOK_UP_EVERY)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            // Past the buffer of the standard library: what waits in there, no poll tells of.
+            Ok(_) => return Ok(rustix::io::read(&stdin, &mut *buffer)?),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Stores the chunks of a run.
