@@ -337,3 +337,243 @@ fn gone(state: &State, scan: &Scan) -> Vec<(ObjectName, Order)> {
     }
     gone.into_iter().map(|(name, command)| (name, Order::new(Actor::Operator, command))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use holdfast_engine::{Envelope, lease};
+    use holdfast_eventlog::{Answer, Options};
+
+    use super::*;
+    use crate::watch::manifest::{Place, Problem, read_documents};
+
+    const KEY: [u8; 32] = [7; 32];
+
+    const STORAGE: &str = "
+apiVersion: storage.kubestash.com/v1alpha1
+kind: BackupStorage
+metadata: {name: store, namespace: demo}
+spec:
+  storage: {provider: local, local: {mountPath: /safe, hostPath: {path: /srv/backups}}}
+  deletionPolicy: Delete
+";
+    const POLICY: &str = "
+apiVersion: storage.kubestash.com/v1alpha1
+kind: RetentionPolicy
+metadata: {name: keep, namespace: demo}
+spec: {maxRetentionPeriod: 1mo}
+";
+    const SECRET: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: demo}\nstringData: {a: marker}\n";
+    const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: demo}\n";
+    const CONFIGURATION: &str = "
+apiVersion: core.kubestash.com/v1alpha1
+kind: BackupConfiguration
+metadata: {name: app, namespace: demo}
+spec:
+  backends: [{name: b, storageRef: {name: store, namespace: demo}, retentionPolicy: {name: keep, namespace: demo}}]
+  sessions:
+  - name: nightly
+    scheduler: {schedule: '0 3 * * *', jobTemplate: {template: {}}}
+    addon: {name: workload-addon, tasks: [{name: logical-backup}]}
+    repositories: [{name: repo, backend: b, directory: /x, encryptionSecret: {name: s, namespace: demo}}]
+";
+    const SESSION: &str = "
+apiVersion: core.kubestash.com/v1alpha1
+kind: BackupSession
+metadata: {name: now, namespace: demo}
+spec: {invoker: {apiGroup: core.kubestash.com, kind: BackupConfiguration, name: app}, session: nightly}
+";
+
+    struct Watched {
+        dir: tempfile::TempDir,
+        ledger: Ledger,
+        applied: Applied,
+    }
+
+    impl Watched {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let ledger = Ledger::open(dir.path(), Options::default()).unwrap();
+            let mut watched = Self { dir, ledger, applied: Applied::new() };
+            let begin = lease::Command::Begin { holder: "me".into() };
+            watched.submit(Order::new(Actor::Operator, Command::Lease(begin)));
+            watched
+        }
+
+        fn submit(&mut self, Order { id, actor, command, .. }: Order) -> Answer {
+            let envelope = Envelope { id, at: Timestamp(1), actor, epoch: 1, command };
+            self.ledger.submit(&[envelope]).unwrap().answers.remove(0)
+        }
+
+        fn changes(&mut self, scan: &Scan) -> Changes {
+            changes(&self.ledger, scan, &mut self.applied, &KEY, Timestamp(1)).unwrap()
+        }
+
+        /// Declares everything, as the operator does.
+        fn declare(&mut self, texts: &[&str]) -> Changes {
+            let mut found = self.changes(&scan(texts));
+            let all = [&mut found.objects, &mut found.gone, &mut found.backups];
+            for (name, order) in all.into_iter().flat_map(std::mem::take) {
+                let answer = self.submit(order);
+                assert!(!matches!(answer, Answer::Refused(_)), "{name}: {answer:?}");
+            }
+            found
+        }
+
+        /// Another process on the same log.
+        fn restart(self) -> Self {
+            let Self { dir, ledger, .. } = self;
+            ledger.close().unwrap();
+            let ledger = Ledger::open(dir.path(), Options::default()).unwrap();
+            Self { dir, ledger, applied: Applied::new() }
+        }
+
+        fn store(&self) -> &storage::state::Storage {
+            self.ledger.state().storage_named(&Key::new("demo", "store")).unwrap()
+        }
+    }
+
+    fn scan(texts: &[&str]) -> Scan {
+        let mut scan = Scan::default();
+        for text in texts {
+            let found = read_documents(Path::new("a.yaml"), text);
+            scan.problems.extend(found.problems);
+            let named = found.manifests.into_iter().map(|m| (m.name.clone(), m));
+            scan.manifests.extend(named);
+        }
+        assert!(scan.complete(), "{:?}", scan.problems);
+        scan
+    }
+
+    fn kinds(orders: &[(ObjectName, Order)]) -> Vec<&str> {
+        orders.iter().map(|(name, _)| name.kind.as_str()).collect()
+    }
+
+    const ALL: [&str; 5] = [CONFIGURATION, STORAGE, POLICY, SECRET, NAMESPACE];
+
+    #[test]
+    fn what_others_stand_on_comes_first_and_nothing_comes_twice() {
+        let mut watched = Watched::new();
+        let found = watched.changes(&scan(&ALL));
+        assert_eq!(
+            kinds(&found.objects),
+            ["Namespace", "Secret", "RetentionPolicy", "BackupStorage", "BackupConfiguration"]
+        );
+        assert!(found.gone.is_empty() && found.refused.is_empty());
+        assert!(watched.changes(&scan(&ALL)).objects.is_empty());
+    }
+
+    #[test]
+    fn an_object_keeps_its_uid_and_its_generation_counts_specs() {
+        let mut watched = Watched::new();
+        watched.declare(&[STORAGE]);
+        let (uid, hash) = (watched.store().uid, watched.store().hash);
+        assert_eq!(watched.store().generation, 1);
+        watched = watched.restart();
+        watched.declare(&[&STORAGE.replace("namespace: demo", "namespace: demo, labels: {a: b}")]);
+        assert_eq!((watched.store().uid, watched.store().generation), (uid, 1));
+        assert_ne!(watched.store().hash, hash, "labels are part of what decisions see");
+        watched.declare(&[&STORAGE.replace("/srv/backups", "/srv/others")]);
+        assert_eq!((watched.store().uid, watched.store().generation), (uid, 2));
+    }
+
+    #[test]
+    fn what_no_decision_looks_at_is_no_new_version() {
+        let mut watched = Watched::new();
+        watched.declare(&[STORAGE]);
+        let hash = watched.store().hash;
+        let annotated = STORAGE
+            .replace("namespace: demo", "namespace: demo, annotations: {somebody/else: '1'}")
+            + "status: {phase: Ready}\n";
+        watched.declare(&[&annotated]);
+        assert_eq!(watched.store().hash, hash);
+    }
+
+    #[test]
+    fn a_missing_object_is_a_deletion_only_when_everything_was_read() {
+        let mut watched = Watched::new();
+        watched.declare(&ALL);
+        let problem = Problem {
+            place: Place { file: "b.yaml".into(), document: 1 },
+            object: None,
+            field: String::new(),
+            message: "cannot be read".into(),
+        };
+        let incomplete = Scan { problems: vec![problem], ..Scan::default() };
+        assert!(watched.changes(&incomplete).gone.is_empty());
+        let gone = watched.changes(&Scan::default()).gone;
+        assert_eq!(
+            kinds(&gone),
+            ["BackupConfiguration", "BackupStorage", "RetentionPolicy", "Secret", "Namespace"],
+            "users go before what they use"
+        );
+    }
+
+    #[test]
+    fn a_deletion_that_has_begun_is_not_begun_again() {
+        let mut watched = Watched::new();
+        watched.declare(&ALL);
+        watched.declare(&ALL[1..]);
+        let state = watched.ledger.state();
+        assert!(state.configurations.values().all(|found| found.deleting));
+        assert!(watched.changes(&scan(&ALL[1..])).gone.is_empty());
+    }
+
+    #[test]
+    fn an_object_that_comes_back_is_declared_again() {
+        let mut watched = Watched::new();
+        watched.declare(&[STORAGE, POLICY]);
+        watched.declare(&[STORAGE]);
+        assert!(watched.ledger.state().retentions.is_empty());
+        watched.declare(&[STORAGE, POLICY]);
+        assert_eq!(watched.ledger.state().retentions.len(), 1);
+    }
+
+    #[test]
+    fn a_run_is_the_same_after_a_restart_and_another_one_with_another_spec() {
+        let mut watched = Watched::new();
+        watched.declare(&ALL);
+        let id = |watched: &mut Watched, text: &str| {
+            let found = watched.changes(&scan(&[ALL.as_slice(), &[text]].concat())).backups;
+            found.into_iter().next().map(|(_, order)| order.id)
+        };
+        let first = id(&mut watched, SESSION);
+        assert!(first.is_some());
+        assert_eq!(id(&mut watched, SESSION), None, "it was seen");
+        watched = watched.restart();
+        assert_eq!(id(&mut watched, SESSION), first);
+        let other = SESSION.replace("session: nightly", "session: weekly");
+        let other = id(&mut watched, &other);
+        assert!(other.is_some() && other != first);
+    }
+
+    #[test]
+    fn of_a_secret_nothing_but_names_and_a_version_reaches_the_log() {
+        let mut watched = Watched::new();
+        watched.declare(&[SECRET]);
+        watched.declare(&[&SECRET.replace("marker", "marker-of-another")]);
+        let dir = watched.restart().dir;
+        let mut files = vec![dir.path().to_path_buf()];
+        while let Some(path) = files.pop() {
+            if path.is_dir() {
+                files.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            } else {
+                let content = std::fs::read(&path).unwrap();
+                assert!(!content.windows(6).any(|w| w == b"marker"), "{}", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn a_snapshot_cannot_be_declared() {
+        let text = "apiVersion: storage.kubestash.com/v1alpha1\nkind: Snapshot\n\
+                    metadata: {name: x, namespace: demo}\nspec: {}\n";
+        let mut scan = Scan::default();
+        let found = read_documents(Path::new("a.yaml"), text);
+        scan.manifests.extend(found.manifests.into_iter().map(|m| (m.name.clone(), m)));
+        let found = Watched::new().changes(&scan);
+        assert!(found.refused.iter().all(|(_, why)| why.contains("made by sessions")));
+        assert!(found.objects.is_empty() && found.gone.is_empty());
+    }
+}

@@ -116,3 +116,48 @@ pub async fn submit(
     let answers = inbox.submit(orders).await?;
     Ok(names.into_iter().zip(answers).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use holdfast_engine::Key;
+
+    use super::*;
+
+    const SECRET: &str =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: demo}\nstringData: {a: b}\n";
+
+    fn value(catalog: &Shared) -> Option<Vec<u8>> {
+        catalog.get().secret_value(&Key::new("demo", "s"), "a")
+    }
+
+    #[test]
+    fn a_file_that_is_broken_for_a_moment_takes_no_secret_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secret.yaml");
+        let catalog = Shared::default();
+        let mut follower = Follower::new(dir.path().to_path_buf(), catalog.clone(), [0; 32]);
+        std::fs::write(&file, SECRET).unwrap();
+        follower.read();
+        assert_eq!(value(&catalog), Some(b"b".to_vec()));
+        std::fs::write(&file, &SECRET[..40]).unwrap();
+        follower.read();
+        assert_eq!(value(&catalog), Some(b"b".to_vec()), "the read was incomplete");
+        std::fs::write(&file, SECRET.replace("a: b", "a: c")).unwrap();
+        follower.read();
+        assert_eq!(value(&catalog), Some(b"c".to_vec()));
+        std::fs::remove_file(&file).unwrap();
+        follower.read();
+        assert_eq!(value(&catalog), None, "a complete read without it is a deletion");
+    }
+
+    #[test]
+    fn what_can_be_read_is_up_to_date_beside_a_broken_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let catalog = Shared::default();
+        let mut follower = Follower::new(dir.path().to_path_buf(), catalog.clone(), [0; 32]);
+        std::fs::write(dir.path().join("broken.yaml"), "a: [").unwrap();
+        std::fs::write(dir.path().join("secret.yaml"), SECRET).unwrap();
+        follower.read();
+        assert_eq!(value(&catalog), Some(b"b".to_vec()));
+    }
+}

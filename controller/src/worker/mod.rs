@@ -83,3 +83,45 @@ impl Progress for Reporter<'_> {
         self.cancelled.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_cannot_be_read_is_a_result_that_shows_no_value() {
+        // The parser's own message quotes the value.
+        let text = r#"{"attempt": "a", "at": "marker-of-a-secret", "work": {}}"#;
+        let error = serde_json::from_str::<Job>(text).unwrap_err();
+        assert!(error.to_string().contains("marker"));
+        let report = unreadable(&error);
+        assert!(!format!("{report:?}").contains("marker"), "{report:?}");
+        match report.outcome {
+            Outcome::Failed(failure) => {
+                assert_eq!((failure.kind, failure.permanent), (FailureKind::InvalidJob, true));
+                assert!(failure.message.contains("line 1"), "{}", failure.message);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn progress_is_left_at_once_and_then_now_and_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Directory::at(dir.path());
+        let cancelled = std::sync::Arc::new(AtomicBool::new(false));
+        let reporter = Reporter::new(&directory, cancelled.clone());
+        assert!(directory.progress().is_none() && !reporter.cancelled());
+        reporter.update(&ProgressUpdate { files: 1, ..ProgressUpdate::default() });
+        assert_eq!(directory.progress().unwrap().files, 1);
+        // As if just now: then it is not written again.
+        *reporter.last.lock().unwrap() = Some(Instant::now() + PROGRESS_EVERY);
+        reporter.update(&ProgressUpdate { files: 2, ..ProgressUpdate::default() });
+        assert_eq!(directory.progress().unwrap().files, 1);
+        *reporter.last.lock().unwrap() = None;
+        reporter.update(&ProgressUpdate { files: 3, ..ProgressUpdate::default() });
+        assert_eq!(directory.progress().unwrap().files, 3);
+        cancelled.store(true, Ordering::Relaxed);
+        assert!(reporter.cancelled());
+    }
+}

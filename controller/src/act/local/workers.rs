@@ -228,3 +228,151 @@ fn vanished(directory: &Directory) -> Failure {
         permanent: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use holdfast_executor::job::{
+        Passphrase, Repository, Resources, Restore, RestoreOptions, Work,
+    };
+    use holdfast_executor::report::{FailureKind, Outcome, Report};
+
+    use super::*;
+    use crate::worker::process::Identity;
+
+    /// What a worker says first: who it is.
+    const ATTEND: &str =
+        r#"printf '{"uid":"%s","process":{"pid":%d,"start":0}}' "$5" $$ > "$3/worker.json""#;
+
+    struct Bench {
+        dir: tempfile::TempDir,
+        workers: Workers,
+    }
+
+    impl Bench {
+        /// Workers that are this shell script, called as `work --dir DIR --uid UID`.
+        fn new(script: &str) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let program = dir.path().join("program");
+            // Written by another process: a file that this one ever had open for writing may still be so in a
+            // child of another test, and cannot be run then.
+            let text = format!("#!/bin/sh\nset -e\n{script}\n");
+            let written = std::process::Command::new("sh")
+                .args(["-c", "printf %s \"$1\" > \"$0\" && chmod 700 \"$0\""])
+                .arg(&program)
+                .arg(&text)
+                .status()
+                .unwrap();
+            assert!(written.success());
+            let workers = Workers::new(dir.path().join("work"), program, Arc::new(|_, _| {}));
+            Self { dir, workers }
+        }
+
+        fn started(&self) -> usize {
+            std::fs::read_dir(self.dir.path().join("work").join(attempt_name(&attempt())))
+                .map_or(0, Iterator::count)
+        }
+    }
+
+    fn attempt() -> Attempt {
+        Attempt { session: Uid([1; 16]), component: "dump".into(), number: 1 }
+    }
+
+    fn job() -> Job {
+        let repository = Repository {
+            name: "r".into(),
+            url: "file:///r".into(),
+            passphrase: Passphrase::new("marker".into()),
+            expected_id: None,
+            create_if_missing: false,
+        };
+        let restore = Restore {
+            repository,
+            snapshot: "latest".into(),
+            component: None,
+            targets: Vec::new(),
+            options: RestoreOptions::default(),
+        };
+        Job {
+            attempt: "a".into(),
+            at: 0,
+            work: Work::Restore(restore),
+            resources: Resources::default(),
+        }
+    }
+
+    fn result() -> Ended {
+        let failure = holdfast_executor::report::Failure::new(FailureKind::Interrupted, "x");
+        let report = Report {
+            attempt: "a".into(),
+            outcome: Outcome::Failed(failure),
+            repositories: Vec::new(),
+            duration_ms: 1,
+        };
+        Ended { ended_ms: 5, report }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_there_is_found_again_and_none_is_started_beside_it() {
+        let bench = Bench::new(&format!("{ATTEND}; rm \"$3/job.json\"; exec sleep 600"));
+        let uid = bench.workers.start(&attempt(), &job()).await.unwrap();
+        assert_eq!(bench.workers.start(&attempt(), &job()).await.unwrap(), uid);
+        assert_eq!(bench.started(), 1);
+        assert!(bench.workers.ended(&attempt()).is_none());
+        // Nobody waits for it, and yet it works.
+        bench.workers.clean(|_| false);
+        assert_eq!(bench.started(), 1);
+        bench.workers.stop(&attempt()).await;
+        assert!(matches!(bench.workers.ended(&attempt()), Some(End::Vanished(_))));
+        bench.workers.clean(|name| name == attempt_name(&attempt()));
+        assert_eq!(bench.started(), 1, "it is kept");
+        bench.workers.clean(|_| false);
+        assert_eq!(bench.started(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_nobody_took_is_withdrawn_before_another_worker_is_started() {
+        let bench = Bench::new(&format!("{ATTEND}; exec sleep 600"));
+        let first = bench.workers.start(&attempt(), &job()).await.unwrap();
+        let second = bench.workers.start(&attempt(), &job()).await.unwrap();
+        assert_ne!(first, second);
+        assert_eq!(bench.started(), 1, "no job is left for the first one");
+        bench.workers.stop(&attempt()).await;
+    }
+
+    #[tokio::test]
+    async fn a_program_that_ends_at_once_is_told_with_its_last_words() {
+        let bench = Bench::new("echo 'no such library' >&2; exit 127");
+        let failure = bench.workers.start(&attempt(), &job()).await.unwrap_err();
+        assert_eq!((failure.reason.as_str(), failure.permanent), ("WorkerNotStarted", false));
+        assert!(failure.message.contains("no such library"), "{}", failure.message);
+        assert!(!failure.message.contains("marker"));
+    }
+
+    #[tokio::test]
+    async fn a_result_counts_even_when_the_worker_is_gone_and_said_something() {
+        let bench = Bench::new("exit 0");
+        let directory =
+            Directory::at(&bench.dir.path().join("work").join(attempt_name(&attempt())).join("x"));
+        std::fs::create_dir_all(directory.path()).unwrap();
+        let gone = Identity { pid: i32::MAX, start: 1 };
+        directory.attend(&Attendance { uid: Uid([2; 16]).to_string(), process: gone }).unwrap();
+        std::fs::write(directory.stderr(), "killed").unwrap();
+        match bench.workers.ended(&attempt()) {
+            Some(End::Vanished(failure)) => assert!(failure.message.contains("killed")),
+            other => panic!("{other:?}"),
+        }
+        directory.leave_result(&result()).unwrap();
+        match bench.workers.wait(&attempt()).await {
+            End::Reported(ended) => assert_eq!(*ended, result()),
+            other => panic!("{other:?}"),
+        }
+        bench.workers.remove(&attempt()).unwrap();
+        assert_eq!(bench.started(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_without_a_directory_has_vanished() {
+        let bench = Bench::new("exit 0");
+        assert!(matches!(bench.workers.wait(&attempt()).await, End::Vanished(_)));
+    }
+}
