@@ -222,8 +222,6 @@ fn kind_of(error: &Error) -> FailureKind {
             K::KeySlotDamaged
         }
         Error::ConfigLost { .. }
-        | Error::NotEmpty { .. }
-        | Error::AlreadyInitialised { .. }
         | Error::KdfRefused { .. }
         | Error::Damaged { .. }
         | Error::Binding { .. }
@@ -241,6 +239,7 @@ fn kind_of(error: &Error) -> FailureKind {
         },
         Error::ReadBack { .. } => K::ReadBackFailed,
         Error::Interrupted => K::Interrupted,
+        Error::NotEmpty { .. } | Error::AlreadyInitialised { .. } => K::InvalidJob,
         Error::Invalid { .. } | Error::Limit { .. } => K::InvalidJob,
         _ => K::Internal,
     }
