@@ -17,6 +17,18 @@ const OUTPUT_BYTES: usize = 64 * 1024;
 /// Bytes of the output that a failure's message shows.
 const SHOWN_BYTES: usize = 512;
 
+/// A command with everything that it started; all of it ends when nobody waits for it any more.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // It may have ended by itself meanwhile.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
 /// Runs a command without a shell; success is exit code 0.
 pub(super) async fn run(
     command: &[String],
@@ -43,17 +55,13 @@ pub(super) async fn run(
         .spawn()
         .map_err(|error| failed("ExecFailed", format!("cannot run {program}: {error}"), false))?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let mut group = Group(group);
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let ended =
         tokio::time::timeout(limit, async { tokio::join!(child.wait(), capped(out), capped(err)) })
             .await;
-    let Ok((status, out, err)) = ended else {
-        if let Some(group) = group {
-            // It may have ended by itself meanwhile.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-        return Err(timed_out(limit));
-    };
+    let Ok((status, out, err)) = ended else { return Err(timed_out(limit)) };
+    group.0 = None;
     let status =
         status.map_err(|error| failed("ExecFailed", format!("{program}: {error}"), false))?;
     if status.success() {

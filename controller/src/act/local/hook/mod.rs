@@ -97,3 +97,134 @@ fn timed_out(limit: Duration) -> Failure {
 fn failed(reason: &str, message: String, permanent: bool) -> Failure {
     Failure { reason: reason.into(), message, permanent }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::watch::manifest::read_documents;
+
+    const WORKLOADS: &str = "
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: demo}
+spec:
+  replicas: 2
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db, tier: back}}
+    spec: {containers: [{name: main, image: x, ports: [{name: metrics, containerPort: 9187}]}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: demo}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web, tier: front}}
+    spec: {containers: [{name: main, image: x}]}
+";
+
+    fn catalog() -> Catalog {
+        let found = read_documents(Path::new("a.yaml"), WORKLOADS);
+        assert!(found.problems.is_empty(), "{:?}", found.problems);
+        let named = found.manifests.into_iter().map(|m| (m.name.clone(), m));
+        Catalog { objects: named.collect() }
+    }
+
+    fn order(command: &[&str], executor: Executor) -> Order {
+        let command = command.iter().map(ToString::to_string).collect();
+        Order { action: Action::Exec(command), executor, container: None }
+    }
+
+    fn labelled(labels: &[(&str, &str)], all: bool) -> Executor {
+        let labels: BTreeMap<String, String> =
+            labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        Executor::Pods { labels, all }
+    }
+
+    fn pods(namespace: &str, executor: Executor) -> Result<Vec<String>, String> {
+        let order = order(&["true"], executor);
+        let found = pods_of(&order, namespace, &catalog(), Path::new("/volumes"));
+        let name = |pod: Option<Pod>| pod.map_or_else(|| "operator".into(), |pod| pod.name);
+        found.map(|pods| pods.into_iter().map(name).collect()).map_err(|failure| failure.reason)
+    }
+
+    #[test]
+    fn a_hook_runs_in_the_pods_that_all_labels_fit() {
+        let fit = |labels, all| pods("demo", labelled(labels, all));
+        assert_eq!(fit(&[("app", "db")], true).unwrap(), ["db-0", "db-1"]);
+        assert_eq!(fit(&[("app", "db")], false).unwrap(), ["db-0"], "the first by name");
+        assert_eq!(fit(&[("tier", "front")], true).unwrap(), ["web-local"]);
+        assert_eq!(fit(&[("app", "db"), ("tier", "front")], true), Err("PodNotFound".into()));
+        assert_eq!(pods("shop", labelled(&[("app", "db")], true)), Err("PodNotFound".into()));
+        assert_eq!(pods("demo", Executor::Operator).unwrap(), ["operator"]);
+        let function = Executor::Function("f".into());
+        assert_eq!(pods("demo", function), Err("HookUnsupported".into()));
+    }
+
+    #[test]
+    fn a_port_is_a_number_or_the_name_that_a_container_gives_it() {
+        use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+        let catalog = catalog();
+        let labels = BTreeMap::from([("app".to_owned(), "db".to_owned())]);
+        let pod = pods::select("demo", &labels, &catalog, Path::new("/v")).unwrap().remove(0);
+        let name = |name: &str| IntOrString::String(name.into());
+        for (port, container, expected) in [
+            (name("metrics"), None, Some(9187)),
+            (name("metrics"), Some("main"), Some(9187)),
+            (name("metrics"), Some("other"), None),
+            (name("nothing"), None, None),
+            (name("80"), None, Some(80)),
+            (IntOrString::Int(443), None, Some(443)),
+            (IntOrString::Int(0), None, None),
+            (IntOrString::Int(70_000), None, None),
+        ] {
+            let found = pods::port(&port, Some(&pod), container).ok();
+            assert_eq!(found, expected, "{port:?} of {container:?}");
+        }
+        assert!(pods::port(&name("metrics"), None, None).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_first_pod_that_fails_ends_the_hook() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = format!("echo $HOLDFAST_POD >> {}; exit 3", dir.path().join("ran").display());
+        let order = order(&["sh", "-c", &script], labelled(&[("app", "db")], true));
+        let outcome = run(&order, "demo", None, &catalog(), dir.path()).await;
+        assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+        assert_eq!(std::fs::read_to_string(dir.path().join("ran")).unwrap(), "db-0\n");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_nobody_waits_for_ends_with_everything_that_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pid");
+        // The shell is the child of this process; what it starts is not.
+        let script = format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display());
+        let order = order(&["sh", "-c", &script], Executor::Operator);
+        let until = |done: &dyn Fn() -> bool| {
+            let begun = Instant::now();
+            while !done() {
+                assert!(begun.elapsed() < Duration::from_secs(60), "it did not happen");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        let catalog = Catalog::default();
+        let waited = tokio::select! {
+            biased;
+            outcome = run(&order, "demo", None, &catalog, dir.path()) => Some(outcome),
+            () = async {
+                tokio::task::yield_now().await;
+                until(&|| file.exists());
+            } => None,
+        };
+        assert_eq!(waited, None, "it sleeps for ten minutes");
+        let pid: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        let stat = format!("/proc/{pid}/stat");
+        until(&|| std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z ")));
+    }
+}
