@@ -1,5 +1,6 @@
 //! A planned component becomes a job of the executor. The only place where the two words meet.
 
+use std::collections::BTreeSet;
 use std::path::{Component as Part, Path, PathBuf};
 
 use holdfast_engine::backup::Component;
@@ -97,14 +98,16 @@ pub fn backup(order: BackupOrder<'_>) -> Result<Job, Failure> {
     })
 }
 
-/// The paths that a backup of a component reads: as written, else everything that it mounts.
+/// The paths that a backup of a component reads: as written, else everything that it mounts. One that is
+/// written twice is read once.
 #[must_use]
 pub fn paths(component: &Component) -> Vec<String> {
     let written = list(param(component, "paths"));
     if written.is_empty() {
         return component.volumes.iter().map(|volume| volume.mount_path.clone()).collect();
     }
-    written
+    let mut seen = BTreeSet::new();
+    written.into_iter().filter(|path| seen.insert(clean(path))).collect()
 }
 
 /// What a restore needs besides the component.
@@ -365,6 +368,15 @@ mod tests {
         let job = backup(order(&attempt, &component, &[("/a", "/srv/a")])).unwrap();
         let Work::Backup(job) = job.work else { panic!("a backup") };
         assert_eq!(job.sources.len(), 1);
+    }
+
+    #[test]
+    fn a_path_that_is_written_twice_is_read_once() {
+        let component = component(&[("paths", "/data/a, /data/b,/data//a/ ,/data/a")]);
+        assert_eq!(paths(&component), ["/data/a", "/data/b"]);
+        let job = backup(order(&attempt(), &component, &[("/data", "/srv")])).unwrap();
+        let Work::Backup(job) = job.work else { panic!("a backup") };
+        assert_eq!(job.sources.len(), 2);
     }
 
     #[test]
