@@ -107,3 +107,116 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     }
     replace_for_now(path, text.as_bytes(), OPEN)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use holdfast_engine::storage::{self, DeletionPolicy, Provider};
+    use holdfast_engine::{Actor, Command, CommandId, Envelope, Hash, Timestamp, lease};
+    use holdfast_eventlog::{Ledger, Options};
+    use serde_json::Value;
+
+    use super::*;
+
+    const STORE: Uid = Uid([3; 16]);
+
+    struct World {
+        dir: tempfile::TempDir,
+        ledger: Ledger,
+    }
+
+    impl World {
+        /// A log with one storage.
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let ledger = Ledger::open(&dir.path().join("log"), Options::default()).unwrap();
+            let mut world = Self { dir, ledger };
+            world.submit(1, Command::Lease(lease::Command::Begin { holder: "me".into() }));
+            world.submit(
+                2,
+                Command::Storage(storage::Command::Declare {
+                    uid: STORE,
+                    key: Key::new("demo", "store"),
+                    generation: 1,
+                    hash: Hash::default(),
+                    spec: storage::Spec {
+                        provider: Provider::Local,
+                        identity: String::new(),
+                        secret: None,
+                        usage: None,
+                        default: false,
+                        deletion: DeletionPolicy::Delete,
+                        own_namespace_only: false,
+                        invalid: None,
+                    },
+                }),
+            );
+            world
+        }
+
+        fn submit(&mut self, id: u8, command: Command) {
+            let id = CommandId([id; 16]);
+            let (at, actor) = (Timestamp(1), Actor::Operator);
+            self.ledger.submit(&[Envelope { id, at, actor, epoch: 1, command }]).unwrap();
+        }
+
+        fn publisher(&self) -> Publisher {
+            Publisher::new(self.dir.path().join("status"))
+        }
+
+        fn publish(&self, publisher: &mut Publisher) -> bool {
+            let (state, catalog) = (self.ledger.state(), Catalog::default());
+            publisher.publish(state, &catalog, StreamKind::Storage, STORE).is_some()
+        }
+
+        fn file(&self) -> PathBuf {
+            self.dir.path().join("status/demo/backupstorages.storage.kubestash.com/store.yaml")
+        }
+    }
+
+    #[test]
+    fn an_object_is_written_whole_and_only_when_it_differs() {
+        let world = World::new();
+        let mut publisher = world.publisher();
+        assert!(world.publish(&mut publisher));
+        let object: Value =
+            serde_saphyr::from_str(&std::fs::read_to_string(world.file()).unwrap()).unwrap();
+        assert_eq!(object["kind"], "BackupStorage");
+        assert_eq!(object["metadata"]["uid"], STORE.to_string());
+        assert_eq!(object["status"]["phase"], "NotReady");
+        let inode = std::fs::metadata(world.file()).unwrap().ino();
+        // Held open, so that its number is not given to another file.
+        let _open = std::fs::File::open(world.file()).unwrap();
+        assert!(world.publish(&mut publisher));
+        assert_eq!(std::fs::metadata(world.file()).unwrap().ino(), inode);
+        // Another process knows nothing of it and writes again.
+        assert!(world.publish(&mut world.publisher()));
+        assert_ne!(std::fs::metadata(world.file()).unwrap().ino(), inode);
+    }
+
+    #[test]
+    fn what_is_gone_is_not_shown_any_more() {
+        let mut world = World::new();
+        let mut publisher = world.publisher();
+        world.publish(&mut publisher);
+        world.submit(3, Command::Storage(storage::Command::Delete { uid: STORE }));
+        assert!(!world.publish(&mut publisher));
+        assert!(!world.file().exists());
+        // Nor is there anything left to take away.
+        publisher.retract(StreamKind::Storage, STORE);
+    }
+
+    #[test]
+    fn what_an_earlier_operator_left_is_swept_away() {
+        let world = World::new();
+        let mut publisher = world.publisher();
+        world.publish(&mut publisher);
+        let old = world.file().with_file_name("old.yaml");
+        std::fs::write(&old, "old").unwrap();
+        let foreign = world.dir.path().join("status/demo/note.txt");
+        std::fs::write(&foreign, "of somebody").unwrap();
+        publisher.sweep();
+        assert!(world.file().exists() && !old.exists() && foreign.exists());
+    }
+}

@@ -94,3 +94,57 @@ fn template(ledger: &Ledger, key: &Key, frozen: &[(Key, Hash)]) -> Result<HookTe
 fn failed(reason: &str, message: String) -> Failure {
     Failure { reason: reason.into(), message, permanent: true }
 }
+
+#[cfg(test)]
+mod tests {
+    use holdfast_eventlog::Options;
+    use serde_json::json;
+
+    use super::*;
+
+    fn document(command: &str) -> Vec<u8> {
+        let spec = json!({
+            "action": {"exec": {"command": [command]}},
+            "executor": {"type": "Operator"},
+        });
+        let object = json!({
+            "apiVersion": "core.kubestash.com/v1alpha1",
+            "kind": "HookTemplate",
+            "metadata": {"name": "freeze", "namespace": "demo"},
+            "spec": spec,
+        });
+        object.to_string().into_bytes()
+    }
+
+    #[test]
+    fn a_session_keeps_the_template_that_it_began_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(dir.path(), Options::default()).unwrap();
+        let key = Key::new("demo", "freeze");
+        let before = ledger.attach(&document("before")).unwrap();
+        let after = ledger.attach(&document("after")).unwrap();
+        let command = |hash| {
+            let found = template(&ledger, &key, &[(key.clone(), hash)]).unwrap();
+            found.spec.action.unwrap().exec.unwrap().command.unwrap()
+        };
+        assert_eq!(command(before), ["before"]);
+        assert_eq!(command(after), ["after"]);
+    }
+
+    #[test]
+    fn a_template_that_was_not_there_or_cannot_be_read_fails_for_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(dir.path(), Options::default()).unwrap();
+        let key = Key::new("demo", "freeze");
+        let broken = ledger.attach(b"no JSON").unwrap();
+        for (frozen, reason) in [
+            (Vec::new(), "HookTemplateNotFound"),
+            (vec![(key.clone(), Hash([9; 32]))], "HookTemplateNotFound"),
+            (vec![(key.clone(), broken)], "LogDamaged"),
+        ] {
+            let failure = template(&ledger, &key, &frozen).unwrap_err();
+            assert_eq!((failure.reason.as_str(), failure.permanent), (reason, true));
+            assert!(failure.message.contains("demo/freeze"), "{}", failure.message);
+        }
+    }
+}

@@ -243,6 +243,9 @@ mod tests {
     const ATTEND: &str =
         r#"printf '{"uid":"%s","process":{"pid":%d,"start":0}}' "$5" $$ > "$3/worker.json""#;
 
+    /// Works until it is stopped, or its directory is taken away.
+    const WORK: &str = r#"while test -e "$3/worker.json"; do sleep 0.05; done"#;
+
     struct Bench {
         dir: tempfile::TempDir,
         workers: Workers,
@@ -313,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_worker_that_is_there_is_found_again_and_none_is_started_beside_it() {
-        let bench = Bench::new(&format!("{ATTEND}; rm \"$3/job.json\"; exec sleep 600"));
+        let bench = Bench::new(&format!("{ATTEND}; rm \"$3/job.json\"; {WORK}"));
         let uid = bench.workers.start(&attempt(), &job()).await.unwrap();
         assert_eq!(bench.workers.start(&attempt(), &job()).await.unwrap(), uid);
         assert_eq!(bench.started(), 1);
@@ -331,7 +334,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_nobody_took_is_withdrawn_before_another_worker_is_started() {
-        let bench = Bench::new(&format!("{ATTEND}; exec sleep 600"));
+        let bench = Bench::new(&format!("{ATTEND}; {WORK}"));
         let first = bench.workers.start(&attempt(), &job()).await.unwrap();
         let second = bench.workers.start(&attempt(), &job()).await.unwrap();
         assert_ne!(first, second);
