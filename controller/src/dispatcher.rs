@@ -320,3 +320,218 @@ impl<H: Handler> Dispatcher<H> {
         self.quiet.send_modify(|seen| *seen = Quiet { quiet, look: seen.look + 1 });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use holdfast_engine::effect::Once;
+    use holdfast_engine::storage::{self, DeletionPolicy, Provider};
+    use holdfast_engine::{Event, Hash, Key, Uid, namespace};
+    use holdfast_eventlog::{Options, Refusal};
+
+    use super::*;
+
+    /// Notes what it is handed, in order.
+    #[derive(Clone, Default)]
+    struct Notes(Arc<Mutex<Vec<String>>>);
+
+    impl Notes {
+        fn add(&self, note: impl Into<String>) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(note.into());
+        }
+
+        fn take(&self) -> Vec<String> {
+            std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+    }
+
+    impl Handler for Notes {
+        fn carry_out(&mut self, ledger: &Ledger, effect: Effect) {
+            if let Effect::Once { id, once: Once::InitializeBackend { .. } } = effect {
+                assert!(ledger.state().outbox.contains_key(&id), "it is recorded by now");
+                self.add("effect");
+            }
+        }
+
+        fn recorded(&mut self, ledger: &Ledger, events: &[Recorded]) {
+            if let Some(last) = events.last() {
+                assert_eq!(ledger.head().seq, last.seq, "it is on disk by now");
+            }
+            for recorded in events {
+                self.add(match recorded.event {
+                    Event::Storage(_) => "storage",
+                    Event::Namespace(_) => "namespace",
+                    _ => "other",
+                });
+            }
+        }
+
+        fn due(&mut self, _: &Ledger, _: deadline::Due, _: Timestamp) -> Option<Command> {
+            None
+        }
+
+        fn is_busy(&self) -> bool {
+            false
+        }
+    }
+
+    struct World {
+        dir: tempfile::TempDir,
+        notes: Notes,
+        inbox: Inbox,
+        looks: watch::Receiver<Quiet>,
+        runtime: tokio::runtime::Runtime,
+        thread: std::thread::JoinHandle<Result<(), Error>>,
+    }
+
+    impl World {
+        /// A dispatcher at work on a new log whose last event is from this instant.
+        fn new(last_at: Timestamp) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let mut ledger = Ledger::open(dir.path(), Options::default()).unwrap();
+            let begin = Command::Lease(lease::Command::Begin { holder: "before".into() });
+            let (id, actor) = (CommandId([1; 16]), Actor::Operator);
+            let envelope = Envelope { id, at: last_at, actor, epoch: 1, command: begin };
+            ledger.submit(&[envelope]).unwrap();
+            let (inbox, mail) = inbox();
+            let notes = Notes::default();
+            let quiet = Arc::new(watch::Sender::new(Quiet::default()));
+            let looks = quiet.subscribe();
+            let dispatcher = Dispatcher::begin(ledger, notes.clone(), mail, "me", quiet).unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
+            let handle = runtime.handle().clone();
+            let thread = std::thread::spawn(move || dispatcher.run(&handle));
+            assert_eq!(notes.take(), ["other"], "its own term");
+            Self { dir, notes, inbox, looks, runtime, thread }
+        }
+
+        fn submit(&self, commands: Vec<Command>) -> Vec<Answer> {
+            let orders = commands.into_iter().map(|c| Order::new(Actor::Operator, c)).collect();
+            self.runtime.block_on(self.inbox.submit(orders)).unwrap()
+        }
+
+        /// Stops it; the log as it was left.
+        fn stop(self) -> (tempfile::TempDir, Ledger) {
+            self.runtime.block_on(self.inbox.stop());
+            self.thread.join().unwrap().unwrap();
+            let ledger = Ledger::open(self.dir.path(), Options::default()).unwrap();
+            (self.dir, ledger)
+        }
+    }
+
+    fn seen(number: u8) -> Command {
+        Command::Namespace(namespace::Command::Observe {
+            uid: Uid([number; 16]),
+            name: format!("n{number}"),
+            labels: std::collections::BTreeMap::new(),
+        })
+    }
+
+    fn declared() -> Command {
+        Command::Storage(storage::Command::Declare {
+            uid: Uid([9; 16]),
+            key: Key::new("demo", "store"),
+            generation: 1,
+            hash: Hash::default(),
+            spec: storage::Spec {
+                provider: Provider::Local,
+                identity: String::new(),
+                secret: None,
+                usage: None,
+                default: false,
+                deletion: DeletionPolicy::Delete,
+                own_namespace_only: false,
+                invalid: None,
+            },
+        })
+    }
+
+    #[test]
+    fn answers_come_in_the_order_of_the_questions_after_the_log_has_them() {
+        let world = World::new(Timestamp(1));
+        let nobody = storage::Command::BackendReported {
+            uid: Uid([9; 16]),
+            effect: holdfast_engine::EffectId { seq: 1, ordinal: 0 },
+            outcome: holdfast_engine::Outcome::Succeeded,
+        };
+        let answers = world.submit(vec![seen(1), Command::Storage(nobody), declared()]);
+        assert!(matches!(
+            answers.as_slice(),
+            [
+                Answer::Recorded { .. },
+                Answer::Refused(Refusal::Rejected(_)),
+                Answer::Recorded { .. }
+            ]
+        ));
+        let notes = world.notes.clone();
+        let (_dir, ledger) = world.stop();
+        assert_eq!(notes.take(), ["namespace", "storage", "effect"]);
+        assert_eq!(ledger.state().namespaces.len(), 1);
+    }
+
+    #[test]
+    fn the_same_order_twice_has_one_effect() {
+        let world = World::new(Timestamp(1));
+        let id = CommandId([5; 16]);
+        let order = || vec![Order::new(Actor::Operator, declared()).with_id(id)];
+        for repeated in [false, true] {
+            let answers = world.runtime.block_on(world.inbox.submit(order())).unwrap();
+            assert_eq!(matches!(answers[0], Answer::Repeated { .. }), repeated, "{answers:?}");
+        }
+        let notes = world.notes.clone();
+        world.stop();
+        assert_eq!(notes.take(), ["storage", "effect"]);
+    }
+
+    #[test]
+    fn time_in_the_log_never_runs_backwards() {
+        let future = Timestamp(4_102_444_800_000);
+        let world = World::new(future);
+        world.submit(vec![seen(1)]);
+        let (_dir, ledger) = world.stop();
+        assert_eq!(ledger.state().last_at, future);
+    }
+
+    #[test]
+    fn what_was_sent_before_a_question_or_the_end_is_decided_before_it() {
+        let world = World::new(Timestamp(1));
+        let inbox = world.inbox.clone();
+        let known = world.runtime.block_on(async {
+            for number in 1..=5 {
+                inbox.report(Actor::Operator, seen(number)).await;
+            }
+            inbox.ask(|ledger| ledger.state().namespaces.len()).await
+        });
+        assert_eq!(known.unwrap(), 5);
+        world.runtime.block_on(inbox.report(Actor::Operator, seen(6)));
+        let (_dir, ledger) = world.stop();
+        assert_eq!(ledger.state().namespaces.len(), 6);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(runtime.block_on(inbox.ask(|_| ())).is_err(), "nobody is there any more");
+        assert!(runtime.block_on(inbox.submit(vec![])).is_err());
+    }
+
+    #[test]
+    fn it_is_not_quiet_while_an_effect_is_under_way() {
+        let mut world = World::new(Timestamp(1));
+        let limit = Duration::from_secs(60);
+        let quiet = world.looks.wait_for(|seen| seen.quiet);
+        let quiet = world.runtime.block_on(async { tokio::time::timeout(limit, quiet).await });
+        assert!(quiet.unwrap().unwrap().quiet);
+        world.submit(vec![declared()]);
+        // Two looks later the first of them is certainly from after the answer.
+        let before = world.looks.borrow().look;
+        for look in 1..=2 {
+            world.runtime.block_on(world.inbox.ask(|_| ())).unwrap();
+            let next = world.looks.wait_for(|seen| seen.look >= before + look);
+            let next = world.runtime.block_on(async { tokio::time::timeout(limit, next).await });
+            assert!(!next.unwrap().unwrap().quiet, "a backend is being looked at");
+        }
+        world.stop();
+    }
+}

@@ -316,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_worker_that_is_there_is_found_again_and_none_is_started_beside_it() {
-        let bench = Bench::new(&format!("{ATTEND}; rm \"$3/job.json\"; {WORK}"));
+        let bench = Bench::new(&format!("rm \"$3/job.json\"; {ATTEND}; {WORK}"));
         let uid = bench.workers.start(&attempt(), &job()).await.unwrap();
         assert_eq!(bench.workers.start(&attempt(), &job()).await.unwrap(), uid);
         assert_eq!(bench.started(), 1);
