@@ -375,6 +375,12 @@ fn decode_shape(reader: &mut Reader<'_>, size: u64, listed: bool) -> Result<Cont
     if total(&pieces) != Some(size) {
         return Err(Malformed { field: FIELD, reason: "do not add up to the size" });
     }
+    if matches!(pieces[..], [Piece::Chunk { .. }]) {
+        return Err(Malformed {
+            field: FIELD,
+            reason: "name the length of one chunk, which is the size",
+        });
+    }
     Ok(Content::Pieces(pieces))
 }
 
@@ -468,6 +474,15 @@ mod tests {
             let bytes = encode_leaf(&nodes);
             prop_assert!(decode_page(&bytes[..cut % bytes.len()]).is_err());
         }
+    }
+
+    #[test]
+    fn one_chunk_has_one_spelling() {
+        let one = encode_leaf(&[file(b"a", b"\x01", 5)]);
+        let at = one.len() - BlobId::LEN - 1;
+        assert_eq!(one[at], 1, "one chunk of the whole size");
+        let spelt = [&one[..at], &[2, 5 << 1], &one[at + 1..]].concat();
+        assert_eq!(decode_page(&spelt).unwrap_err().field, "file pieces");
     }
 
     /// The bytes of two entries, as `docs/format.md` explains them. They may never change.
