@@ -38,7 +38,7 @@ proptest! {
     fn find_agrees_with_reading_everything(
         steps in steps(),
         globs in proptest::collection::vec(
-            prop_oneof!["[aBc][0-5]", "\\*.txt[0-5]", "/data/d[0-2]/\\*\\*", "s[01]", "data/d1", "nothing"],
+            prop_oneof!["[aBc][0-5]", "\\*\\.txt[0-5]", "/data/d[0-2]/\\*\\*", "s[01]", "data/d1", "nothing"],
             1..3
         ),
         ignore_case: bool,
