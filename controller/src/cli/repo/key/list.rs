@@ -18,7 +18,7 @@ pub fn run(location: &Location, output: Output) -> anyhow::Result<Exit> {
         lines::print(slots::json(&all, current, epochs))?;
     } else {
         lines::print(slots::table(&all, current).render(Style::detect()).trim_end())?;
-        output.say(format_args!("* opened the repository now; secrets of {epochs} epochs"));
+        output.say(format_args!("* opened the repository now; epochs of secrets: {epochs}"));
     }
     Ok(Exit::Done)
 }
