@@ -3,6 +3,7 @@
 mod arrows;
 mod dependencies;
 mod documents;
+mod go;
 mod honesty;
 mod length;
 mod lints;
@@ -22,6 +23,7 @@ pub const ALL: &[Rule] = &[
     arrows::check,
     dependencies::check,
     documents::check,
+    go::check,
     honesty::check,
     length::check,
     lints::check,
