@@ -1,0 +1,209 @@
+package built
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"holdfast.dev/e2e/cluster/controlplane"
+	"holdfast.dev/e2e/cluster/machine"
+	"holdfast.dev/e2e/cluster/process"
+)
+
+// How long a component may take to end before it is killed. The API server would wait for its clients for
+// a minute, and loses nothing when it is killed.
+const grace = 3 * time.Second
+
+// How long the runtime may take to come back for cleaning up. Without it we clean up ourselves.
+const runtimeBack = 20 * time.Second
+
+// Down ends the cluster: see [provider.Provider]. A step that fails does not keep the next ones from
+// being taken; the folder stays, so that it can be tried again.
+func (c *Cluster) Down(ctx context.Context) error {
+	owner, err := bridge.Owner()
+	if err != nil {
+		return err
+	}
+	if owner != "" && owner != c.Home.Path() {
+		if _, err := os.Stat(owner); err == nil {
+			return fmt.Errorf("this machine has a cluster in %s: end it first, by `down --state %s`", owner, owner)
+		}
+	}
+	var failed []error
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		// First the one that would start again what the others lose.
+		{"kubelet ended", c.stop(kubelet)},
+		{"components ended", c.stop(names, provisioner, snapshotter, snapshotController, proxy,
+			controlplane.Scheduler, controlplane.ControllerManager, controlplane.APIServer)},
+		{"etcd ended", c.stop(controlplane.Etcd)},
+		{"pods removed", c.removePods},
+		{"servers ended", c.stopRest},
+		{"network taken down", c.networkDown},
+		{"mounts, disks and settings given back", c.giveBack},
+	} {
+		failed = append(failed, c.Progress.Step(step.name, func() error { return step.do(ctx) }))
+	}
+	return errors.Join(failed...)
+}
+
+func (c *Cluster) stop(names ...string) func(context.Context) error {
+	return func(context.Context) error {
+		_, err := c.Table.Stop(grace, names...)
+		return err
+	}
+}
+
+// removePods has the runtime remove all pods, and then ends what is left of them.
+func (c *Cluster) removePods(ctx context.Context) error {
+	sockets, err := shimSockets(c.layout.runtimeState())
+	if err != nil {
+		return err
+	}
+	var failed []error
+	if len(sockets) > 0 {
+		// Where it fails, what it would have done is done below.
+		if err := c.runtimeRemovesPods(ctx); err != nil {
+			c.Progress.Say("the runtime did not remove its pods, they are ended without it: %v", err)
+		}
+	}
+	_, err = c.Table.Stop(grace, containerd)
+	failed = append(failed, err, endShims(c.layout.runtimeSocket()), machine.RemovePodGroups())
+	for _, socket := range sockets {
+		if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (c *Cluster) runtimeRemovesPods(ctx context.Context) error {
+	spec, err := c.Table.Spec(kubelet)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, runtimeBack)
+	defer cancel()
+	if alive, err := c.Table.Alive(containerd); err != nil || !alive {
+		if err := c.Table.Restart(containerd, grace); err != nil {
+			return err
+		}
+	}
+	if err := c.runtimeReady(ctx); err != nil {
+		return err
+	}
+	clean := filepath.Join(filepath.Dir(spec.Args[0]), "cri-clean")
+	_, err = machine.Run(ctx, clean, "unix://"+c.layout.runtimeSocket())
+	return err
+}
+
+// stopRest ends whatever is recorded and still runs.
+func (c *Cluster) stopRest(context.Context) error {
+	names, err := c.Table.Names()
+	if err != nil {
+		return err
+	}
+	_, err = c.Table.Stop(grace, names...)
+	return err
+}
+
+func (c *Cluster) networkDown(ctx context.Context) error {
+	owner, err := bridge.Owner()
+	if err != nil {
+		return err
+	}
+	// Where the machine was never prepared there is no nft, and no rule either.
+	if _, err := os.Stat(c.layout.settings()); errors.Is(err, fs.ErrNotExist) && owner == "" {
+		return nil
+	}
+	return errors.Join(machine.DeleteTables(ctx, "ip kube-proxy", "ip6 kube-proxy"), bridge.Down(ctx))
+}
+
+func (c *Cluster) giveBack(ctx context.Context) error {
+	failed := []error{
+		machine.Unmount(c.Home.Path()),
+		machine.DetachDisk(ctx, c.layout.disk()),
+		removeLinks("/var/log/containers", c.Home.Path()),
+		removeLeases(),
+	}
+	for file, restore := range map[string]func([]byte) error{
+		c.layout.settings(): machine.Kernel.Restore, c.layout.places(): machine.RemovePlaces,
+	} {
+		saved, err := os.ReadFile(file)
+		if err == nil {
+			failed = append(failed, restore(saved))
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// shimSockets are the sockets of the processes that stand between the runtime and each pod. They are at a
+// place that cannot be moved, and stay when such a process is killed.
+func shimSockets(state string) ([]string, error) {
+	found, err := filepath.Glob(filepath.Join(state, "io.containerd.runtime.v2.task", "k8s.io", "*", "address"))
+	if err != nil {
+		return nil, err
+	}
+	var sockets []string
+	for _, file := range found {
+		text, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if path, is := strings.CutPrefix(strings.TrimSpace(string(text)), "unix://"); is {
+			sockets = append(sockets, path)
+		}
+	}
+	return sockets, nil
+}
+
+// endShims ends those processes where the runtime could not. They are known by the runtime's socket, which
+// stands among their arguments and is below our home.
+func endShims(socket string) error {
+	return process.KillWhere(func(args []string) bool {
+		if filepath.Base(args[0]) != "containerd-shim-runc-v2" {
+			return false
+		}
+		for i, arg := range args[:len(args)-1] {
+			if arg == "-address" && args[i+1] == socket {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// removeLinks removes links that lead below a folder of ours.
+func removeLinks(from, to string) error {
+	found, err := filepath.Glob(filepath.Join(from, "*.log"))
+	if err != nil {
+		return err
+	}
+	for _, link := range found {
+		if target, err := os.Readlink(link); err == nil && strings.HasPrefix(target, to+"/") {
+			if err := os.Remove(link); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeLeases removes what the network's plugins note of each pod, by the name of our network.
+func removeLeases() error {
+	found, err := filepath.Glob("/var/lib/cni/results/holdfast-*")
+	failed := []error{err}
+	for _, file := range found {
+		failed = append(failed, os.Remove(file))
+	}
+	return errors.Join(failed...)
+}

@@ -1,0 +1,86 @@
+// Package kind is a cluster that kind makes in containers, where there is Docker and an image of a node:
+// other releases of Kubernetes than the one that is built here, and a network that knows policies.
+//
+// It has no S3 server, no snapshots and no single components to kill: scenarios that need them say so.
+package kind
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+
+	"holdfast.dev/e2e/cluster/image"
+	"holdfast.dev/e2e/cluster/machine"
+	"holdfast.dev/e2e/cluster/provider"
+)
+
+// NodeImage is the image of the node, as kind's own variable of the same meaning would be: empty takes
+// the one that kind was built with.
+const NodeImage = "HOLDFAST_E2E_NODE_IMAGE"
+
+// Cluster is the one of a home.
+type Cluster struct {
+	provider.Frame
+	nodeImage string
+}
+
+// New is the cluster of a frame, with the image that was asked for.
+func New(nodeImage string) func(provider.Frame) provider.Provider {
+	return func(frame provider.Frame) provider.Provider { return &Cluster{frame, nodeImage} }
+}
+
+// name is one that two homes do not share.
+func (c *Cluster) name() string { return "holdfast-" + filepath.Base(c.Home.Path()) }
+
+func (c *Cluster) kubeconfig() string { return c.Home.Path("kubeconfig") }
+
+// Up starts it: see [provider.Provider].
+func (c *Cluster) Up(ctx context.Context) (provider.Environment, error) {
+	kubectl, err := exec.LookPath("kubectl")
+	if err != nil {
+		return nil, fmt.Errorf("--provider kind takes the machine's own kubectl: %w", err)
+	}
+	args := []string{"create", "cluster", "--name=" + c.name(), "--kubeconfig=" + c.kubeconfig(), "--wait=180s"}
+	if c.nodeImage != "" {
+		args = append(args, "--image="+c.nodeImage)
+	}
+	if err := c.Progress.Step("kind's cluster", func() error {
+		_, err := machine.Run(ctx, "kind", args...)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	return provider.Environment{
+		provider.Kubeconfig: c.kubeconfig(), provider.Kubectl: kubectl, provider.Storage: "standard",
+	}, c.Progress.Step("images loaded", func() error { return c.busybox(ctx) })
+}
+
+func (c *Cluster) busybox(ctx context.Context) error {
+	if err := machine.Install(ctx, machine.Busybox); err != nil {
+		return err
+	}
+	packed, err := image.Busybox(machine.Busybox)
+	if err != nil {
+		return err
+	}
+	archive := c.Home.Path("busybox.tar")
+	if err := packed.Write(archive); err != nil {
+		return err
+	}
+	return c.Load(ctx, archive)
+}
+
+// Down ends it: see [provider.Provider]. One that is not there is deleted.
+func (c *Cluster) Down(ctx context.Context) error {
+	return c.Progress.Step("kind's cluster deleted", func() error {
+		_, err := machine.Run(ctx, "kind", "delete", "cluster", "--name="+c.name(), "--kubeconfig="+c.kubeconfig())
+		return err
+	})
+}
+
+// Load gives the node an image: see [provider.Provider].
+func (c *Cluster) Load(ctx context.Context, archive string) error {
+	_, err := machine.Run(ctx, "kind", "load", "image-archive", "--name="+c.name(), archive)
+	return err
+}

@@ -1,0 +1,71 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Identity is one process and no other: a number alone may belong to somebody else by now.
+type Identity struct {
+	Pid int
+	// Start is the instant at which it started, in ticks since the machine did.
+	Start uint64
+}
+
+// Where proc(5) has them, counted behind the name of the program.
+const (
+	fieldState = 0
+	fieldStart = 19
+)
+
+// Self is the process that asks. It stays the same when it becomes another program.
+func Self() (Identity, error) {
+	text, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return Identity{}, err
+	}
+	_, start, err := parseStat(string(text))
+	return Identity{Pid: os.Getpid(), Start: start}, err
+}
+
+// Alive says whether the process runs. One that has ended and was not buried yet does not.
+func (i Identity) Alive() (bool, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", i.Pid))
+	// A process that ends between the opening and the reading answers with the second error.
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoProcess) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	state, start, err := parseStat(string(text))
+	return err == nil && start == i.Start && state != "Z" && state != "X", err
+}
+
+// parseStat reads the state and the start out of /proc/PID/stat. The name of the program stands in
+// brackets before them, and may itself hold brackets and blanks.
+func parseStat(text string) (string, uint64, error) {
+	end := strings.LastIndexByte(text, ')')
+	fields := strings.Fields(text[end+1:])
+	if end < 0 || len(fields) <= fieldStart {
+		return "", 0, fmt.Errorf("no line of /proc/PID/stat: %q", text)
+	}
+	start, err := strconv.ParseUint(fields[fieldStart], 10, 64)
+	return fields[fieldState], start, err
+}
+
+// String is what [ParseIdentity] reads.
+func (i Identity) String() string { return fmt.Sprintf("%d %d", i.Pid, i.Start) }
+
+// ParseIdentity reads what [Identity.String] wrote.
+func ParseIdentity(text string) (Identity, error) {
+	var i Identity
+	if _, err := fmt.Sscanf(text, "%d %d", &i.Pid, &i.Start); err != nil {
+		return i, fmt.Errorf("%q names no process: %w", text, err)
+	}
+	return i, nil
+}
