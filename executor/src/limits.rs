@@ -1,14 +1,14 @@
 //! Every bound of the format and of the machine, each with its reason. Units come last in the name.
 
-/// A block is closed once its plaintext reaches this: larger ones compress 2 % better and cost more
-/// memory and more reading for a single file (measured from 256 KiB to 4 MiB).
-pub const BLOCK_TARGET_BYTES: usize = 1024 * 1024;
+/// A block is closed once its plaintext reaches this: larger ones compress 1 % better and cost more
+/// memory and more reading for a single file (ADR 0007 has the figures).
+pub const BLOCK_TARGET_BYTES: usize = 2 * 1024 * 1024;
 
 /// A block is closed at this many blobs, so that its header stays under 33 KiB.
 pub const BLOCK_MAX_BLOBS: usize = 8_192;
 
-/// A blob from this size on is a block alone: neighbours would gain nothing from it.
-pub const BLOB_ALONE_BYTES: usize = 512 * 1024;
+/// A blob from this size on is a block alone: it fills one. Smaller neighbours of a file are compressed together.
+pub const BLOB_ALONE_BYTES: usize = BLOCK_TARGET_BYTES;
 
 /// Largest blob, and so largest plaintext of a block, that a reader accepts.
 pub const BLOB_MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -30,6 +30,9 @@ pub const PACK_OBJECT_TARGET_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Pack size aimed at on file systems, where packs are streamed and need no memory.
 pub const PACK_FILE_TARGET_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A pack near its target ends where padding is at most this part of it: a smaller part is met too seldom.
+pub const PACK_PADDING_PART: u64 = 256;
 
 /// No pack is smaller: below this Padme would show too much.
 pub const PACK_FLOOR_BYTES: u64 = 64 * 1024;

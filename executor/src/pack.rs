@@ -169,9 +169,15 @@ impl PackWriter {
         Ok(())
     }
 
-    /// Whether another block has to go to another pack.
+    /// Whether another block has to go to another pack. Around the target that is where little padding is
+    /// needed: a pack ends wherever its blocks end, and ending it at the target itself costs 1.5 %.
     pub(crate) fn is_full(&self, target_bytes: u64) -> bool {
-        self.size >= target_bytes
+        let used = self.size
+            + (self.blocks.len() + self.blobs.len() + SEAL_OVERHEAD_BYTES + TRAILER_BYTES) as u64;
+        let fits = padme(used) - used <= used / limits::PACK_PADDING_PART;
+        let (least, most) = (target_bytes / 4 * 3, target_bytes / 4 * 5);
+        self.size >= most
+            || (self.size >= least && fits)
             || self.blob_count + limits::BLOCK_MAX_BLOBS > limits::PACK_MAX_BLOBS
     }
 

@@ -394,7 +394,7 @@ impl Shared {
             None => self.repo.store.habits().pack_target_bytes,
         };
         // The last block and the padding must still fit.
-        target.min(limits::PACK_MAX_BYTES / 4 * 3)
+        target.min(limits::PACK_MAX_BYTES / 5 * 3)
     }
 
     fn new_pack(&self, kind: Kind, epoch: u32) -> Result<PackWriter> {
