@@ -90,6 +90,15 @@ pub enum Error {
         /// Highest accepted value.
         most: u32,
     },
+    /// Another slot has secrets that the one which was opened does not have.
+    #[error(
+        "a rotation was cut short: key slot {slot} knows an epoch that this passphrase does not; open with \
+         the passphrase of that slot and rotate again"
+    )]
+    RotationUnfinished {
+        /// The slot that knows more.
+        slot: String,
+    },
     /// The last slot cannot be removed.
     #[error("the last key slot cannot be removed: add another passphrase first")]
     LastKeySlot,

@@ -99,6 +99,8 @@ pub struct Index {
     blocks: Vec<FooterBlock>,
     ids: Vec<BlobId>,
     at: Vec<u32>,
+    /// Further blocks that hold a blob, by id: it may be read from any.
+    others: Vec<(BlobId, u32)>,
     /// Where the ids begin whose first `bucket_bits` bits are at least this.
     buckets: Vec<u32>,
     bucket_bits: u32,
@@ -146,8 +148,11 @@ impl IndexBuilder {
 
     pub(crate) fn build(mut self) -> Index {
         self.rows.sort_unstable();
-        self.rows.dedup_by_key(|row| row.0);
+        self.rows.dedup();
         let index = &mut self.index;
+        let again = self.rows.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+        index.others = again.map(|pair| pair[1]).collect();
+        self.rows.dedup_by_key(|row| row.0);
         index.bucket_bits = (self.rows.len() as u64 / 4).max(1).ilog2().min(24);
         index.ids = self.rows.iter().map(|row| row.0).collect();
         index.at = self.rows.iter().map(|row| row.1).collect();
@@ -183,6 +188,28 @@ impl Index {
         let found = self.ids[from..to].binary_search(id).ok()?;
         let block = self.at[from + found];
         Some(Location { pack: self.pack_of(block), block })
+    }
+
+    /// Where else a blob lies.
+    pub(crate) fn elsewhere(&self, id: &BlobId) -> impl Iterator<Item = Location> + '_ {
+        let id = *id;
+        let from = self.others.partition_point(|(other, _)| *other < id);
+        let rows = self.others[from..].iter().take_while(move |(other, _)| *other == id);
+        rows.map(|(_, block)| Location { pack: self.pack_of(*block), block: *block })
+    }
+
+    /// Whether the block is one of those that hold the blob.
+    pub(crate) fn is_in(&self, id: &BlobId, block: u32) -> bool {
+        self.locate(id).is_some_and(|at| at.block == block)
+            || self.elsewhere(id).any(|at| at.block == block)
+    }
+
+    /// The blobs for which this block is looked at first, of those that are in another one as well.
+    pub(crate) fn also_elsewhere(&self, block: u32) -> impl Iterator<Item = BlobId> + '_ {
+        let mut last = None;
+        let ids = self.others.iter().map(|(id, _)| *id);
+        let ids = ids.filter(move |id| last.replace(*id) != Some(*id));
+        ids.filter(move |id| self.locate(id).is_some_and(|at| at.block == block))
     }
 
     fn pack_of(&self, block: u32) -> u32 {

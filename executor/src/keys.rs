@@ -1,6 +1,8 @@
 //! What a repository's secrets are and everything that is derived from them. Each derivation has a
 //! context string that names product, format and purpose; `docs/format.md` lists them all.
 
+use std::sync::OnceLock;
+
 use zeroize::Zeroize;
 
 use crate::chunk::{ChunkSizes, Chunker};
@@ -30,6 +32,9 @@ const SEAL_CONTEXTS: [&str; 9] = [
 const SALT_CONTEXT: &str = "holdfast 0.1 salt";
 const PADDING_CONTEXT: &str = "holdfast 0.1 padding";
 
+/// Bytes of a bundle before the secrets of its epochs.
+const BUNDLE_HEAD_BYTES: usize = 16 + 32 + 32 + 2;
+
 /// The secrets themselves, as key slots carry them.
 pub(crate) struct Bundle {
     pub(crate) repo: RepoId,
@@ -52,6 +57,16 @@ impl Bundle {
         Ok(Self { repo, config_hash, identity, epochs })
     }
 
+    /// Whether these are the secrets of the same repository, of a later age or the same.
+    pub(crate) fn continues(&self, older: &Self) -> bool {
+        let same = |(a, b): (&Secret, &Secret)| a.expose() == b.expose();
+        self.repo == older.repo
+            && self.config_hash == older.config_hash
+            && self.identity.expose() == older.identity.expose()
+            && self.epochs.len() >= older.epochs.len()
+            && self.epochs.iter().zip(&older.epochs).all(same)
+    }
+
     /// Adds an epoch: what is written from now on is out of reach for whoever kept older secrets.
     pub(crate) fn add_epoch(&mut self, random: &dyn Random) -> Result<()> {
         if self.epochs.len() >= limits::EPOCHS_MAX {
@@ -62,9 +77,14 @@ impl Bundle {
         Ok(())
     }
 
+    /// How many epochs a bundle of so many bytes has.
+    pub(crate) const fn epochs_in(bytes: usize) -> usize {
+        bytes.saturating_sub(BUNDLE_HEAD_BYTES) / 32
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         // Reserved at once: a buffer that grows would leave copies of secrets behind.
-        let mut out = Vec::with_capacity(16 + 32 + 32 + 2 + 32 * self.epochs.len() + 16);
+        let mut out = Vec::with_capacity(BUNDLE_HEAD_BYTES + 32 * self.epochs.len() + 16);
         out.bytes(self.repo.as_bytes());
         out.bytes(&self.config_hash);
         out.bytes(self.identity.expose());
@@ -130,6 +150,30 @@ pub struct Keys {
     config: Secret,
     page: Secret,
     epochs: Vec<EpochKeys>,
+    later: Later,
+}
+
+/// Looks for the secrets of the epochs that follow so many known ones.
+type Seek = Box<dyn Fn() -> Result<Vec<Secret>> + Send + Sync>;
+
+/// Epochs that a rotation has begun and that the slot which was opened first does not know: it is an older
+/// age of the same slot. They are looked for once, when something is sealed under one of them.
+#[derive(Default)]
+struct Later {
+    seek: Option<Seek>,
+    found: OnceLock<Vec<EpochKeys>>,
+}
+
+impl Later {
+    /// The keys of the epoch that comes so many after the known ones. A store that does not answer is
+    /// asked again the next time.
+    fn epoch(&self, after: usize) -> Option<&EpochKeys> {
+        if self.found.get().is_none() {
+            let found = (self.seek.as_ref()?)().ok()?;
+            let _ = self.found.set(found.iter().map(EpochKeys::new).collect());
+        }
+        self.found.get()?.get(after)
+    }
 }
 
 impl Keys {
@@ -143,7 +187,18 @@ impl Keys {
             config: identity.derive(CONFIG_CONTEXT),
             page: identity.derive(PAGE_CONTEXT),
             epochs: bundle.epochs.iter().map(EpochKeys::new).collect(),
+            later: Later::default(),
         }
+    }
+
+    /// Lets `seek` look for epochs that the bundle does not have. What is sealed from now on still is
+    /// sealed under the newest that it has: one session writes under one epoch.
+    pub(crate) fn seeking(
+        mut self,
+        seek: impl Fn() -> Result<Vec<Secret>> + Send + Sync + 'static,
+    ) -> Self {
+        self.later.seek = Some(Box::new(seek));
+        self
     }
 
     /// The repository that they belong to.
@@ -159,7 +214,12 @@ impl Keys {
     }
 
     pub(crate) fn epoch(&self, epoch: u32) -> Option<&EpochKeys> {
-        self.epochs.get((epoch as usize).checked_sub(1)?)
+        let at = (epoch as usize).checked_sub(1)?;
+        match at.checked_sub(self.epochs.len()) {
+            None => self.epochs.get(at),
+            Some(after) if (epoch as usize) <= limits::EPOCHS_MAX => self.later.epoch(after),
+            Some(_) => None,
+        }
     }
 
     /// The id of a blob.

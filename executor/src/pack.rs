@@ -135,11 +135,34 @@ pub(crate) struct PackWriter {
     block_count: usize,
     blobs: Vec<u8>,
     blob_count: usize,
+    padding: Padding,
+}
+
+/// Whether the length of a pack may show what is in it. Readers do not look at padding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Padding {
+    /// Rounded up by Padme, 64 KiB at least.
+    #[default]
+    Padme,
+    /// None: so that a test can look at every bit of a whole repository.
+    None,
+}
+
+impl Padding {
+    /// The length of a pack that needs `used` bytes.
+    const fn size(self, used: u64) -> u64 {
+        match self {
+            Self::Padme if used < limits::PACK_FLOOR_BYTES => limits::PACK_FLOOR_BYTES,
+            Self::Padme => padme(used),
+            Self::None => used,
+        }
+    }
 }
 
 impl PackWriter {
-    pub(crate) fn new(kind: Kind, epoch: u32, staged: Staged) -> Self {
+    pub(crate) fn new(kind: Kind, epoch: u32, staged: Staged, padding: Padding) -> Self {
         Self {
+            padding,
             kind,
             epoch,
             staged,
@@ -193,7 +216,7 @@ impl PackWriter {
         footer.bytes(&body);
         sealer.seal(Purpose::Footer, None, &mut footer)?;
         let used = self.size + (footer.len() + TRAILER_BYTES) as u64;
-        let mut tail = vec![0; (padme(used.max(limits::PACK_FLOOR_BYTES)) - used) as usize];
+        let mut tail = vec![0; (self.padding.size(used) - used) as usize];
         sealer.padding(&footer[..SALT_BYTES], &mut tail)?;
         tail.bytes(&footer);
         tail.u32(footer.len() as u32);

@@ -106,8 +106,39 @@ pub(crate) enum Unlocked {
     Wrong,
     /// The passphrase is right, the rest is not what its owner wrote.
     Tampered,
-    /// The secrets.
-    Open(Bundle),
+    /// The secrets, and the key to what is sealed to this slot later.
+    Open(Bundle, SlotKey),
+}
+
+/// The private half of a slot: opens whatever a rotation seals to the same slot.
+pub(crate) struct SlotKey {
+    owner: [u8; 32],
+    private: Secret,
+    mac: Secret,
+}
+
+impl SlotKey {
+    /// Whether it is the private half of this slot, in any age of it.
+    pub(crate) fn is_of(&self, slot: &Slot) -> bool {
+        self.owner == slot.owner()
+    }
+
+    /// The secrets of another object of the same slot.
+    pub(crate) fn open(&self, slot: &Slot) -> Option<Bundle> {
+        self.is_of(slot).then_some(())?;
+        let mac = blake3::Hash::from_bytes(slot.compute_mac(&self.mac));
+        if mac != blake3::Hash::from_bytes(slot.bundle_mac) {
+            return None;
+        }
+        let private = StaticSecret::from(*self.private.expose());
+        let shared = private.diffie_hellman(&PublicKey::from(slot.ephemeral));
+        let key = slot.bundle_key(shared.as_bytes());
+        let (body, tag) = slot.bundle.split_last_chunk::<TAG_BYTES>()?;
+        let mut message = Zeroizing::new(vec![0; body.len()]);
+        open_once(&key, &slot.bundle_context(), body, tag, &mut message)?;
+        let bundle = Bundle::decode(&message).ok()?;
+        (bundle.repo == slot.repo).then_some(bundle)
+    }
 }
 
 fn derive(passphrase: &[u8], salt: &[u8; 32], cost: KdfCost) -> Result<Derived> {
@@ -127,7 +158,7 @@ fn derive(passphrase: &[u8], salt: &[u8; 32], cost: KdfCost) -> Result<Derived> 
 }
 
 impl Slot {
-    /// A slot for a new passphrase.
+    /// A slot for a new passphrase, with its private half.
     pub(crate) fn create(
         passphrase: &[u8],
         label: &str,
@@ -135,7 +166,7 @@ impl Slot {
         cost: KdfCost,
         bundle: &Bundle,
         random: &dyn Random,
-    ) -> Result<Self> {
+    ) -> Result<(Self, SlotKey)> {
         if label.len() > limits::SLOT_LABEL_MAX_BYTES {
             let (limit, found) = (limits::SLOT_LABEL_MAX_BYTES as u64, label.len() as u64);
             return Err(Error::Limit { what: "bytes of a slot's label", limit, found });
@@ -164,10 +195,12 @@ impl Slot {
         slot.check = *blake3::keyed_hash(derived.check.expose(), &head).as_bytes();
         slot.private.reserve_exact(64 + TAG_BYTES);
         slot.private.bytes(private.expose());
-        slot.private.bytes(bundle.identity.derive(BUNDLE_MAC_CONTEXT).expose());
+        let mac = bundle.identity.derive(BUNDLE_MAC_CONTEXT);
+        slot.private.bytes(mac.expose());
         seal_once(&derived.seal, &head, &mut slot.private, 0)?;
         slot.reseal(bundle, random)?;
-        Ok(slot)
+        let key = SlotKey { owner: slot.public, private, mac };
+        Ok((slot, key))
     }
 
     /// Seals the secrets again to this slot, without its passphrase.
@@ -196,27 +229,26 @@ impl Slot {
         if check != blake3::Hash::from_bytes(self.check) {
             return Ok(Unlocked::Wrong);
         }
-        Ok(self.open(&derived, &head).map_or(Unlocked::Tampered, Unlocked::Open))
+        let opened = self.private_key(&derived, &head).and_then(|key| Some((key.open(self)?, key)));
+        Ok(opened.map_or(Unlocked::Tampered, |(bundle, key)| Unlocked::Open(bundle, key)))
     }
 
-    fn open(&self, derived: &Derived, head: &[u8]) -> Option<Bundle> {
+    fn private_key(&self, derived: &Derived, head: &[u8]) -> Option<SlotKey> {
         let (body, tag) = self.private.split_last_chunk::<TAG_BYTES>()?;
-        let mut private = Zeroizing::new(vec![0; body.len()]);
-        open_once(&derived.seal, head, body, tag, &mut private)?;
-        let (private, mac_key) = private.split_first_chunk::<32>()?;
-        let mac_key = Secret::new(mac_key.try_into().ok()?);
+        let mut opened = Zeroizing::new(vec![0; body.len()]);
+        open_once(&derived.seal, head, body, tag, &mut opened)?;
+        let (private, mac) = opened.split_first_chunk::<32>()?;
+        let (private, mac) = (Secret::new(*private), Secret::new(mac.try_into().ok()?));
+        Some(SlotKey { owner: self.owner(), private, mac })
+    }
+
+    /// How many epochs its bundle has, if that is one of the repository with these secrets.
+    pub(crate) fn epochs(&self, bundle: &Bundle) -> Option<usize> {
+        let mac_key = bundle.identity.derive(BUNDLE_MAC_CONTEXT);
         let mac = blake3::Hash::from_bytes(self.compute_mac(&mac_key));
-        if mac != blake3::Hash::from_bytes(self.bundle_mac) {
-            return None;
-        }
-        let private = StaticSecret::from(*private);
-        let shared = private.diffie_hellman(&PublicKey::from(self.ephemeral));
-        let key = self.bundle_key(shared.as_bytes());
-        let (body, tag) = self.bundle.split_last_chunk::<TAG_BYTES>()?;
-        let mut message = Zeroizing::new(vec![0; body.len()]);
-        open_once(&key, &self.bundle_context(), body, tag, &mut message)?;
-        let bundle = Bundle::decode(&message).ok()?;
-        (bundle.repo == self.repo).then_some(bundle)
+        let is_ours = mac == blake3::Hash::from_bytes(self.bundle_mac);
+        let plain = self.bundle.len().checked_sub(TAG_BYTES)?;
+        is_ours.then_some(Bundle::epochs_in(plain))
     }
 
     /// Two objects of one slot, from before and after a rotation, have the same owner.
@@ -347,7 +379,7 @@ mod tests {
 
     fn slot(bundle: &Bundle) -> Slot {
         let cost = KdfCost::least();
-        Slot::create(PASSPHRASE, "mine", 5, cost, bundle, &SystemRandom).unwrap()
+        Slot::create(PASSPHRASE, "mine", 5, cost, bundle, &SystemRandom).unwrap().0
     }
 
     fn secrets(bundle: &Bundle) -> Vec<u8> {
@@ -360,7 +392,7 @@ mod tests {
         let slot = slot(&bundle);
         let read = Slot::decode(&slot.encode()).unwrap();
         assert_eq!(read, slot);
-        let Unlocked::Open(opened) = read.unlock(PASSPHRASE).unwrap() else { panic!("opens") };
+        let Unlocked::Open(opened, _) = read.unlock(PASSPHRASE).unwrap() else { panic!("opens") };
         assert_eq!(secrets(&opened), secrets(&bundle));
         assert!(matches!(read.unlock(b"open barley"), Ok(Unlocked::Wrong)));
     }
@@ -373,7 +405,7 @@ mod tests {
         bundle.add_epoch(&SystemRandom).unwrap();
         slot.reseal(&bundle, &SystemRandom).unwrap();
         assert_eq!((slot.owner(), &slot.private), (before.owner(), &before.private));
-        let Unlocked::Open(opened) = slot.unlock(PASSPHRASE).unwrap() else { panic!("opens") };
+        let Unlocked::Open(opened, _) = slot.unlock(PASSPHRASE).unwrap() else { panic!("opens") };
         assert_eq!(secrets(&opened), secrets(&bundle));
     }
 

@@ -274,7 +274,7 @@ fn filters_choose_what_is_written() {
 }
 
 #[test]
-fn files_that_vanish_or_change_never_end_a_backup() {
+fn f5_files_that_vanish_or_change_never_end_a_backup() {
     let bench = Bench::new();
     for i in 0..400 {
         fs::write(bench.source().join(format!("f{i}")), support::noise(40_000, i)).unwrap();
@@ -405,7 +405,7 @@ fn each_request_of_an_unchanged_backup_has_its_reason() {
 }
 
 #[test]
-fn paths_longer_than_any_call_takes_and_files_larger_than_any_disk() {
+fn f6_paths_longer_than_any_call_takes_and_files_larger_than_any_disk() {
     use rustix::fs::{Mode, OFlags, mkdirat, openat};
     let bench = Bench::new();
     fs::File::create(bench.source().join("huge")).unwrap().set_len(1 << 40).unwrap();

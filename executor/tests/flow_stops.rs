@@ -1,5 +1,4 @@
-//! A whole backup whose store dies at each of its operations, or that somebody stops: it ends, it leaves no
-//! damage, and the next one works.
+//! A whole backup or restore that somebody stops: it ends, it leaves no damage, and the next one works.
 
 #![allow(clippy::unwrap_used)] // functions of a test file that are no tests themselves
 
@@ -16,7 +15,7 @@ use holdfast_executor::repo::{
 };
 use holdfast_executor::report::{Progress, ProgressUpdate, Quiet};
 use holdfast_executor::slot::KdfCost;
-use holdfast_executor::store::{Fault, Faulty, MemoryStore, SharedStore};
+use holdfast_executor::store::{MemoryStore, SharedStore};
 use support::{Bench, facts, settle};
 
 fn job(bench: &Bench, session: &str) -> Backup {
@@ -68,32 +67,6 @@ fn is_whole(bench: &Bench, repo: &Repo<Open>, to: &str) {
     assert_eq!(facts(&bench.dir(to)), facts(&bench.source()));
     let report = repo.check(Default::default(), Some(&Trees)).unwrap();
     assert!(report.findings.is_empty() && report.affected.is_empty(), "{report:?}");
-}
-
-#[test]
-fn a_store_that_dies_ends_the_backup_and_nothing_else() {
-    let (bench, base) = filled();
-    let mut stops = 0;
-    for number in 0.. {
-        let memory = Arc::new(base.fork());
-        let faulty = Arc::new(Faulty::dies_at(memory.clone(), number, Fault::Torn));
-        let died = open(faulty).and_then(|repo| run(&bench, &repo, "s", &Quiet));
-        let good = open(memory).unwrap();
-        match run(&bench, &good, "s", &Quiet) {
-            Ok(_) => assert!(died.is_err()),
-            // It had committed before it died, or did not die at all.
-            Err(Error::Superseded { .. }) => {}
-            Err(error) => panic!("at {number}: {error}"),
-        }
-        if number % 5 == 0 || died.is_ok() {
-            is_whole(&bench, &good, &format!("restored {number}"));
-        }
-        if died.is_ok() {
-            break;
-        }
-        stops += 1;
-    }
-    assert!(stops > 20, "only {stops} stops were tried");
 }
 
 /// Stops after some questions.

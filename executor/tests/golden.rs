@@ -41,7 +41,7 @@ fn fixed() -> (Arc<MemoryStore>, holdfast_executor::repo::Committed) {
 
 /// Every object in one text: key, length, and its bytes or (packs) all but the padding.
 #[test]
-fn a_whole_tiny_repository() {
+fn c5_a_whole_tiny_repository() {
     let (store, _) = fixed();
     let mut listing = String::new();
     for row in store.list("").unwrap() {
@@ -64,7 +64,7 @@ fn a_whole_tiny_repository() {
 
 /// What an older program wrote is opened and read by this one: from the file, not from this code.
 #[test]
-fn the_golden_objects_open() {
+fn c5_the_golden_objects_open() {
     let text = String::from_utf8(std::fs::read(folder().join("repository-0.1.txt")).unwrap());
     let text = text.unwrap();
     let store = Arc::new(MemoryStore::new());
@@ -104,7 +104,7 @@ fn the_golden_objects_open() {
 
 /// Ids, names, page boundaries and cuts of the repository above.
 #[test]
-fn derivations() {
+fn c5_derivations() {
     let (store, _) = fixed();
     let shared: SharedStore = store;
     let repo = open(&shared).unwrap();
@@ -128,7 +128,7 @@ fn derivations() {
 /// Two runs with a stuck source of randomness: whatever is sealed twice under one key is the same
 /// message, so objects of different content never share a salt.
 #[test]
-fn a_stuck_source_repeats_no_key() {
+fn c3_a_stuck_source_repeats_no_key() {
     let store: SharedStore = Arc::new(MemoryStore::new());
     let repo = init_with(&store, Counting::stuck()).unwrap();
     backup(&repo, "s-1", &small_blobs()).unwrap();

@@ -17,16 +17,6 @@ use holdfast_executor::store::{MemoryStore, SharedStore, Store};
 use proptest::prelude::*;
 use small::*;
 
-fn varint(mut value: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-    out
-}
-
 proptest! {
     #[test]
     fn noise_is_refused_or_read_but_never_more(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
@@ -39,7 +29,7 @@ proptest! {
 }
 
 #[test]
-fn counts_beyond_what_is_there_allocate_nothing() {
+fn r15_counts_beyond_what_is_there_allocate_nothing() {
     let huge = varint(1_000_000_000);
     assert!(IndexObject::decode(&huge).is_err());
     assert!(IndexObject::decode(&[&[0][..], &huge].concat()).is_err());
@@ -52,7 +42,7 @@ fn counts_beyond_what_is_there_allocate_nothing() {
 }
 
 #[test]
-fn blocks_may_not_lie_outside_their_pack() {
+fn r15_blocks_may_not_lie_outside_their_pack() {
     let blob = [&[7; 16][..], &varint(10)].concat();
     let footer = |sealed: u64| {
         let block = [varint(sealed), varint(10), varint(1)].concat();
@@ -68,7 +58,7 @@ fn blocks_may_not_lie_outside_their_pack() {
 
 /// A slot with costs that would burn the machine is refused before the derivation begins.
 #[test]
-fn costs_of_a_slot_are_bounded() {
+fn c2_hostile_costs_are_refused_before_anything_is_allocated() {
     let store = Arc::new(MemoryStore::new());
     let shared: SharedStore = store.clone();
     init(&shared);
@@ -98,7 +88,7 @@ fn costs_of_a_slot_are_bounded() {
 }
 
 #[test]
-fn objects_above_their_bound_are_not_fetched() {
+fn r15_objects_above_their_bound_are_not_fetched() {
     let store = Arc::new(MemoryStore::new());
     let shared: SharedStore = store.clone();
     let repo = init(&shared);
@@ -128,7 +118,7 @@ fn a_config_of_another_format_names_the_version_that_it_needs() {
 }
 
 #[test]
-fn foreign_objects_are_counted_and_never_trusted() {
+fn r14_foreign_objects_are_counted_and_never_trusted() {
     let store = Arc::new(MemoryStore::new());
     let shared: SharedStore = store.clone();
     let repo = init(&shared);

@@ -127,7 +127,7 @@ proptest! {
 fn blobs_of(shelf: &Shelf, snapshot: &Snapshot) -> HashSet<BlobId> {
     let indexed = shelf.repo.index_for_reading().unwrap();
     let mut all = HashSet::new();
-    Trees.visit(&indexed, snapshot, &mut |_, _, id| _ = all.insert(*id)).unwrap();
+    Trees.visit(&indexed, snapshot, &mut |need| _ = all.insert(*need.id)).unwrap();
     all
 }
 

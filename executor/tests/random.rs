@@ -238,14 +238,14 @@ fn what_cannot_be_read_is_listed_and_makes_the_snapshot_partial() {
 
 /// Somebody who asks for a privileged restore without the rights for it.
 #[test]
-fn rights_that_are_missing_are_counted_and_cost_no_file() {
+fn f4_rights_that_are_missing_are_counted_and_cost_no_file() {
     const AS_NOBODY: &str = "HOLDFAST_TEST_WITHOUT_RIGHTS";
     use std::os::unix::fs::MetadataExt;
     use std::os::unix::process::CommandExt;
     if fs::metadata("/proc/self").unwrap().uid() != 0 && std::env::var_os(AS_NOBODY).is_none() {
         return; // only root can make files of others
     }
-    let name = "rights_that_are_missing_are_counted_and_cost_no_file";
+    let name = "f4_rights_that_are_missing_are_counted_and_cost_no_file";
     if let Some(repository) = std::env::var_os(AS_NOBODY) {
         let bench = Bench::new().with_repository(Path::new(&repository));
         let options = RestoreOptions { privileged: true, ..Default::default() };

@@ -1,202 +1,485 @@
-//! A session that stops at every one of its store operations, in three ways. Afterwards the check is
-//! clean, what was committed restores, and the next session works.
+//! Every operation on the store of every verb as the moment at which a process dies: before the operation,
+//! after it without an answer, and in the middle of it. Afterwards the check is clean, what was committed is
+//! exact, the next backup sends what is missing and no more, and nobody has to lend a hand.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+mod gate;
+mod shelf;
 mod small;
+mod support;
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
 
-use holdfast_executor::error::Error;
-use holdfast_executor::repo::Repo;
+use gate::{Gate, objects};
+use holdfast_executor::digest::{BlobId, SnapshotName};
+use holdfast_executor::error::{Error, Result};
+use holdfast_executor::repo::{self, CheckOptions, Dump, Open, Query, Repo, Trees, Unlock, Writer};
 use holdfast_executor::slot::KdfCost;
-use holdfast_executor::store::{
-    Fault, Faulty, FileStore, MemoryStore, Record, Retry, RetryPolicy, SharedStore, Store,
-    StoreError,
-};
-use small::*;
+use holdfast_executor::snapshot::Snapshot;
+use holdfast_executor::store::{Fault, Faulty, FileStore, MemoryStore, Record, SharedStore, Store};
+use shelf::{PASSPHRASE, Shelf, noise, now};
+use support::facts;
 
 const WAYS: [Fault; 3] = [Fault::Unavailable, Fault::AnswerLost, Fault::Torn];
+const SECOND: &[u8] = b"a second passphrase";
+const THIRD: &[u8] = b"a third passphrase";
 
-/// Opens the same repository through another store: the keys come from the store itself.
-fn through(store: SharedStore) -> holdfast_executor::repo::Repo<holdfast_executor::repo::Open> {
-    open(&store).unwrap()
+/// A repository with two snapshots, and a directory that has changed since.
+struct Bed {
+    base: Arc<MemoryStore>,
+    gate: Arc<Gate>,
+    shelf: Shelf,
+    /// What each snapshot holds, as an archive of it.
+    held: Vec<blake3::Hash>,
+    /// What the next one will hold.
+    next: blake3::Hash,
+    at: i64,
 }
 
-#[test]
-fn at_every_operation_of_a_backup() {
-    let base = Arc::new(MemoryStore::new());
-    let shared: SharedStore = base.clone();
-    let first = backup(&init(&shared), "s-1", &small_blobs()).unwrap();
-    let mut more = small_blobs();
-    more.push((holdfast_executor::digest::Kind::Data, noise(7, 500)));
-    let mut stops = 0;
-    for way in WAYS {
-        for number in 0.. {
-            let memory = Arc::new(base.fork());
-            // The operations of opening are those of reading; only what follows is stopped.
-            let opening = Arc::new(Record::new(memory.clone()));
-            through(opening.clone());
-            let before: u64 = opening.tallies().values().map(|tally| tally.calls).sum();
-            let faulty = Arc::new(Faulty::dies_at(memory.clone(), before + number, way));
-            let outcome = backup(&through(faulty), "s-2", &more);
-            let good = through(memory.clone());
-            let report = check(&good);
-            assert!(report.is_clean(), "{way:?} at {number}: {report:?}");
-            restore(&good, &first, &small_blobs()).unwrap();
-            let single = report.single_copies.len() as u64;
-            assert_eq!(good.put_missing_copies(&report).unwrap(), single);
-            assert_eq!(check(&good).single_copies, [""; 0], "{way:?} at {number}");
-            if outcome.is_ok() {
-                assert_eq!(single, 0, "a session that is done leaves no single copy");
-                assert!(number > 10, "a backup has more operations than {number}");
-                break;
-            }
-            match backup(&good, "s-2", &more) {
-                Ok(second) => restore(&good, &second, &more).unwrap(),
-                // The stopped run had committed already.
-                Err(Error::Superseded { snapshot }) => {
-                    assert!(good.snapshot_names().unwrap().contains(&snapshot));
+fn archive(repo: &Repo<Open>, snapshot: &Snapshot) -> Result<blake3::Hash> {
+    let mut bytes = Vec::new();
+    Dump::at(repo, snapshot, "/", true)?.write(&mut bytes)?;
+    Ok(blake3::hash(&bytes))
+}
+
+fn ids(repo: &Repo<Open>) -> BTreeSet<BlobId> {
+    repo.index_for_reading().unwrap().index().ids().iter().copied().collect()
+}
+
+impl Bed {
+    fn new() -> Self {
+        let base = Arc::new(MemoryStore::new());
+        let gate = Gate::to(base.clone());
+        let mut shelf = Shelf::on(gate.clone());
+        shelf.repo.add_slot(SECOND, "second", 2_000, KdfCost::least()).unwrap();
+        for number in 0..6 {
+            shelf.file(&format!("d{}/f{number}", number % 2), &noise(3_000, number));
+        }
+        fs::hard_link(shelf.path("d0/f0"), shelf.path("d1/linked")).unwrap();
+        shelf.backup();
+        shelf.file("d0/f0", &noise(2_000, 10));
+        shelf.backup();
+        shelf.file("d1/more", &noise(700_000, 11));
+        shelf.file("d0/f2", &noise(2_500, 12));
+        let held = shelf.taken.iter().map(|(_, taken)| archive(&shelf.repo, taken).unwrap());
+        let held = held.collect();
+        support::settle();
+        let at = now();
+        // What an undisturbed run makes of it.
+        gate.set(Arc::new(base.fork()));
+        let third = shelf.try_backup("third", at).unwrap();
+        let next = archive(&shelf.repo, &third.committed.snapshot).unwrap();
+        gate.set(base.clone());
+        Self { base, gate, shelf, held, next, at }
+    }
+
+    fn third(&self) -> Result<()> {
+        self.shelf.try_backup("third", self.at).map(drop)
+    }
+
+    /// Runs a verb on stores that die at each of its operations and hands each to `after`, with the outcome.
+    fn stop_everywhere(
+        &self,
+        least: u64,
+        prepare: impl Fn(&MemoryStore),
+        verb: impl Fn(&Self) -> Result<()>,
+        after: impl Fn(&Self, &Arc<MemoryStore>, Result<()>, &str),
+    ) {
+        for way in WAYS {
+            for number in 0.. {
+                let store = Arc::new(self.base.fork());
+                prepare(&store);
+                self.gate.set(Arc::new(Faulty::dies_at(store.clone(), number, way)));
+                let outcome = verb(self);
+                self.gate.set(store.clone());
+                let done = outcome.is_ok();
+                if let Err(error) = &outcome {
+                    assert!(
+                        !error.permanent(),
+                        "{way:?} at {number}: {error} would not be tried again"
+                    );
                 }
-                Err(error) => panic!("{way:?} at {number}: {error}"),
+                after(self, &store, outcome, &format!("{way:?} at {number}"));
+                if done {
+                    assert!(number >= least, "{number} operations are fewer than {least}");
+                    break;
+                }
             }
-            assert!(check(&good).is_clean());
-            stops += 1;
+        }
+        self.gate.set(self.base.clone());
+    }
+
+    /// Nothing is damaged, everything that was committed is exact, and copies that are missing are put.
+    fn is_sound(&self, gone: Option<&SnapshotName>, what: &str) {
+        let repo = &self.shelf.repo;
+        let check = || {
+            let options = CheckOptions { read_data: true, now_ms: 0 };
+            repo.check(options, Some(&Trees)).unwrap()
+        };
+        let report = check();
+        assert!(report.is_clean(), "{what}: {report:?}");
+        let single = report.single_copies.len() as u64;
+        assert_eq!(repo.put_missing_copies(&report).unwrap(), single, "{what}");
+        assert_eq!(check().single_copies, [""; 0], "{what}");
+        for ((name, right), held) in self.shelf.taken.iter().zip(&self.held) {
+            if gone != Some(name) {
+                let found = repo.load_snapshot(name).unwrap();
+                assert_eq!(found, *right, "{what}");
+                assert_eq!(archive(repo, &found).unwrap(), *held, "{what}");
+            }
         }
     }
-    assert!(stops > 30, "only {stops} stops were tried");
+
+    /// The next backup works, puts exactly the blobs that no index names, and is itself exact.
+    fn goes_on(&self, store: &Arc<MemoryStore>, what: &str) {
+        let repo = &self.shelf.repo;
+        let before = ids(repo);
+        let record = Arc::new(Record::new(store.clone()));
+        self.gate.set(record.clone());
+        let written = match self.shelf.try_backup("third", self.at) {
+            Ok(done) => Some(done.committed.written),
+            // The run that was stopped had committed already.
+            Err(Error::Superseded { .. }) => None,
+            Err(error) => panic!("{what}: {error}"),
+        };
+        self.gate.set(store.clone());
+        let added = ids(repo).len() - before.len();
+        let put: u64 = ["packs", "mirror"]
+            .iter()
+            .filter_map(|folder| record.tallies().get(&("put", (*folder).to_owned())).copied())
+            .map(|tally| tally.bytes)
+            .sum();
+        match written {
+            Some(written) => {
+                assert_eq!(
+                    written.blobs_added as usize, added,
+                    "{what}: what is there is not sent again"
+                );
+                // Packs of trees and lists, and the snapshot, go there twice.
+                assert!(put <= written.bytes_stored * 2 + 4_096, "{what}: {put} bytes");
+            }
+            None => assert_eq!((added, put), (0, 0), "{what}"),
+        }
+        let (_, third) = repo.find_snapshot("latest", None).unwrap();
+        assert_eq!(archive(repo, &third).unwrap(), self.next, "{what}");
+        self.is_sound(None, what);
+    }
 }
 
 #[test]
-fn at_every_operation_of_an_initialisation() {
+fn r1_a_backup_stopped_anywhere() {
+    let bed = Bed::new();
+    bed.stop_everywhere(
+        12,
+        |_| {},
+        Bed::third,
+        |bed, store, _, what| {
+            bed.is_sound(None, what);
+            bed.goes_on(store, what);
+        },
+    );
+}
+
+#[test]
+fn r1_a_backup_of_an_unchanged_tree_stopped_anywhere() {
+    let bed = Bed::new();
+    bed.third().unwrap();
+    let again = |bed: &Bed| bed.shelf.try_backup("fourth", bed.at + 1_000_000).map(drop);
+    bed.stop_everywhere(
+        9,
+        |_| {},
+        again,
+        |bed, store, _, what| {
+            bed.is_sound(None, what);
+            let before = ids(&bed.shelf.repo);
+            match again(bed) {
+                Ok(()) | Err(Error::Superseded { .. }) => {}
+                Err(error) => panic!("{what}: {error}"),
+            }
+            assert_eq!(ids(&bed.shelf.repo), before, "{what}: nothing was missing");
+            assert_eq!(bed.shelf.repo.snapshot_names().unwrap().len(), 4, "{what}");
+            drop(store.list("").unwrap());
+        },
+    );
+}
+
+/// Verbs that only look: whatever happens, the store is as it was, and the next try succeeds.
+#[test]
+fn r1_verbs_that_only_look_stopped_anywhere() {
+    type Verb = (&'static str, u64, fn(&Bed) -> Result<()>);
+    let verbs: [Verb; 9] = [
+        ("snapshots", 3, |bed| bed.shelf.repo.snapshots().map(drop)),
+        ("ls", 3, |bed| {
+            repo::ls(&bed.shelf.repo, &bed.shelf.taken[1].1, "/", |_, _| Ok(true)).map(drop)
+        }),
+        ("find", 3, |bed| {
+            let query = Query { globs: vec!["f*".to_owned()], ..Query::default() };
+            repo::find(&bed.shelf.repo, &bed.shelf.taken, &query, |_, _, _, _| Ok(true))
+        }),
+        ("diff", 3, |bed| {
+            let [before, after] = [&bed.shelf.taken[0].1, &bed.shelf.taken[1].1];
+            repo::diff(&bed.shelf.repo, (before, "/"), (after, "/"), |_, _, _| Ok(true)).map(drop)
+        }),
+        ("dump", 5, |bed| archive(&bed.shelf.repo, &bed.shelf.taken[0].1).map(drop)),
+        ("stats", 3, |bed| {
+            let all: BTreeSet<_> = bed.shelf.taken.iter().map(|(name, _)| *name).collect();
+            repo::usage(&bed.shelf.repo, &bed.shelf.taken, &all).map(drop)
+        }),
+        ("check", 20, |bed| {
+            let options = CheckOptions { read_data: true, now_ms: 0 };
+            let report = bed.shelf.repo.check(options, Some(&Trees))?;
+            assert!(report.is_clean(), "a store that dies says nothing about it: {report:?}");
+            Ok(())
+        }),
+        ("restore", 4, |bed| {
+            let dir = tempfile::tempdir().unwrap();
+            let figures = bed.shelf.restore_from(
+                &bed.shelf.repo,
+                &bed.shelf.taken[1].1,
+                &dir.path().join("to"),
+            )?;
+            match figures.failed.count {
+                0 => Ok(()),
+                _ => Err(Error::Interrupted), // some entries failed, and are listed
+            }
+        }),
+        ("open", 3, |bed| {
+            let shared: SharedStore = bed.gate.clone();
+            Repo::at(shared).open(PASSPHRASE, Unlock::default()).map(drop)
+        }),
+    ];
+    let bed = Bed::new();
+    for (name, least, verb) in verbs {
+        bed.stop_everywhere(
+            least,
+            |_| {},
+            verb,
+            |bed, store, _, what| {
+                assert!(
+                    objects(store) == objects(&bed.base),
+                    "{name} {what} has changed the store"
+                );
+                verb(bed).unwrap_or_else(|error| panic!("{name} {what}: {error}"));
+            },
+        );
+    }
+}
+
+/// A restore that was cut short is completed by the same restore.
+#[test]
+fn r1_a_restore_is_completed_by_the_next() {
+    let bed = Bed::new();
+    let wanted = tempfile::tempdir().unwrap();
+    let snapshot = &bed.shelf.taken[1].1;
+    bed.shelf.restore_from(&bed.shelf.repo, snapshot, &wanted.path().join("to")).unwrap();
+    let right = facts(&wanted.path().join("to"));
+    for number in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let to = dir.path().join("to");
+        bed.gate.set(Arc::new(Faulty::dies_at(bed.base.clone(), number, Fault::Torn)));
+        let first = bed.shelf.restore_from(&bed.shelf.repo, snapshot, &to);
+        bed.gate.set(bed.base.clone());
+        let figures = bed.shelf.restore_from(&bed.shelf.repo, snapshot, &to).unwrap();
+        assert_eq!(
+            (figures.failed.count, facts(&to)),
+            (0, right.clone()),
+            "after a stop at {number}"
+        );
+        if first.is_ok_and(|figures| figures.failed.count == 0) {
+            assert!(number >= 4);
+            break;
+        }
+    }
+}
+
+#[test]
+fn r1_a_forget_stopped_anywhere() {
+    let bed = Bed::new();
+    let (first, held) = (bed.shelf.taken[0].0, bed.held[0]);
+    let forget = |bed: &Bed| bed.shelf.repo.forget(&first);
+    bed.stop_everywhere(
+        2,
+        |_| {},
+        forget,
+        |bed, store, _, what| {
+            if let Ok(found) = bed.shelf.repo.load_snapshot(&first) {
+                assert_eq!(
+                    archive(&bed.shelf.repo, &found).unwrap(),
+                    held,
+                    "{what}: whole or gone"
+                );
+            }
+            forget(bed).unwrap();
+            assert!(!bed.shelf.repo.snapshot_names().unwrap().contains(&first), "{what}");
+            bed.is_sound(Some(&first), what);
+            drop(store.list("").unwrap());
+        },
+    );
+}
+
+/// Of an index that lost an object: a repair that is stopped is completed by the next.
+#[test]
+fn r1_a_repair_of_the_index_stopped_anywhere() {
+    let bed = Bed::new();
+    let lose = |store: &MemoryStore| {
+        let key = store.list("meta/index/").unwrap()[0].key.clone();
+        store.tamper(&key, None);
+    };
+    let repair = |bed: &Bed| bed.shelf.repo.repair_index(Writer::default(), false).map(drop);
+    bed.stop_everywhere(10, lose, repair, |bed, store, _, what| {
+        repair(bed).unwrap();
+        let again = bed.shelf.repo.repair_index(Writer::default(), true).unwrap();
+        assert!(again.is_clean(), "{what}: {again:?}");
+        bed.is_sound(None, what);
+        bed.goes_on(store, what);
+    });
+}
+
+/// Which of the passphrases open the repository in a store.
+fn opening(store: &Arc<MemoryStore>) -> Vec<&'static [u8]> {
+    let opens = |passphrase: &&[u8]| {
+        let shared: SharedStore = store.clone();
+        match Repo::at(shared).open(passphrase, Unlock::default()) {
+            Ok(_) => true,
+            Err(Error::WrongPassphrase { .. }) => false,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    [PASSPHRASE, SECOND, THIRD].into_iter().filter(opens).collect()
+}
+
+/// What key verbs do is done or not, and done by asking again; nobody is locked out on the way.
+#[test]
+fn r1_verbs_of_keys_stopped_anywhere() {
+    type Verb = (&'static str, u64, fn(&Bed) -> Result<()>, &'static [&'static [u8]]);
+    let verbs: [Verb; 4] = [
+        (
+            "add",
+            4,
+            |bed| bed.shelf.repo.add_slot(THIRD, "third", 3_000, KdfCost::least()).map(drop),
+            &[PASSPHRASE, SECOND, THIRD],
+        ),
+        (
+            "remove",
+            5,
+            |bed| match bed.shelf.repo.slot_of(SECOND)? {
+                Some(slot) => bed.shelf.repo.drop_slot(&slot),
+                None => Ok(()),
+            },
+            &[PASSPHRASE],
+        ),
+        (
+            "change",
+            10,
+            |bed| {
+                let Some(old) = bed.shelf.repo.slot_of(SECOND)? else { return Ok(()) };
+                bed.shelf.repo.add_slot(THIRD, "third", 3_000, KdfCost::least())?;
+                bed.shelf.repo.drop_slot(&old)
+            },
+            &[PASSPHRASE, THIRD],
+        ),
+        ("rotate", 10, |bed| bed.shelf.repo.rotate(&[]).map(drop), &[PASSPHRASE, SECOND]),
+    ];
+    let bed = Bed::new();
+    for (name, least, verb, wanted) in verbs {
+        bed.stop_everywhere(
+            least,
+            |_| {},
+            verb,
+            |bed, store, outcome, what| {
+                let open = opening(store);
+                assert!(open.contains(&PASSPHRASE), "{name} {what}: the first one is out");
+                assert!(open.len() >= 2 || name == "remove", "{name} {what}: {} open", open.len());
+                bed.is_sound(None, &format!("{name} {what}"));
+                if outcome.is_err() {
+                    verb(bed).unwrap_or_else(|error| panic!("{name} {what}: {error}"));
+                }
+                assert_eq!(opening(store), wanted, "{name} {what}");
+            },
+        );
+        // Once for each verb, as it costs more than all of the above: backups go on after it.
+        let store = Arc::new(bed.base.fork());
+        bed.gate.set(store.clone());
+        verb(&bed).unwrap();
+        bed.goes_on(&store, name);
+        bed.gate.set(bed.base.clone());
+    }
+}
+
+#[test]
+fn r1_an_initialisation_stopped_anywhere() {
     for way in WAYS {
         for number in 0.. {
             let memory = Arc::new(MemoryStore::new());
             let faulty: SharedStore = Arc::new(Faulty::dies_at(memory.clone(), number, way));
-            let made = init_with(&faulty, Counting::running());
+            let made = small::init_with(&faulty, small::Counting::running());
             let shared: SharedStore = memory.clone();
-            if made.is_ok() {
-                assert!(number > 3);
-                break;
-            }
-            match open(&shared) {
-                Ok(repo) => drop(backup(&repo, "s-1", &small_blobs()).unwrap()),
-                Err(Error::NoRepository) => {
-                    let repo = init(&shared);
-                    backup(&repo, "s-1", &small_blobs()).unwrap();
-                }
+            let done = made.is_ok();
+            let repo = match small::open(&shared) {
+                Ok(repo) => repo,
+                Err(Error::NoRepository) => small::init(&shared),
                 Err(error) => panic!("{way:?} at {number}: {error}"),
-            }
-        }
-    }
-}
-
-#[test]
-fn at_every_operation_of_a_rotation() {
-    let base = Arc::new(MemoryStore::new());
-    let shared: SharedStore = base.clone();
-    let repo = init(&shared);
-    let first = backup(&repo, "s-1", &small_blobs()).unwrap();
-    let cost = KdfCost::least();
-    let leaked = repo.add_slot(b"leaked", "second", 2_000, cost).unwrap();
-    for way in WAYS {
-        for number in 0.. {
-            let memory = Arc::new(base.fork());
-            let opening = Arc::new(Record::new(memory.clone()));
-            through(opening.clone());
-            let before: u64 = opening.tallies().values().map(|tally| tally.calls).sum();
-            let faulty = Arc::new(Faulty::dies_at(memory.clone(), before + number, way));
-            let rotated = through(faulty).rotate(&[leaked]);
-            let shared: SharedStore = memory.clone();
-            let after = open(&shared).unwrap();
-            restore(&after, &first, &small_blobs()).unwrap();
-            if rotated.is_ok() {
+            };
+            let blobs = small::small_blobs();
+            let committed = small::backup(&repo, "s-1", &blobs).unwrap();
+            small::restore(&repo, &committed, &blobs).unwrap();
+            assert!(small::check(&repo).is_clean(), "{way:?} at {number}");
+            if done {
                 assert!(number > 3);
-                assert_eq!(after.slots().unwrap().len(), 1);
-                let at = Repo::at(shared);
-                let denied = at.open(b"leaked", Default::default());
-                assert!(matches!(denied, Err(Error::WrongPassphrase { .. })));
-                let second = backup(&after, "s-2", &small_blobs()).unwrap();
-                assert_eq!(second.written.blobs_added, 0, "ids outlive a rotation");
                 break;
             }
-            // The next rotation completes it, with whatever slots are left.
-            let again = after.rotate(&[]).unwrap();
-            restore(&again, &first, &small_blobs()).unwrap();
-            assert!(open(&shared).unwrap().keys().newest_epoch() >= 2);
         }
     }
 }
 
-/// One call in ten fails; behind retries nobody notices, and nothing is stored twice.
 #[test]
-fn faults_behind_retries() {
-    for seed in 0..20 {
-        let memory = Arc::new(MemoryStore::new());
-        let faulty = Arc::new(Faulty::seeded(memory.clone(), seed, 100));
-        let retry = Retry::new(faulty, RetryPolicy::default());
-        let store: SharedStore = Arc::new(retry.with_sleep(Arc::new(|_: Duration| {})));
-        let repo = init(&store);
-        let committed = backup(&repo, "s-1", &small_blobs()).unwrap();
-        restore(&repo, &committed, &small_blobs()).unwrap();
-        assert_eq!(memory.list("packs/").unwrap().len(), 3, "data, trees, lists");
-        assert!(check(&repo).is_clean());
+fn r1_a_full_store_and_lost_rights_are_permanent_and_leave_no_damage() {
+    for fault in [Fault::Full, Fault::Denied] {
+        let bed = Bed::new();
+        let mut permanent = 0;
+        for number in 0.. {
+            let store = Arc::new(bed.base.fork());
+            bed.gate.set(Arc::new(Faulty::dies_at(store.clone(), number, fault)));
+            let outcome = bed.third();
+            bed.gate.set(store.clone());
+            let Err(error) = outcome else { break };
+            permanent += u64::from(error.permanent());
+            let what = format!("{fault:?} at {number}: {error}");
+            // Where two threads are at work the other one may hear first that nothing answers any more.
+            assert!(error.permanent() || what.contains("on purpose"), "{what}");
+            bed.is_sound(None, &what);
+        }
+        assert!(permanent > 8, "{permanent}");
     }
 }
 
+/// What a killed process leaves in a directory: halves of files, which are no objects.
 #[test]
-fn a_full_store_and_lost_rights_are_permanent_and_leave_no_damage() {
-    for (fault, number) in [(Fault::Full, 8), (Fault::Denied, 8)] {
-        let memory = Arc::new(MemoryStore::new());
-        let shared: SharedStore = memory.clone();
-        init(&shared);
-        let faulty = Arc::new(Faulty::dies_at(memory.clone(), number, fault));
-        let repo = through(faulty);
-        let error = backup(&repo, "s-1", &small_blobs()).err().unwrap();
-        assert!(error.permanent() || matches!(error, Error::Store(StoreError::Unavailable { .. })));
-        assert!(check(&through(memory)).is_clean());
-    }
-}
-
-#[test]
-fn a_wrong_bit_that_comes_once_is_called_unstable() {
-    use holdfast_executor::repo::{CheckOptions, Problem};
-    let memory = Arc::new(MemoryStore::new());
-    let shared: SharedStore = memory.clone();
-    backup(&init(&shared), "s-1", &small_blobs()).unwrap();
-    let mut unstable = 0;
-    for number in 0..80 {
-        let faulty: SharedStore = Arc::new(Faulty::at(memory.clone(), number, Fault::WrongBit));
-        let Ok(repo) = open(&faulty) else { continue };
-        let options = CheckOptions { read_data: true, now_ms: 0 };
-        let report = repo.check(options, None).unwrap();
-        let of = |f: &holdfast_executor::repo::Finding| {
-            f.object.contains("packs/") && f.problem == Problem::Unstable
-        };
-        unstable += report.findings.iter().filter(|finding| of(finding)).count();
-    }
-    assert_eq!(unstable, 10, "three packs, two of them with a copy, each read in two runs");
-}
-
-/// What a killed process leaves in a directory.
-#[test]
-fn on_files() {
+fn r1_a_backup_into_files_torn_anywhere() {
     let dir = tempfile::tempdir().unwrap();
     let file: SharedStore = Arc::new(FileStore::new(dir.path()).unwrap());
-    let first = backup(&init(&file), "s-1", &small_blobs()).unwrap();
-    let mut more = small_blobs();
-    for number in 0..12 {
-        more.push((holdfast_executor::digest::Kind::Data, noise(50 + number, 300)));
-        let faulty = Arc::new(Faulty::dies_at(file.clone(), 4 + number, Fault::Torn));
-        if let Ok(repo) = open(&{ faulty as SharedStore }) {
-            let _ = backup(&repo, &format!("stopped-{number}"), &more);
-        }
+    let gate = Gate::to(file.clone());
+    let mut shelf = Shelf::on(gate.clone());
+    shelf.file("f", &noise(3_000, 1));
+    let (_, first) = shelf.backup();
+    let held = archive(&shelf.repo, &first).unwrap();
+    // Each stop may leave an index object that the next run reads: there are always more operations.
+    for number in 0..24 {
+        shelf.file("f", &noise(3_000, 100 + number));
+        gate.set(Arc::new(Faulty::dies_at(file.clone(), number, Fault::Torn)));
+        shelf.try_backup(&format!("stopped-{number}"), now()).unwrap_err();
+        gate.set(file.clone());
     }
-    let repo = open(&file).unwrap();
-    let report = check(&repo);
+    let report =
+        shelf.repo.check(CheckOptions { read_data: true, now_ms: 0 }, Some(&Trees)).unwrap();
     assert!(report.is_clean(), "{report:?}");
-    assert!(report.reclaimable.temporary_files + report.reclaimable.unindexed_packs > 0);
-    restore(&repo, &first, &small_blobs()).unwrap();
-    let last = backup(&repo, "s-2", &more).unwrap();
-    restore(&repo, &last, &more).unwrap();
+    let left = report.reclaimable;
+    assert!(left.temporary_files > 0 && left.unindexed_packs > 0, "{left:?}");
+    assert_eq!(archive(&shelf.repo, &first).unwrap(), held);
+    let last = shelf.try_backup("last", now()).unwrap();
+    let to = dir.path().join("restored");
+    shelf.restore_from(&shelf.repo, &last.committed.snapshot, &to).unwrap();
+    assert_eq!(facts(&to), facts(&shelf.path("")));
 }

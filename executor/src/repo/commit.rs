@@ -13,7 +13,7 @@ use crate::limits;
 use crate::pack::pack_key;
 use crate::seal::Purpose;
 use crate::snapshot::{SNAPSHOT_FOLDER, Snapshot, snapshot_key};
-use crate::store::PutOutcome;
+use crate::store::{PutOutcome, StoreError};
 
 /// Where the marks of snapshots lie that must not be used.
 pub(super) const INVALID_FOLDER: &str = "meta/invalid/";
@@ -59,6 +59,7 @@ impl Repo<Open> {
             if now.generation == collection.generation {
                 break;
             }
+            not_before(collection.generation, &now)?;
             // Only what was condemned is ever deleted, and not before our intent is gone or lapsed.
             intent.renew(self)?;
             collection = now;
@@ -136,9 +137,11 @@ impl Repo<Open> {
         generation: u64,
         relied: BTreeSet<PackName>,
     ) -> Result<()> {
-        if self.collection()?.generation == generation {
+        let now = self.collection()?;
+        if now.generation == generation {
             return Ok(());
         }
+        not_before(generation, &now)?;
         for pack in relied {
             match self.store.stat(&pack_key(&pack)) {
                 Ok(_) => {}
@@ -199,6 +202,16 @@ impl Repo<Open> {
         }
         Ok(snapshot)
     }
+}
+
+/// Records of collections are never deleted: a listing that shows fewer than one before is not to be
+/// believed.
+fn not_before(seen: u64, now: &Collection) -> Result<()> {
+    if now.generation > seen {
+        return Ok(());
+    }
+    let reason = format!("it shows collection {}, and has shown {seen}", now.generation);
+    Err(StoreError::Unavailable { verb: "list", key: "meta/gc/".to_owned(), reason }.into())
 }
 
 fn invalid_key(name: &SnapshotName) -> String {

@@ -1,10 +1,10 @@
 //! Loading the index. For writing, a damaged index object only means that its blobs count as absent
 //! and are stored again; for reading, the footers of the packs take its place.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::{Indexed, Open, Overview, Repo, fetch_all};
+use super::{Indexed, Open, Overview, Repo, fetch_all, mirror_key};
 use crate::digest::{ObjectHash, PackName};
 use crate::error::{Error, Result};
 use crate::index::{INDEX_FOLDER, IndexBuilder, IndexObject, index_key};
@@ -61,7 +61,7 @@ impl Repo<Open> {
         Ok(self.with_index(Arc::new(builder.build())))
     }
 
-    /// Index objects that a snapshot names, that are not there, and that no other one replaces.
+    /// Index objects that a snapshot names, that no listing has shown, and that no other one replaces.
     pub(crate) fn missing_indexes<'s>(
         &self,
         objects: &[(ObjectHash, Result<IndexObject>)],
@@ -76,6 +76,23 @@ impl Repo<Open> {
             }
         }
         missing
+    }
+
+    /// Adds to `objects` what a listing has not shown and is there all the same, and returns what is not: a
+    /// listing alone proves the absence of nothing.
+    pub(crate) fn prove_missing(
+        &self,
+        missing: BTreeSet<ObjectHash>,
+        objects: &mut Vec<(ObjectHash, Result<IndexObject>)>,
+    ) -> Result<Vec<ObjectHash>> {
+        let mut absent = Vec::new();
+        for (hash, read) in self.read_indexes(&missing.into_iter().collect::<Vec<_>>())? {
+            match read {
+                Err(Error::Store(error)) if error.is_not_found() => absent.push(hash),
+                read => objects.push((hash, read)),
+            }
+        }
+        Ok(absent)
     }
 
     /// All snapshots that can be read.
@@ -119,11 +136,11 @@ impl Repo<Open> {
     /// Records of packs that no readable index object names, from their own footers.
     fn footers_beside(&self, known: &HashSet<PackName>) -> Result<Vec<PackRecord>> {
         let mut found = Vec::new();
-        for (name, size) in self.list_packs()? {
+        for (name, size) in self.stored_packs()? {
             if known.contains(&name) {
                 continue;
             }
-            match self.read_footer(&name, size) {
+            match self.footer_of_any_copy(&name, size) {
                 Ok(record) => found.push(record),
                 Err(Error::Store(error)) if !error.permanent() => return Err(error.into()),
                 Err(_) => {}
@@ -152,6 +169,33 @@ impl Repo<Open> {
         let at = at.checked_sub(len as u64).ok_or_else(short)?;
         let tail = self.store.get_range(key, at, len + TRAILER_BYTES)?;
         read_record(*name, size, &tail, &self.opener())
+    }
+
+    /// The record of a pack from its own end, or from that of its copy.
+    pub(crate) fn footer_of_any_copy(&self, name: &PackName, size: u64) -> Result<PackRecord> {
+        let first = match self.read_footer(name, size) {
+            Err(error) if error.permanent() => error,
+            read => return read,
+        };
+        // Its own length counts: that of the first may be what is wrong with it.
+        let key = mirror_key(&pack_key(name));
+        let copy = self.store.stat(&key).map_err(Error::from);
+        match copy.and_then(|copy| self.read_footer_at(&key, name, copy.size)) {
+            Err(error) if error.permanent() => Err(first),
+            read => read,
+        }
+    }
+
+    /// Packs of which one copy at least is there, with its size.
+    pub(crate) fn stored_packs(&self) -> Result<BTreeMap<PackName, u64>> {
+        let prefix = mirror_key("packs/");
+        let copies = self.store.list(&prefix)?.into_iter().filter_map(|row| {
+            let name = PackName::from_hex(row.key.rsplit('/').next()?)?;
+            (mirror_key(&pack_key(&name)) == row.key).then_some((name, row.size))
+        });
+        let mut stored: BTreeMap<PackName, u64> = copies.collect();
+        stored.extend(self.list_packs()?);
+        Ok(stored)
     }
 
     /// All packs that are stored under a name that a pack can have.

@@ -45,7 +45,8 @@ impl Repo<Closed> {
         };
         let bundle = Bundle::generate(random, config.repo, config.immutable_hash())?;
         let InitOptions { label, now_ms, cost } = options;
-        let slot = Slot::create(passphrase, label, now_ms, cost, &bundle, random)?.encode();
+        let (slot, own) = Slot::create(passphrase, label, now_ms, cost, &bundle, random)?;
+        let slot = slot.encode();
         let slot_key = slot_key(&ObjectHash::of(&slot));
         // The slot comes first: a config without any slot would be a repository that nobody can open.
         self.store.put_new(&slot_key, &slot)?;
@@ -58,10 +59,9 @@ impl Repo<Closed> {
             return Err(Error::AlreadyInitialised { found: self.shown_id()? });
         }
         self.store.put_new(&mirror_key(CONFIG_KEY), &bytes)?;
-        Ok(Repo {
-            store: self.store.clone(),
-            state: Open::new(bundle, config, self.state.random.clone()),
-        })
+        let random = self.state.random.clone();
+        let state = Open::new(&self.store, bundle.into(), own.into(), config, random);
+        Ok(Repo { store: self.store.clone(), state })
     }
 
     fn prove_empty(&self) -> Result<()> {

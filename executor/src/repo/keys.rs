@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::open::{FoundSlot, all_slot_names, read_slots};
+use super::open::{FoundSlot, all_slot_names, later_epochs, read_slots};
 use super::{Closed, Open, Repo, mirror_key};
 use crate::digest::ObjectHash;
 use crate::error::{Error, Result};
@@ -49,7 +49,7 @@ impl Repo<Open> {
     /// `KdfRefused`, or the store's.
     pub fn slot_of(&self, passphrase: &[u8]) -> Result<Option<ObjectHash>> {
         for (name, slot) in self.own_slots()? {
-            if matches!(slot.unlock(passphrase)?, Unlocked::Open(_)) {
+            if matches!(slot.unlock(passphrase)?, Unlocked::Open(..)) {
                 return Ok(Some(name));
             }
         }
@@ -78,7 +78,7 @@ impl Repo<Open> {
     /// Adds a passphrase.
     ///
     /// # Errors
-    /// `KdfRefused`, `Limit`, or the store's.
+    /// `KdfRefused`, `Limit`, `RotationUnfinished`, or the store's.
     pub fn add_slot(
         &self,
         passphrase: &[u8],
@@ -86,8 +86,9 @@ impl Repo<Open> {
         now_ms: i64,
         cost: KdfCost,
     ) -> Result<ObjectHash> {
-        let bundle = &self.state.bundle;
-        let slot = Slot::create(passphrase, label, now_ms, cost, bundle, &*self.state.random)?;
+        let bundle = self.newest_bundle(&self.own_slots()?)?;
+        let (slot, _) =
+            Slot::create(passphrase, label, now_ms, cost, &bundle, &*self.state.random)?;
         self.put_slot(&slot)
     }
 
@@ -95,7 +96,8 @@ impl Repo<Open> {
     /// passphrase has leaked.
     ///
     /// # Errors
-    /// `NoSuch`, `LastKeySlot`, or the store's.
+    /// `NoSuch`, `LastKeySlot`, `RotationUnfinished` if no slot that stays knows the newest epoch, or the
+    /// store's.
     pub fn drop_slot(&self, name: &ObjectHash) -> Result<()> {
         let slots = self.own_slots()?;
         let gone = slots.iter().find(|(found, _)| found == name);
@@ -103,10 +105,15 @@ impl Repo<Open> {
         if slots.iter().all(|(_, slot)| slot.owner() == owner) {
             return Err(Error::LastKeySlot);
         }
-        slots
-            .iter()
-            .filter(|(_, slot)| slot.owner() == owner)
-            .try_for_each(|(name, _)| self.delete_slot(name))
+        let (go, stay): (Vec<_>, Vec<_>) =
+            slots.iter().partition(|(_, slot)| slot.owner() == owner);
+        let newest = |slots: &[&(ObjectHash, Slot)]| {
+            slots.iter().filter_map(|(_, slot)| slot.epochs(&self.state.bundle)).max()
+        };
+        if newest(&stay) < newest(&go) {
+            return Err(Error::RotationUnfinished { slot: name.to_string() });
+        }
+        go.iter().try_for_each(|(name, _)| self.delete_slot(name))
     }
 
     /// Begins a new epoch: what is written from now on is sealed under secrets that only the slots that
@@ -114,7 +121,7 @@ impl Repo<Open> {
     /// short is completed by the next one.
     ///
     /// # Errors
-    /// `NoSuch`, `LastKeySlot`, `Limit`, or the store's.
+    /// `NoSuch`, `LastKeySlot`, `Limit`, `RotationUnfinished`, or the store's.
     pub fn rotate(&self, dropped: &[ObjectHash]) -> Result<Repo<Open>> {
         let slots = self.own_slots()?;
         if let Some(name) = dropped.iter().find(|name| !slots.iter().any(|(n, _)| n == *name)) {
@@ -134,12 +141,14 @@ impl Repo<Open> {
             return Err(Error::LastKeySlot);
         }
         let random = &*self.state.random;
-        let mut bundle = Bundle::decode(&zeroize::Zeroizing::new(self.state.bundle.encode()))
-            .map_err(|error| Error::damaged("key bundle", error))?;
+        let mut bundle = self.newest_bundle(&slots)?;
         bundle.add_epoch(random)?;
         // Every new object is there before the first old one goes.
         let mut fresh = Vec::new();
-        for slot in stay.into_values() {
+        let mut stay: Vec<&Slot> = stay.into_values().collect();
+        // The slot that was opened is the first: whoever is stopped here can complete what was begun.
+        stay.sort_by_key(|slot| !self.state.slot.is_of(slot));
+        for slot in stay {
             let mut slot = slot.clone();
             slot.reseal(&bundle, random)?;
             fresh.push(self.put_slot(&slot)?);
@@ -148,8 +157,26 @@ impl Repo<Open> {
             self.delete_slot(name)?;
         }
         let config = (*self.state.config).clone();
-        let state = Open::new(bundle, config, self.state.random.clone());
+        let (slot, random) = (self.state.slot.clone(), self.state.random.clone());
+        let mut state = Open::new(&self.store, bundle.into(), slot, config, random);
+        state.padding = self.state.padding;
         Ok(Repo { store: self.store.clone(), state })
+    }
+
+    /// The secrets to go on from: those of the slot that was opened, in the latest age of it. If another
+    /// slot has more of them, whoever went on from here would take them away from everybody.
+    fn newest_bundle(&self, slots: &[(ObjectHash, Slot)]) -> Result<Bundle> {
+        let known = &self.state.bundle;
+        let mut bundle = Bundle::decode(&zeroize::Zeroizing::new(known.encode()))
+            .map_err(|error| Error::damaged("key bundle", error))?;
+        bundle.epochs.extend(later_epochs(&*self.store, &self.state.slot, known)?);
+        let ahead = slots
+            .iter()
+            .find(|(_, slot)| slot.epochs(known).is_some_and(|n| n > bundle.epochs.len()));
+        match ahead {
+            Some((name, _)) => Err(Error::RotationUnfinished { slot: name.to_string() }),
+            None => Ok(bundle),
+        }
     }
 
     fn own_slots(&self) -> Result<Vec<(ObjectHash, Slot)>> {

@@ -14,10 +14,14 @@ use crate::limits;
 use crate::pack::pack_key;
 use crate::store::SharedStore;
 
-/// An opened block: its plaintext, and where each of its blobs lies in it.
+/// An opened block: its plaintext, and where each of its blobs lies in it. Of a damaged one it is what
+/// other packs hold of it.
+#[derive(Default)]
 pub struct OpenedBlock {
     plain: Vec<u8>,
     blobs: IdMap<(u32, u32)>,
+    /// The object that is damaged, and how.
+    damage: Option<(String, String)>,
 }
 
 impl OpenedBlock {
@@ -26,6 +30,19 @@ impl OpenedBlock {
     pub fn get(&self, id: &BlobId) -> Option<&[u8]> {
         let (start, len) = *self.blobs.get(id)?;
         Some(&self.plain[start as usize..][..len as usize])
+    }
+
+    fn push(&mut self, id: BlobId, content: &[u8]) {
+        self.blobs.insert(id, (self.plain.len() as u32, content.len() as u32));
+        self.plain.extend_from_slice(content);
+    }
+
+    /// Why a blob that should be in this block is not.
+    pub(crate) fn missing(&self, kind: Kind, id: &BlobId) -> Error {
+        match &self.damage {
+            Some((object, reason)) => Error::damaged(object, reason),
+            None => Error::BlobMissing { kind, id: *id },
+        }
     }
 }
 
@@ -75,7 +92,7 @@ impl BlobReader {
         let missing = || Error::BlobMissing { kind, id: *id };
         let at = self.index.locate(id).ok_or_else(missing)?;
         let block = self.block(kind, at)?;
-        block.get(id).map(<[u8]>::to_vec).ok_or_else(|| self.not_in_block(at, id))
+        block.get(id).map(<[u8]>::to_vec).ok_or_else(|| block.missing(kind, id))
     }
 
     /// Several blobs, each block fetched and opened once: `each` gets the position of an id in `ids` and
@@ -95,7 +112,7 @@ impl BlobReader {
             let block = self.block(kind, at)?;
             for position in positions {
                 let id = &ids[position];
-                each(position, block.get(id).ok_or_else(|| self.not_in_block(at, id))?)?;
+                each(position, block.get(id).ok_or_else(|| block.missing(kind, id))?)?;
             }
         }
         Ok(())
@@ -133,21 +150,63 @@ impl BlobReader {
             let reason = format!("holds {} blobs where {kind} is wanted", pack.kind);
             return Err(Error::binding(key, reason));
         }
-        let first = self.fetch_from(&key, kind, at);
-        match first {
+        match self.fetch_from_any(&key, kind, at) {
+            Err(error) if error.permanent() => self.read_elsewhere(kind, at, error),
+            read => read,
+        }
+    }
+
+    /// A block from the pack or its copy.
+    fn fetch_from_any(&self, key: &str, kind: Kind, at: Location) -> Result<OpenedBlock> {
+        match self.fetch_from(key, kind, at) {
             Err(error) if kind.is_mirrored() => {
                 // The first error is the one that names the damage, if the copy is no better.
-                self.fetch_from(&super::mirror_key(&key), kind, at).map_err(|_| error)
+                self.fetch_from(&super::mirror_key(key), kind, at).map_err(|_| error)
             }
-            other => other,
+            read => read,
         }
+    }
+
+    /// What other packs hold of a block that cannot be read, or what is wrong with it if that is nothing.
+    fn read_elsewhere(&self, kind: Kind, at: Location, error: Error) -> Result<OpenedBlock> {
+        let mut found = OpenedBlock::default();
+        for id in self.index.also_elsewhere(at.block) {
+            for other in self.index.elsewhere(&id) {
+                let pack = self.index.pack(other);
+                if pack.kind != kind {
+                    continue;
+                }
+                match self.fetch_from_any(&pack_key(&pack.name), kind, other) {
+                    Ok(block) => {
+                        block.get(&id).into_iter().for_each(|content| found.push(id, content));
+                        break;
+                    }
+                    Err(error) if !error.permanent() => return Err(error),
+                    Err(_) => {}
+                }
+            }
+        }
+        if found.blobs.is_empty() {
+            return Err(error);
+        }
+        found.damage = Some(match error {
+            Error::Damaged { object, reason } | Error::Binding { object, reason } => {
+                (object, reason)
+            }
+            error => (pack_key(&self.index.pack(at).name), error.to_string()),
+        });
+        Ok(found)
     }
 
     fn fetch_from(&self, key: &str, kind: Kind, at: Location) -> Result<OpenedBlock> {
         let block = self.index.block(at);
         let sealed =
             self.store.get_range(key, u64::from(block.offset), block.sealed_len as usize)?;
-        self.open_block(key, kind, at, &sealed)
+        let opened = self.open_block(key, kind, at, &sealed)?;
+        match opened.blobs.keys().find(|id| !self.index.is_in(id, at.block)) {
+            Some(id) => Err(Error::binding(key, format!("a block of it holds {id} instead"))),
+            None => Ok(opened),
+        }
     }
 
     /// Opens bytes that were fetched for a location, and computes the id of every blob in them.
@@ -164,21 +223,14 @@ impl BlobReader {
             None => BlockOpener::new(self.keys.clone())?,
         };
         let opened = opener.open(kind, epoch, sealed).map(|block| {
-            let mut blobs = IdMap::with_capacity_and_hasher(block.len(), Default::default());
-            let mut start = 0;
-            for blob in block.blobs() {
-                blobs.insert(self.keys.blob_id(kind, blob), (start, blob.len() as u32));
-                start += blob.len() as u32;
-            }
-            OpenedBlock { plain: block.plain().to_vec(), blobs }
+            let mut opened = OpenedBlock::default();
+            opened.plain.reserve_exact(block.plain().len());
+            opened.blobs.reserve(block.len());
+            block.blobs().for_each(|blob| opened.push(self.keys.blob_id(kind, blob), blob));
+            opened
         });
         self.openers().push(opener);
         opened.map_err(|error| Error::damaged(key, format!("block {}: {error}", at.block)))
-    }
-
-    fn not_in_block(&self, at: Location, id: &BlobId) -> Error {
-        let key = pack_key(&self.index.pack(at).name);
-        Error::binding(key, format!("the block that should hold {id} holds other blobs"))
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {

@@ -1,6 +1,6 @@
 //! Which blobs a snapshot needs, and for what: the eyes of `check` and of collections.
 
-use super::{BlobReader, Indexed, References, Repo};
+use super::{BlobReader, Indexed, Names, Need, References, Repo};
 use crate::beneath::join;
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
@@ -19,6 +19,8 @@ struct Ahead {
     /// Of the directory.
     path: Vec<u8>,
     page: BlobId,
+    /// Which of its names the page holds.
+    names: Names,
     levels: usize,
     depth: usize,
 }
@@ -28,33 +30,23 @@ impl References for Trees {
         &self,
         repo: &Repo<Indexed>,
         snapshot: &Snapshot,
-        each: &mut dyn FnMut(&[u8], Kind, &BlobId),
+        each: &mut dyn FnMut(&Need<'_>),
     ) -> Result<()> {
         let reader = repo.reader();
-        let start = |root: &crate::snapshot::Root| Ahead {
-            path: root.path.clone(),
-            page: root.tree,
-            levels: PAGE_LEVELS_MAX,
-            depth: 0,
-        };
+        let start =
+            |root: &crate::snapshot::Root| Ahead::directory(root.path.clone(), root.tree, 0);
         let mut ahead: Vec<Ahead> = snapshot.roots.iter().map(start).collect();
-        while let Some(Ahead { path, page, levels, depth }) = ahead.pop() {
-            each(&path, Kind::Tree, &page);
-            let Some(bytes) = readable(reader.read(Kind::Tree, &page))? else { continue };
+        while let Some(at) = ahead.pop() {
+            each(&Need { path: &at.path, kind: Kind::Tree, id: &at.page, names: Some(&at.names) });
+            let Some(bytes) = readable(reader.read(Kind::Tree, &at.page))? else { continue };
             match decode_page(&bytes) {
-                Ok(Page::Parent(children)) if levels > 1 => {
-                    ahead.extend(children.into_iter().map(|(_, page)| {
-                        let path = path.clone();
-                        Ahead { path, page, levels: levels - 1, depth }
-                    }));
-                }
+                Ok(Page::Parent(children)) if at.levels > 1 => ahead.extend(at.beneath(children)),
                 Ok(Page::Leaf(nodes)) => {
                     for node in nodes {
-                        let path = join(&path, &node.name);
+                        let path = join(&at.path, &node.name);
                         visit_node(&reader, &path, &node, each)?;
-                        if let Some(page) = node.kind.tree().filter(|_| depth + 1 < DEPTH_MAX) {
-                            let (levels, depth) = (PAGE_LEVELS_MAX, depth + 1);
-                            ahead.push(Ahead { path, page, levels, depth });
+                        if let Some(page) = node.kind.tree().filter(|_| at.depth + 1 < DEPTH_MAX) {
+                            ahead.push(Ahead::directory(path, page, at.depth + 1));
                         }
                     }
                 }
@@ -63,6 +55,27 @@ impl References for Trees {
             }
         }
         Ok(())
+    }
+}
+
+impl Ahead {
+    fn directory(path: Vec<u8>, page: BlobId, depth: usize) -> Self {
+        Self { path, page, names: Names::default(), levels: PAGE_LEVELS_MAX, depth }
+    }
+
+    /// The pages below a parent page: each holds the names up to the first one of the next.
+    fn beneath(self, children: Vec<(Vec<u8>, BlobId)>) -> impl Iterator<Item = Self> {
+        let Self { path, names, levels, depth, .. } = self;
+        let mut ends =
+            children.iter().skip(1).map(|(name, _)| Some(name.clone())).collect::<Vec<_>>();
+        ends.push(names.end);
+        children.into_iter().zip(ends).map(move |((first, page), end)| Self {
+            path: path.clone(),
+            page,
+            names: Names { first, end },
+            levels: levels - 1,
+            depth,
+        })
     }
 }
 
@@ -79,10 +92,10 @@ fn visit_node(
     reader: &BlobReader,
     path: &[u8],
     node: &Node,
-    each: &mut dyn FnMut(&[u8], Kind, &BlobId),
+    each: &mut dyn FnMut(&Need<'_>),
 ) -> Result<()> {
     if let Attributes::Blob(id) = &node.attributes {
-        each(path, Kind::Data, id);
+        each(&Need { path, kind: Kind::Data, id, names: None });
     }
     match &node.kind {
         NodeKind::File { content: Content::Pieces(pieces), .. } => {
@@ -90,7 +103,7 @@ fn visit_node(
         }
         NodeKind::File { content: Content::Lists(lists), .. } => {
             for id in lists {
-                each(path, Kind::List, id);
+                each(&Need { path, kind: Kind::List, id, names: None });
                 let Some(bytes) = readable(reader.read(Kind::List, id))? else { continue };
                 if let Ok(pieces) = decode_list(&bytes) {
                     visit_pieces(path, &pieces, each);
@@ -102,10 +115,10 @@ fn visit_node(
     Ok(())
 }
 
-fn visit_pieces(path: &[u8], pieces: &[Piece], each: &mut dyn FnMut(&[u8], Kind, &BlobId)) {
+fn visit_pieces(path: &[u8], pieces: &[Piece], each: &mut dyn FnMut(&Need<'_>)) {
     for piece in pieces {
         if let Piece::Chunk { id, .. } = piece {
-            each(path, Kind::Data, id);
+            each(&Need { path, kind: Kind::Data, id, names: None });
         }
     }
 }

@@ -68,12 +68,13 @@ impl Repo<Open> {
     fn plan_repair(&self) -> Result<Plan> {
         let condemned = self.collection()?.condemned;
         let snapshots = self.snapshots()?.found;
-        let objects = self.index_objects()?;
-        let stored = self.stored_packs()?;
+        let mut objects = self.index_objects()?;
+        let mut stored = self.stored_packs()?;
         let missing =
             self.missing_indexes(&objects, snapshots.iter().map(|(_, snapshot)| snapshot));
         let mut plan = Plan::default();
-        plan.found.objects_replaced.extend(missing);
+        plan.found.objects_replaced.extend(self.prove_missing(missing, &mut objects)?);
+        self.add_unlisted(&objects, &mut stored)?;
         let (mut known, mut dropped) = (BTreeSet::new(), BTreeSet::new());
         let mut rewritten = BTreeMap::new();
         for (hash, object) in objects {
@@ -125,22 +126,27 @@ impl Repo<Open> {
         Ok(())
     }
 
-    fn footer_of_any_copy(&self, name: &PackName, size: u64) -> Result<PackRecord> {
-        self.read_footer(name, size).or_else(|first| {
-            self.read_footer_at(&mirror_key(&pack_key(name)), name, size).map_err(|_| first)
-        })
-    }
-
-    /// Packs of which one copy at least is there, with its size.
-    fn stored_packs(&self) -> Result<BTreeMap<PackName, u64>> {
-        let prefix = mirror_key("packs/");
-        let copies = self.store.list(&prefix)?.into_iter().filter_map(|row| {
-            let name = PackName::from_hex(row.key.rsplit('/').next()?)?;
-            (mirror_key(&pack_key(&name)) == row.key).then_some((name, row.size))
-        });
-        let mut stored: BTreeMap<PackName, u64> = copies.collect();
-        stored.extend(self.list_packs()?);
-        Ok(stored)
+    /// Packs that an index object names and no listing has shown, if they are there all the same.
+    fn add_unlisted(
+        &self,
+        objects: &[(ObjectHash, Result<IndexObject>)],
+        stored: &mut BTreeMap<PackName, u64>,
+    ) -> Result<()> {
+        let named = objects.iter().flat_map(|(_, object)| object).flat_map(|object| &object.packs);
+        for record in named {
+            let key = pack_key(&record.name);
+            for key in [mirror_key(&key), key] {
+                if stored.contains_key(&record.name) {
+                    break;
+                }
+                match self.store.stat(&key) {
+                    Ok(found) => drop(stored.insert(record.name, found.size)),
+                    Err(error) if error.is_not_found() => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
     }
 
     fn carry_out(&self, plan: Plan) -> Result<IndexRepair> {

@@ -404,7 +404,7 @@ impl Shared {
         } else {
             self.repo.store.stage()?
         };
-        Ok(PackWriter::new(kind, epoch, staged))
+        Ok(PackWriter::new(kind, epoch, staged, self.repo.state.padding))
     }
 
     fn upload_all(&self, queue: &Receiver<Upload>) {

@@ -202,7 +202,12 @@ impl<'s, 'a> Files<'s, 'a> {
                 }
             }
         });
-        stop.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        let stopped = stop.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if stopped.is_some() {
+            let chunks = blocks.iter().flat_map(|(_, chunks)| chunks);
+            chunks.for_each(|chunk| lost.abandon(&chunk.file));
+        }
+        stopped.map_or(Ok(()), Err)
     }
 }
 
@@ -246,13 +251,14 @@ impl Worker<'_, '_> {
                         && let Err(error) = self.write(chunk, bytes)
                     {
                         self.fail(&chunk.file, &error);
-                        self.sink.fatal(&chunk.file.logical(), &error)?;
+                        let fatal = self.sink.fatal(&chunk.file.logical(), &error);
+                        if fatal.is_err() {
+                            self.settle(&chunk.file);
+                            return fatal;
+                        }
                     }
                 }
-                None => {
-                    let error = Error::BlobMissing { kind: Kind::Data, id: chunk.id };
-                    self.fail(&chunk.file, &error);
-                }
+                None => self.fail(&chunk.file, &block.missing(Kind::Data, &chunk.id)),
             }
             self.settle(&chunk.file);
         }
@@ -265,11 +271,12 @@ impl Worker<'_, '_> {
         let file = match &mut *open {
             Some(file) => file,
             none => {
-                let file = job.create(self.directory(&job.place)?)?;
+                // Known before anything else can fail: what is not known is not removed.
+                let file = none.insert(job.create(self.directory(&job.place)?)?);
                 if job.size() > chunk.len {
                     file.set_len(job.size())?;
                 }
-                none.insert(file)
+                file
             }
         };
         file.write_all_at(bytes, chunk.offset)?;
@@ -284,27 +291,33 @@ impl Worker<'_, '_> {
                 .and_then(|dir| crate::source::open_file(dir.as_fd(), &job.node.name))
                 .map(|opened| opened.file)
         } else {
-            self.directory(&job.place).and_then(|dir| job.create(dir)).and_then(|file| {
-                if job.size() > 0 {
-                    file.set_len(job.size())?;
-                }
-                Ok(file)
-            })
+            self.directory(&job.place).and_then(|dir| job.create(dir))
         };
-        match opened {
-            Ok(file) => {
-                *job.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
-                if job.keep {
-                    self.sink.tally.add(|figures| figures.files_unchanged += 1);
-                }
+        let grown = opened.and_then(|file| {
+            let mut open = job.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let file = open.insert(file);
+            if !job.keep && job.size() > 0 { file.set_len(job.size()) } else { Ok(()) }
+        });
+        let fatal = match grown {
+            Ok(()) if job.keep => {
+                self.sink.tally.add(|figures| figures.files_unchanged += 1);
+                Ok(())
             }
+            Ok(()) => Ok(()),
             Err(error) => {
                 self.fail(job, &error);
-                self.sink.fatal(&job.logical(), &error)?;
+                self.sink.fatal(&job.logical(), &error)
             }
-        }
+        };
         self.settle(job);
-        Ok(())
+        fatal
+    }
+
+    /// The restore ends: a file that is not whole does not stay under its name.
+    fn abandon(&mut self, job: &Arc<FileJob>) {
+        if job.open.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            self.remove(job);
+        }
     }
 
     /// The first failure of a file is listed; what was written of it is removed.

@@ -182,8 +182,8 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Plans the entries of one directory, page by page. The inner error is of a page: entries before it are
-    /// planned.
+    /// Plans the entries of one directory, page by page. A page that cannot be read costs the
+    /// names that it holds: the inner error is that of the last one, others are in the figures.
     fn directory(
         &mut self,
         at: &Ahead,
@@ -196,10 +196,17 @@ impl Run<'_, '_> {
         {
             return Ok(Err(error));
         }
-        for leaf in Leaves::new(self.sink.reader, tree) {
+        let mut lost = None;
+        for leaf in Leaves::new(self.sink.reader, tree).going_on() {
+            if let Some(error) = lost.take() {
+                self.sink.tally.failed(&self.dirs[at.dir].logical, &error);
+            }
             let nodes = match leaf {
                 Ok(leaf) => leaf.nodes,
-                Err(error) => return Ok(Err(error)),
+                Err(error) => {
+                    lost = Some(error);
+                    continue;
+                }
             };
             self.begun = true;
             self.sink.stop_if_asked()?;
@@ -207,7 +214,7 @@ impl Run<'_, '_> {
                 self.node(at, node, ahead)?;
             }
         }
-        Ok(Ok(()))
+        Ok(lost.map_or(Ok(()), Err))
     }
 
     fn node(&mut self, at: &Ahead, node: Node, ahead: &mut Vec<Ahead>) -> Result<()> {

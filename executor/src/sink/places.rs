@@ -21,6 +21,9 @@ use crate::tree::{Leaves, Node, NodeKind, Piece, read_content};
 /// What owners need to work in a directory.
 const OWNER_BITS: u32 = 0o700;
 
+/// Mode of a directory that only leads somewhere.
+const PASSAGE_MODE: u32 = 0o755;
+
 /// Where a directory is: shared by the files in it.
 pub(super) struct Place {
     pub(super) root: Arc<Root>,
@@ -337,7 +340,8 @@ impl Run<'_, '_> {
 
     /// A directory that only leads somewhere gets the usual mode, and nothing else.
     fn opened_up(&self, dir: &Dir) {
-        let mode = Mode::from_raw_mode(dir.node.mode);
+        // Not that of its node, which nobody's directory has had and which may say anything.
+        let mode = Mode::from_raw_mode(PASSAGE_MODE);
         let done = self.root.open_dir(&dir.relative).and_then(|fd| Ok(fchmod(&fd, mode)?));
         if let Err(error) = done {
             self.sink.tally.failed(&dir.logical, &error);

@@ -24,9 +24,10 @@ struct Ahead {
     levels: usize,
 }
 
-/// Reads each leaf when its turn comes. After an error there is nothing more.
+/// Reads each leaf when its turn comes. After an error there is nothing more, unless it was asked to go on.
 pub struct Leaves<F: Fetch> {
     fetch: F,
+    goes_on: bool,
     ahead: Vec<Ahead>,
     last: Option<Vec<u8>>,
 }
@@ -35,7 +36,15 @@ impl<F: Fetch> Leaves<F> {
     /// Those of the directory with this page.
     pub fn new(fetch: F, id: &BlobId) -> Self {
         let top = Ahead { id: *id, first: None, levels: PAGE_LEVELS_MAX };
-        Self { fetch, ahead: vec![top], last: None }
+        Self { fetch, goes_on: false, ahead: vec![top], last: None }
+    }
+
+    /// Passes over pages that cannot be read, each with its error. A store that does not answer still ends
+    /// it: it says nothing about the pages.
+    #[must_use]
+    pub fn going_on(mut self) -> Self {
+        self.goes_on = true;
+        self
     }
 
     /// Entry by entry. What comes before an error is there.
@@ -87,7 +96,9 @@ impl<F: Fetch> Iterator for Leaves<F> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.next_leaf();
-        if next.is_err() {
+        if let Err(error) = &next
+            && !(self.goes_on && error.permanent())
+        {
             self.ahead.clear();
         }
         next.transpose()
@@ -140,5 +151,7 @@ mod tests {
         assert_eq!(leaves.next().unwrap().unwrap(), all[1]);
         assert!(leaves.next().unwrap().is_err());
         assert!(leaves.next().is_none());
+        let others: Vec<Leaf> = Leaves::new(&holed, &id).going_on().flatten().collect();
+        assert_eq!(others, [&all[..2], &all[3..]].concat(), "only that page is lost");
     }
 }

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_executor::digest::SnapshotName;
-use holdfast_executor::job::{Backup, Selection, Source};
-use holdfast_executor::repo::{self, Environment, InitOptions, Open, Repo};
-use holdfast_executor::report::Quiet;
+use holdfast_executor::error::Result;
+use holdfast_executor::job::{Backup, RestoreOptions, Selection, Source, Target};
+use holdfast_executor::repo::{self, Backed, Environment, InitOptions, Open, Repo};
+use holdfast_executor::report::{Quiet, RestoreFigures};
 use holdfast_executor::slot::KdfCost;
 use holdfast_executor::snapshot::Snapshot;
 use holdfast_executor::store::{MemoryStore, SharedStore};
@@ -54,6 +55,15 @@ impl Shelf {
     /// Takes a snapshot of everything as `/data`.
     pub fn backup(&mut self) -> (SnapshotName, Snapshot) {
         let number = self.taken.len();
+        let at = now() + number as i64 * 1_000_000;
+        let done = self.try_backup(&format!("session-{number}"), at).unwrap();
+        let taken = (done.committed.name, done.committed.snapshot);
+        self.taken.push(taken.clone());
+        taken
+    }
+
+    /// The same under a session of its own, which may fail.
+    pub fn try_backup(&self, session: &str, at: i64) -> Result<Backed> {
         let backup = Backup {
             repositories: Vec::new(),
             sources: vec![Source::Directory {
@@ -63,24 +73,25 @@ impl Shelf {
             selection: self.selection.clone(),
             tags: self.tags.iter().cloned().collect(),
             host: self.host.clone(),
-            session: format!("session-{number}"),
+            session: session.to_owned(),
             component: "dump".to_owned(),
             attempt_number: 0,
             parent: None,
             allow_partial: false,
             had_files_before: Some(false),
         };
-        let environment = Environment {
-            at: now() + number as i64 * 1_000_000,
-            workers: 2,
-            memory_bytes: 0,
-            progress: &Quiet,
-            repository: "main",
-        };
-        let done = repo::backup(&self.repo, &backup, &environment).unwrap();
-        let taken = (done.committed.name, done.committed.snapshot);
-        self.taken.push(taken.clone());
-        taken
+        repo::backup(&self.repo, &backup, &Environment { at, ..environment() })
+    }
+
+    /// Restores `/data` of a snapshot into a directory.
+    pub fn restore_from(
+        &self,
+        repo: &Repo<Open>,
+        snapshot: &Snapshot,
+        to: &Path,
+    ) -> Result<RestoreFigures> {
+        let target = [Target { from: "/data".to_owned(), to: to.to_owned() }];
+        repo::restore(repo, snapshot, &target, &RestoreOptions::default(), &environment())
     }
 
     /// Everything that a snapshot holds, by logical path.
@@ -93,6 +104,11 @@ impl Shelf {
         .unwrap();
         all
     }
+}
+
+/// Two workers and nobody who watches.
+pub fn environment() -> Environment<'static> {
+    Environment { at: 0, workers: 2, memory_bytes: 0, progress: &Quiet, repository: "main" }
 }
 
 /// Now, by the clock of the file system: no other may be asked.

@@ -48,6 +48,17 @@ pub fn noise(seed: u64, len: usize) -> Vec<u8> {
     out
 }
 
+/// As the format writes numbers.
+pub fn varint(mut value: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+    out
+}
+
 pub fn init_with(store: &SharedStore, random: Arc<dyn Random>) -> Result<Repo<Open>> {
     let options = InitOptions { label: "first", now_ms: 1_000, cost: KdfCost::least() };
     Repo::at(store.clone()).with_random(random).init(PASSPHRASE, options)

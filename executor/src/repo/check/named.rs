@@ -11,6 +11,9 @@ use crate::repo::{Open, Repo, is_repository_key};
 use crate::slot::{Slot, slot_key};
 use crate::snapshot::{Snapshot, snapshot_key};
 
+/// Where key slots lie.
+const KEYS_FOLDER: &str = "keys/";
+
 impl Repo<Open> {
     pub(super) fn check_config(&self, report: &mut CheckReport) -> Result<()> {
         self.check_twice(CONFIG_KEY, report, |key| {
@@ -26,11 +29,12 @@ impl Repo<Open> {
 
     pub(super) fn check_slots(&self, report: &mut CheckReport) -> Result<()> {
         let mut names = BTreeSet::new();
-        for prefix in both("keys/") {
+        for prefix in both(KEYS_FOLDER) {
             for row in self.store.list(&prefix)? {
                 names.extend(ObjectHash::from_hex(&row.key[prefix.len()..]));
             }
         }
+        let mut own = 0;
         for name in names {
             let slot = self.check_twice(&slot_key(&name), report, |key| {
                 let bytes = self.store.get(key, limits::SLOT_MAX_BYTES as u64)?;
@@ -39,9 +43,15 @@ impl Repo<Open> {
                 }
                 Slot::decode(&bytes).map_err(|error| Error::damaged(key, error))
             })?;
-            if slot.is_some_and(|slot| slot.repo != self.id()) {
-                report.reclaimable.stray_slots += 1;
+            match slot {
+                Some(slot) if slot.repo == self.id() => own += 1,
+                Some(_) => report.reclaimable.stray_slots += 1,
+                None => {}
             }
+        }
+        if own == 0 {
+            let detail = "no key slot is left: add a passphrase while the repository is still open";
+            report.find(KEYS_FOLDER, Problem::Missing, detail, false);
         }
         Ok(())
     }
@@ -91,8 +101,9 @@ impl Repo<Open> {
         report: &mut CheckReport,
     ) -> Result<Packs> {
         let mut packs = Packs::default();
-        let objects = self.index_objects()?;
-        for hash in self.missing_indexes(&objects, snapshots.values()) {
+        let mut objects = self.index_objects()?;
+        let missing = self.missing_indexes(&objects, snapshots.values());
+        for hash in self.prove_missing(missing, &mut objects)? {
             let detail = "a snapshot names it; the footers of its packs take its place";
             report.find(&crate::index::index_key(&hash), Problem::Missing, detail, true);
         }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::pack::{Footer, FooterBlock, PackRecord, pack_key};
 use crate::repo::{Open, Repo, fetch_all};
+use crate::store::StoreError;
 
 /// One copy of a pack that was looked at.
 struct Looked {
@@ -35,19 +36,20 @@ impl Repo<Open> {
         packs: &mut Packs,
         report: &mut CheckReport,
     ) -> Result<()> {
-        let stored: BTreeMap<PackName, u64> = self.list_packs()?.into_iter().collect();
+        let stored: BTreeMap<PackName, u64> = self.stored_packs()?;
         let damaged_index =
             report.findings.iter().any(|f| f.object.starts_with(crate::index::INDEX_FOLDER));
         for (name, size) in &stored {
             if packs.records.contains_key(name) {
                 continue;
             }
-            match self.read_footer(name, *size) {
+            match self.footer_of_any_copy(name, *size) {
                 // It may belong to an index object that cannot be read.
                 Ok(record) if damaged_index => {
                     packs.records.insert(*name, record);
                 }
                 Err(Error::Store(error)) if !error.permanent() => return Err(error.into()),
+                Err(error) if damaged_index => report.file(&pack_key(name), error, false)?,
                 _ => {
                     report.reclaimable.unindexed_packs += 1;
                     report.reclaimable.unindexed_bytes += size;
@@ -94,9 +96,7 @@ impl Repo<Open> {
         if size != record.size {
             let detail = format!("has {size} bytes instead of {}", record.size);
             looked.trouble = Some((Problem::Damaged, detail));
-            let cut = |block: &FooterBlock| u64::from(block.offset + block.sealed_len) > size;
-            let cut = footer.blocks.iter().enumerate().filter(|(_, block)| cut(block));
-            looked.bad_blocks = cut.map(|(number, _)| number).collect();
+            looked.bad_blocks = self.bad_blocks_of(&looked.key, size, footer, read_data)?;
             return Ok(looked);
         }
         if !read_data {
@@ -130,6 +130,35 @@ impl Repo<Open> {
         Ok(looked)
     }
 
+    /// Blocks that a copy of another size does not hold. It may be another object as a whole: with
+    /// `read_data` each of them is opened.
+    fn bad_blocks_of(
+        &self,
+        key: &str,
+        size: u64,
+        footer: &Footer,
+        read_data: bool,
+    ) -> Result<Vec<usize>> {
+        let mut opener = BlockOpener::new(self.keys().clone())?;
+        let mut bad = Vec::new();
+        let mut blobs = &footer.blobs[..];
+        for (number, block) in footer.blocks.iter().enumerate() {
+            let (own, others) = blobs.split_at(block.count as usize);
+            blobs = others;
+            let is_there = u64::from(block.offset) + u64::from(block.sealed_len) <= size;
+            let is_good = is_there
+                && (!read_data || {
+                    let (at, len) = (block.offset.into(), block.sealed_len as usize);
+                    let sealed = self.store.get_range(key, at, len)?;
+                    self.is_good_block(&mut opener, footer, &sealed, own)
+                });
+            if !is_good {
+                bad.push(number);
+            }
+        }
+        Ok(bad)
+    }
+
     /// Reads all of a pack in runs of blocks, so that memory stays bounded.
     fn read_pack(&self, key: &str, record: &PackRecord, footer: &Footer) -> Result<Reading> {
         let mut opener = BlockOpener::new(self.keys().clone())?;
@@ -140,6 +169,10 @@ impl Repo<Open> {
         while read < record.size {
             let (count, len) = next_run(&footer.blocks[number..], record.size - read);
             let bytes = self.store.get_range(key, read, len as usize)?;
+            if bytes.len() as u64 != len {
+                let (key, got) = (key.to_owned(), bytes.len() as u64);
+                return Err(StoreError::ShortRead { key, offset: read, wanted: len, got }.into());
+            }
             hasher.update(&bytes);
             let mut rest = &bytes[..];
             for block in &footer.blocks[number..number + count] {

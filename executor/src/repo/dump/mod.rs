@@ -202,7 +202,7 @@ impl<'a> Archive<'a> {
                         let at = self.dump.reader.index().locate(id).ok_or_else(missing)?;
                         let block = opened.get(&at).ok_or_else(missing)?;
                         let bytes = block.get(id).filter(|bytes| bytes.len() as u64 == *len);
-                        self.write(bytes.ok_or_else(missing)?)?;
+                        self.write(bytes.ok_or_else(|| block.missing(Kind::Data, id))?)?;
                     }
                 }
             }
