@@ -25,6 +25,10 @@ alone:
 properties cases="100000":
     PROPTEST_CASES={{ cases }} cargo test --release --package holdfast-engine --package holdfast-eventlog --package holdfast-executor
 
+# The fault table of the executor with its counts so many times larger; `just soak 10` makes the million names
+soak times="50":
+    HOLDFAST_SOAK={{ times }} PROPTEST_CASES=20000 cargo test --release --package holdfast-executor
+
 # Every parser of the format, fed by libFuzzer for so many seconds each
 fuzz seconds="600":
     executor/fuzz/run {{ seconds }}
