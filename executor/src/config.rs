@@ -85,8 +85,9 @@ impl Config {
         *blake3::hash(&self.immutable()).as_bytes()
     }
 
-    /// The bytes of the object.
-    pub(crate) fn encode(&self, keys: &Keys) -> Vec<u8> {
+    /// The bytes of the object, with the MAC that these keys give.
+    #[must_use]
+    pub fn encode(&self, keys: &Keys) -> Vec<u8> {
         let mut out = Vec::new();
         out.bytes(MAGIC);
         out.u16(FORMAT);

@@ -26,12 +26,14 @@ pub enum Error {
     /// The store refused, failed or was not reachable.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is no repository at this place, and the place is known to be empty.
-    #[error("no repository here: config is absent and nothing else is stored")]
+    /// There is no repository at this place, and no part of one.
+    #[error(
+        "no repository here: there is no config, and nothing that a repository would have stored"
+    )]
     NoRepository,
     /// Objects of a repository are there, its config is not.
     #[error(
-        "config and its copy are missing, but {key:?} is there: a damaged repository is never initialised again"
+        "config and its copy are missing, but {key:?} is there: a damaged repository is never initialised again; bring back config from another copy of it"
     )]
     ConfigLost {
         /// One of the objects that are there.
@@ -78,6 +80,18 @@ pub enum Error {
     /// A repository without any key slot.
     #[error("no key slot is left: the repository cannot be opened by any passphrase")]
     NoKeySlot,
+    /// An object is sealed under secrets that came after those of the key slot that was opened.
+    #[error(
+        "{object} is sealed under epoch {epoch}, and the key slot that was opened knows epochs up to {newest}: the secrets were rotated since, open the repository again; if that does not help, this key slot is one from before the rotation"
+    )]
+    NewerEpoch {
+        /// Key of the object.
+        object: String,
+        /// The epoch that it names.
+        epoch: u32,
+        /// The newest one that the keys have.
+        newest: u32,
+    },
     /// A slot asks for a key derivation outside the accepted window.
     #[error("key slot asks for {field} = {value}, accepted is {least} to {most}")]
     KdfRefused {
@@ -270,6 +284,19 @@ impl Error {
             Self::SourceUnreadable { .. } | Self::Target { .. } | Self::ReadBack { .. } => false,
             Self::Interrupted => false,
             _ => true,
+        }
+    }
+
+    /// Says of damage to `key`, which is stored twice, that the copy is no better.
+    pub(crate) fn of_both(self, key: &str) -> Self {
+        match self {
+            Self::Damaged { object, reason } if object == key => {
+                let reason = format!(
+                    "{reason}; its copy is no better: bring it back from another copy of the repository"
+                );
+                Self::Damaged { object, reason }
+            }
+            other => other,
         }
     }
 

@@ -29,4 +29,4 @@ pub mod store;
 pub mod tree;
 mod wire;
 
-pub use run::{failure_of, run};
+pub use run::{failure_of, rehearse_backup, run, run_choosing};

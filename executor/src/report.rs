@@ -493,6 +493,13 @@ pub trait Progress: Send + Sync {
     /// Called at most ten times a second, from threads of the job; it should return soon.
     fn update(&self, update: &ProgressUpdate);
 
+    /// A file that a backup reads because it is new or has changed: its logical path, and whether the parent
+    /// holds a file of that name. Called from the thread that walks, in its order.
+    fn reads(&self, _path: &[u8], _is_known: bool) {}
+
+    /// Something that does not end the job, and that somebody should hear of.
+    fn warn(&self, _text: &str) {}
+
     /// Asked between batches: `true` ends the job as [`FailureKind::Interrupted`].
     fn cancelled(&self) -> bool {
         false

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use crate::digest::RepoId;
 use crate::error::{Error, Result};
 use crate::job::{Backup, Job, Repository, Resources, Restore, Source, Work};
-use crate::repo::{self, Environment, InitOptions, Open, Repo, Unlock, describe};
+use crate::repo::{self, Environment, Filter, InitOptions, Open, Repo, Unlock, describe};
 use crate::report::{
     BackupFigures, Failure, FailureKind, Figures, Grade, Outcome, Phase, Progress, ProgressUpdate,
     Report, RepositoryReport,
 };
-use crate::store::{Record, Retry, RetryPolicy, StoreError, open_url};
+use crate::store::{MemoryStore, Record, Retry, RetryPolicy, StoreError, open_url};
 
 /// How often a request is tried: a file system that fails five times has not just stumbled.
 const TRIES: u32 = 5;
@@ -25,6 +25,12 @@ const FIRST_SLOT_LABEL: &str = "first";
 /// Does a job. Whatever happens, there is a report.
 #[must_use]
 pub fn run(job: &Job, progress: &dyn Progress) -> Report {
+    run_choosing(job, &Filter::default(), progress)
+}
+
+/// The same, where `latest` of a restore means the newest complete snapshot that fits.
+#[must_use]
+pub fn run_choosing(job: &Job, filter: &Filter, progress: &dyn Progress) -> Report {
     let began = Instant::now();
     let repositories = match &job.work {
         Work::Backup(backup) => match refuse(backup) {
@@ -33,7 +39,7 @@ pub fn run(job: &Job, progress: &dyn Progress) -> Report {
                 backup.repositories.iter().map(|to| run_backup(job, backup, to, progress)).collect()
             }
         },
-        Work::Restore(restore) => vec![run_restore(job, restore, progress)],
+        Work::Restore(restore) => vec![run_restore(job, restore, filter, progress)],
     };
     let worst = repositories
         .iter()
@@ -43,6 +49,33 @@ pub fn run(job: &Job, progress: &dyn Progress) -> Report {
         Outcome::Failed(Failure::new(FailureKind::InvalidJob, "repositories: name at least one"))
     });
     Report { attempt: job.attempt.clone(), outcome, repositories, duration_ms: millis(began) }
+}
+
+/// What a backup into one repository would come to. Nothing is written anywhere: a repository that would be
+/// made is made in memory.
+///
+/// # Errors
+/// As those of the backup.
+pub fn rehearse_backup(
+    job: &Job,
+    backup: &Backup,
+    to: &Repository,
+    progress: &dyn Progress,
+) -> Result<BackupFigures> {
+    if let Some(error) = refuse(backup) {
+        return Err(error);
+    }
+    let (repo, store) = match open(to, job.at, false, progress) {
+        Err(Error::NoRepository) if to.create_if_missing => {
+            let store = Arc::new(Record::new(Arc::new(MemoryStore::new())));
+            let made = Repo::at(store.clone()).init(to.passphrase.as_bytes(), first(job.at))?;
+            (made, store)
+        }
+        opened => opened?,
+    };
+    let mut figures = repo::rehearse_backup(&repo, backup, &environment(job, to, progress))?;
+    figures.requests = requests(&store);
+    Ok(figures)
 }
 
 fn millis(since: Instant) -> u64 {
@@ -80,7 +113,7 @@ fn run_backup(
 ) -> RepositoryReport {
     let began = Instant::now();
     let mut report = begin(to, progress);
-    let done = open(to, job.at, true).and_then(|(repo, store)| {
+    let done = open(to, job.at, true, progress).and_then(|(repo, store)| {
         report.repository_id = Some(repo.id().to_string());
         let done = repo::backup(&repo, backup, &environment(job, to, progress));
         Ok((done?, store))
@@ -103,13 +136,18 @@ fn run_backup(
     report
 }
 
-fn run_restore(job: &Job, restore: &Restore, progress: &dyn Progress) -> RepositoryReport {
+fn run_restore(
+    job: &Job,
+    restore: &Restore,
+    filter: &Filter,
+    progress: &dyn Progress,
+) -> RepositoryReport {
     let began = Instant::now();
     let mut report = begin(&restore.repository, progress);
-    let done = open(&restore.repository, job.at, false).and_then(|(repo, store)| {
+    let done = open(&restore.repository, job.at, false, progress).and_then(|(repo, store)| {
         report.repository_id = Some(repo.id().to_string());
         let component = restore.component.as_deref();
-        let (name, snapshot) = repo.find_snapshot(&restore.snapshot, component)?;
+        let (name, snapshot) = repo.find_fitting(&restore.snapshot, component, filter, progress)?;
         report.snapshot = Some(describe(&name, &snapshot));
         let environment = environment(job, &restore.repository, progress);
         let (targets, options) = (&restore.targets, &restore.options);
@@ -158,7 +196,12 @@ fn requests(store: &Record) -> u64 {
 }
 
 /// Opens a repository, or makes it where that was asked for and provably nothing is.
-fn open(to: &Repository, at: i64, write: bool) -> Result<(Repo<Open>, Arc<Record>)> {
+fn open(
+    to: &Repository,
+    at: i64,
+    write: bool,
+    progress: &dyn Progress,
+) -> Result<(Repo<Open>, Arc<Record>)> {
     let expected = match &to.expected_id {
         None => None,
         Some(text) => Some(RepoId::from_hex(text).ok_or_else(|| Error::Invalid {
@@ -172,19 +215,21 @@ fn open(to: &Repository, at: i64, write: bool) -> Result<(Repo<Open>, Arc<Record
     let unlock = Unlock { expected, write };
     let passphrase = to.passphrase.as_bytes();
     let create = write && to.create_if_missing && expected.is_none();
-    let repo = match closed.open(passphrase, unlock) {
-        Err(Error::NoRepository) if create => {
-            let (label, now_ms) = (FIRST_SLOT_LABEL, at / 1_000_000);
-            let options = InitOptions { label, now_ms, ..Default::default() };
-            match closed.init(passphrase, options) {
-                // Somebody else was first: theirs is as good.
-                Err(Error::AlreadyInitialised { .. }) => closed.open(passphrase, unlock)?,
-                other => other?,
-            }
-        }
+    let open = || closed.open_telling(passphrase, unlock, |text| progress.warn(text));
+    let repo = match open() {
+        Err(Error::NoRepository) if create => match closed.init(passphrase, first(at)) {
+            // Somebody else was first: theirs is as good.
+            Err(Error::AlreadyInitialised { .. }) => open()?,
+            other => other?,
+        },
         other => other?,
     };
     Ok((repo, record))
+}
+
+/// How a repository begins that a job makes.
+fn first(at: i64) -> InitOptions<'static> {
+    InitOptions { label: FIRST_SLOT_LABEL, now_ms: at / 1_000_000, ..Default::default() }
 }
 
 fn outcome_of(error: &Error) -> Outcome {
@@ -223,6 +268,7 @@ fn kind_of(error: &Error) -> FailureKind {
         }
         Error::ConfigLost { .. }
         | Error::KdfRefused { .. }
+        | Error::NewerEpoch { .. }
         | Error::Damaged { .. }
         | Error::Binding { .. }
         | Error::BlobMissing { .. } => K::RepositoryDamaged,

@@ -119,6 +119,9 @@ impl<'a> Walk<'a> {
         let Some(at) = parent else { return };
         self.shared.tally.files_found.add(1);
         self.shared.tally.files_new.add(1);
+        if let From::Stdin { logical } = &from {
+            self.shared.input.progress.reads(logical, false);
+        }
         self.batch.items.push(Item { at, name: name.to_vec(), from, link_group: None });
     }
 
@@ -393,10 +396,9 @@ impl<'a> Walk<'a> {
             self.outbox.send(Message::Entry { at, node: Box::new(node) });
             return Ok(());
         }
-        match before.map(|node| &node.kind) {
-            Some(NodeKind::File { .. }) => tally.files_changed.add(1),
-            _ => tally.files_new.add(1),
-        }
+        let is_known = matches!(before.map(|node| &node.kind), Some(NodeKind::File { .. }));
+        if is_known { &tally.files_changed } else { &tally.files_new }.add(1);
+        self.shared.input.progress.reads(&join(&place.logical, name), is_known);
         if let (Some(group), false) = (group, first) {
             let (name, logical) = (name.to_vec(), join(&place.logical, name));
             self.outbox.send(Message::Follow { at, name, logical, group });

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::snapshots::source_rule;
-use super::{Commit, Committed, Indexed, Intent, Open, Repo, WriteOptions, WriteSession, Writer};
+use super::{
+    Collection, Commit, Committed, Indexed, Intent, Open, Repo, WriteOptions, WriteSession, Writer,
+    Written,
+};
 use crate::digest::{BlobId, SnapshotName};
 use crate::error::{Error, Result};
 use crate::index::DedupIndex;
@@ -13,6 +16,7 @@ use crate::pipeline::{self, Input, SourceTally, Tally};
 use crate::report::{BackupFigures, Phase, Progress, SourceFigures};
 use crate::snapshot::{Counts, Root, Snapshot};
 use crate::source::{Globs, Marker, plan};
+use crate::store::Discard;
 
 /// A file whose ctime is so young when it is read may change again without its times showing it: two ticks
 /// of the kernel's coarse clock.
@@ -100,13 +104,45 @@ pub fn backup(repo: &Repo<Open>, job: &Backup, environment: &Environment<'_>) ->
     result
 }
 
-fn with_intent(
+/// What a backup would come to, by the same walk, the same claims and the same compression. Nothing is put
+/// into the store and nothing deleted; `bytes_added` is what packs would take.
+///
+/// # Errors
+/// As [`backup`], without those of the commit.
+pub fn rehearse_backup(
     repo: &Repo<Open>,
     job: &Backup,
     environment: &Environment<'_>,
-    began: Instant,
-    intent: &mut Option<Intent>,
-) -> Result<Backed> {
+) -> Result<BackupFigures> {
+    check_sources(&job.sources)?;
+    let store = Arc::new(Discard::new(repo.store.clone()));
+    let repo = Repo { store, state: repo.state.clone() };
+    let Moved { written, mut figures, before, .. } = move_data(&repo, job, environment, None)?;
+    figures.take(&written);
+    figures.repository_bytes = before + written.bytes_stored;
+    Ok(figures)
+}
+
+/// All that a session has done before its commit.
+struct Moved {
+    collection: Collection,
+    selection: Vec<String>,
+    parent: Option<SnapshotName>,
+    dedup: Arc<DedupIndex>,
+    tree: BlobId,
+    written: Written,
+    tally: Tally,
+    figures: BackupFigures,
+    /// Bytes of the packs that were there.
+    before: u64,
+}
+
+fn move_data(
+    repo: &Repo<Open>,
+    job: &Backup,
+    environment: &Environment<'_>,
+    intent: Option<&Intent>,
+) -> Result<Moved> {
     let seen = repo.overview()?;
     let selection = selection_of(job);
     let name = repo.keys().snapshot_name(&job.session, &job.component, job.attempt_number);
@@ -114,32 +150,52 @@ fn with_intent(
     let indexed = repo.index_for_writing(&seen)?;
     let dedup = Arc::new(DedupIndex::new(indexed.index().clone()));
     let mut session = WriteSession::begin(repo, dedup.clone(), WriteOptions::default())?;
-    if let Some(intent) = &intent {
+    if let Some(intent) = intent {
         session = session.renewing(intent)?;
     }
     let tally = Tally::new(job.sources.len());
     let tree = read(repo, job, environment, &indexed, parent.as_ref(), &session, &tally)?;
     check_not_empty(job, parent.as_ref(), &tally)?;
     let written = session.finish()?;
+    let figures = figures_of(&tally);
+    let before = indexed.index().packs().iter().map(|pack| pack.size).sum();
+    let parent = parent.map(|(name, _)| name);
+    let collection = seen.collection;
+    Ok(Moved { collection, selection, parent, dedup, tree, written, tally, figures, before })
+}
+
+fn with_intent(
+    repo: &Repo<Open>,
+    job: &Backup,
+    environment: &Environment<'_>,
+    began: Instant,
+    intent: &mut Option<Intent>,
+) -> Result<Backed> {
+    let moved = move_data(repo, job, environment, intent.as_ref())?;
+    let Moved { collection, selection, parent, dedup, tree, written, tally, mut figures, before } =
+        moved;
     environment.tell(Phase::Committing, &tally)?;
-    let mut figures = figures_of(&tally);
-    let parent = parent.as_ref().map(|(name, _)| *name);
     let mut snapshot = snapshot_of(job, environment, selection, parent, tree, &figures);
     snapshot.ended_ms += began.elapsed().as_millis() as i64;
     let Some(intent) = intent.take() else {
         return Err(Error::Defect("an intent was used twice"));
     };
-    let committed =
-        repo.commit(Commit { intent, collection: seen.collection, dedup, written, snapshot })?;
-    figures.bytes_added = committed.written.bytes_stored;
-    figures.blobs_new = committed.written.blobs_added;
-    figures.bytes_new = committed.written.bytes_added;
-    share(figures.bytes_added, &mut figures.sources);
+    let committed = repo.commit(Commit { intent, collection, dedup, written, snapshot })?;
+    figures.take(&committed.written);
     environment.progress.update(&tally.update(environment.repository, Phase::ReadingBack));
     figures.read_back = repo.read_back(&committed.written)?;
-    let before: u64 = indexed.index().packs().iter().map(|pack| pack.size).sum();
     figures.repository_bytes = before + committed.written.bytes_stored;
     Ok(Backed { committed, figures })
+}
+
+impl BackupFigures {
+    /// Fills in what only the write session knows.
+    fn take(&mut self, written: &Written) {
+        self.bytes_added = written.bytes_stored;
+        self.blobs_new = written.blobs_added;
+        self.bytes_new = written.bytes_added;
+        share(self.bytes_added, &mut self.sources);
+    }
 }
 
 /// Refuses paths that are not there before anything is written.

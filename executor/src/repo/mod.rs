@@ -11,9 +11,7 @@ use crate::digest::{BlobId, Kind, PackName, RepoId};
 use crate::error::Result;
 use crate::index::Index;
 use crate::keys::{Bundle, Keys};
-use crate::pack::Padding;
 use crate::seal::{Opener, Random, Sealer, SystemRandom};
-use crate::slot::SlotKey;
 use crate::store::{SharedStore, Store};
 
 mod backup;
@@ -44,9 +42,9 @@ mod snapshots;
 mod usage;
 mod write;
 
-pub use backup::{Backed, Environment, backup};
+pub use backup::{Backed, Environment, backup, rehearse_backup};
 pub use check::{
-    Affected, CheckOptions, CheckReport, Finding, Names, Need, Problem, Reclaimable, References,
+    Affected, CheckOptions, CheckReport, Finding, MendedCopies, Problem, Reclaimable, References,
 };
 pub use collection::Collection;
 pub use commit::{Commit, Committed};
@@ -81,9 +79,6 @@ pub struct Open {
     bundle: Arc<Bundle>,
     config: Arc<Config>,
     random: Arc<dyn Random>,
-    padding: Padding,
-    /// Of the slot that was opened or made.
-    slot: Arc<SlotKey>,
 }
 
 /// A repository whose index is loaded.
@@ -146,14 +141,6 @@ impl Repo<Open> {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.state.config
-    }
-
-    /// The same repository, whose packs are written without padding: their lengths tell the store what
-    /// they hold. Only for tests that look at every bit; no job and no verb asks for it.
-    #[must_use]
-    pub fn without_padding(mut self) -> Self {
-        self.state.padding = Padding::None;
-        self
     }
 
     pub(crate) fn sealer(&self) -> Sealer {

@@ -3,7 +3,7 @@
 
 use super::{Open, Repo, mirror_key};
 use crate::error::{Error, Malformed, Result};
-use crate::seal::{FORMAT, Purpose, SALT_BYTES};
+use crate::seal::{FORMAT, NotOpened, Purpose, SALT_BYTES};
 use crate::store::PutOutcome;
 use crate::wire::{Reader, Write};
 
@@ -44,11 +44,15 @@ impl Repo<Open> {
         let (epoch, sealed) =
             parse_head(purpose, bytes).map_err(|error| Error::damaged(key, error))?;
         let mut out = Vec::new();
-        let len = self
-            .opener()
-            .open(purpose, epoch, name, sealed, &mut out)
-            .map_err(|error| Error::damaged(key, error))?
-            .len();
+        let newest = self.keys().newest_epoch();
+        let opened = self.opener().open(purpose, epoch, name, sealed, &mut out);
+        let len = match opened {
+            Ok(plain) => plain.len(),
+            Err(NotOpened::Epoch) if epoch > newest => {
+                return Err(Error::NewerEpoch { object: key.to_owned(), epoch, newest });
+            }
+            Err(error) => return Err(Error::damaged(key, error)),
+        };
         out.truncate(len);
         Ok(out)
     }

@@ -1,9 +1,9 @@
 //! Lists snapshots and finds the one that a name means.
 
-use super::{Open, Repo};
+use super::{Filter, Open, Repo};
 use crate::digest::SnapshotName;
 use crate::error::{Error, Result};
-use crate::report::{SnapshotInfo, printable};
+use crate::report::{Progress, Quiet, SnapshotInfo, printable};
 use crate::snapshot::Snapshot;
 
 /// How the selection of a snapshot names its sources; see `docs/format.md`, "Trees".
@@ -36,6 +36,35 @@ impl Repo<Open> {
         Ok(all)
     }
 
+    /// The snapshot that a name means, where `latest` is the newest complete one that fits. Tells of snapshots
+    /// that cannot be read and might have been the newest.
+    ///
+    /// # Errors
+    /// As [`Self::find_snapshot`].
+    pub fn find_fitting(
+        &self,
+        name: &str,
+        component: Option<&str>,
+        filter: &Filter,
+        progress: &dyn Progress,
+    ) -> Result<(SnapshotName, Snapshot)> {
+        if name != "latest" {
+            return self.find_snapshot(name, component);
+        }
+        let all = self.snapshots()?;
+        for (name, error) in &all.damaged {
+            progress.warn(&format!("snapshot {name} cannot be read and is passed over: {error}"));
+        }
+        let fits = |(name, snapshot): &(SnapshotName, Snapshot)| {
+            !snapshot.partial
+                && component.is_none_or(|wanted| snapshot.component == wanted)
+                && filter.fits(&describe(name, snapshot))
+        };
+        let name = if filter.is_empty() { name } else { "latest that fits" };
+        let none = || Error::NoSuch { what: "snapshot", name: name.to_owned() };
+        all.found.into_iter().rev().find(fits).ok_or_else(none)
+    }
+
     /// The snapshot that a name means: an id, a unique prefix of one, or `latest`, the newest complete one (of
     /// `component`, if that is given).
     ///
@@ -48,11 +77,7 @@ impl Repo<Open> {
     ) -> Result<(SnapshotName, Snapshot)> {
         let none = || Error::NoSuch { what: "snapshot", name: printable(name.as_bytes()) };
         if name == "latest" {
-            let complete = self.snapshots()?.found.into_iter().rev();
-            let mut fitting = complete.filter(|(_, snapshot)| {
-                !snapshot.partial && component.is_none_or(|wanted| snapshot.component == wanted)
-            });
-            return fitting.next().ok_or_else(none);
+            return self.find_fitting(name, component, &Filter::default(), &Quiet);
         }
         if name.is_empty() {
             return Err(none());

@@ -13,6 +13,14 @@ pub const CACHE_MARKER: &str = "CACHEDIR.TAG:Signature: 8a477f597d28d172789f0688
 /// Longest beginning that a marker may have to have.
 const HEADER_MAX_BYTES: usize = 4_096;
 
+/// Whether a text is a marker: `NAME` or `NAME:BEGINNING`.
+///
+/// # Errors
+/// `Invalid`, with what is wrong with it.
+pub fn check_marker(text: &str) -> Result<()> {
+    Marker::parse(text).map(drop)
+}
+
 /// A name, and what a regular file of that name must begin with.
 #[derive(Debug, Clone)]
 pub(crate) struct Marker {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 #[cfg(test)]
 mod conformance;
+mod discard;
 mod faulty;
 mod file;
 mod memory;
@@ -13,13 +14,14 @@ mod retry;
 mod throttle;
 mod url;
 
+pub use discard::Discard;
 pub use faulty::{Fault, Faulty};
 pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use record::{Record, Tally};
 pub use retry::{Retry, RetryPolicy, Sleep};
 pub use throttle::Throttle;
-pub use url::open_url;
+pub use url::{check_url, open_url};
 
 use file::StagedFile;
 
@@ -298,6 +300,10 @@ impl StoreError {
             K::NotFound => Self::NotFound { key },
             K::PermissionDenied | K::ReadOnlyFilesystem => Self::Denied { verb, key },
             K::StorageFull | K::QuotaExceeded => Self::Full { key },
+            K::NotADirectory | K::IsADirectory => Self::Invalid {
+                key,
+                reason: "a file lies where a directory should be, or the reverse",
+            },
             _ => Self::Io { verb, key, source },
         }
     }

@@ -10,15 +10,35 @@ use super::{FileStore, SharedStore, StoreError};
 /// # Errors
 /// `Invalid` for a URL of another kind or without an absolute path.
 pub fn open_url(url: &str) -> Result<SharedStore, StoreError> {
-    let invalid = |reason| StoreError::Invalid { key: shown(url), reason };
+    let path = path_of(url).map_err(|reason| StoreError::Invalid { key: shown(url), reason })?;
+    Ok(Arc::new(FileStore::new(path)?))
+}
+
+/// Whether a text is a URL that [`open_url`] takes. Nothing is asked of any store.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub fn check_url(url: &str) -> Result<(), &'static str> {
+    path_of(url).map(drop)
+}
+
+fn path_of(url: &str) -> Result<PathBuf, &'static str> {
     let Some(path) = url.strip_prefix("file://") else {
-        return Err(invalid("is not a URL of this build: use file:///absolute/path"));
+        return Err(match url.split_once("://") {
+            Some(_) => "this build has no store of that kind: use file:///absolute/path",
+            None => "is no URL: write file:///absolute/path",
+        });
     };
     if !path.starts_with('/') {
-        return Err(invalid("has no absolute path: write file:///path, with three slashes"));
+        return Err("has no absolute path: write file:///path, with three slashes");
     }
-    let path = decode(path).ok_or_else(|| invalid("has a % without two hexadecimal digits"))?;
-    Ok(Arc::new(FileStore::new(path)?))
+    match decode(path) {
+        None => Err("has a % without two hexadecimal digits: write %25 for the sign itself"),
+        Some(path) if path.as_os_str().as_encoded_bytes().contains(&0) => {
+            Err("has a NUL in its path")
+        }
+        Some(path) => Ok(path),
+    }
 }
 
 /// A URL may carry credentials before an `@`; messages must not.
@@ -53,8 +73,16 @@ mod tests {
     fn paths_are_decoded_and_must_be_absolute() {
         assert_eq!(decode("/a%20b%2Fc"), Some(PathBuf::from("/a b/c")));
         assert_eq!(decode("/a%2"), None);
-        for url in ["file://relative", "file:/x", "s3://bucket/x", "/plain/path", "file:///%zz"] {
+        for url in [
+            "file://relative",
+            "file:/x",
+            "s3://bucket/x",
+            "/plain/path",
+            "file:///%zz",
+            "file:///%00",
+        ] {
             assert!(matches!(open_url(url), Err(StoreError::Invalid { .. })), "{url}");
+            assert!(check_url(url).is_err(), "{url}");
         }
     }
 
