@@ -11,7 +11,9 @@ use crate::digest::{BlobId, Kind, PackName, RepoId};
 use crate::error::Result;
 use crate::index::Index;
 use crate::keys::{Bundle, Keys};
+use crate::pack::Padding;
 use crate::seal::{Opener, Random, Sealer, SystemRandom};
+use crate::slot::SlotKey;
 use crate::store::{SharedStore, Store};
 
 mod backup;
@@ -44,7 +46,8 @@ mod write;
 
 pub use backup::{Backed, Environment, backup, rehearse_backup};
 pub use check::{
-    Affected, CheckOptions, CheckReport, Finding, MendedCopies, Problem, Reclaimable, References,
+    Affected, CheckOptions, CheckReport, Finding, MendedCopies, Names, Need, Problem, Reclaimable,
+    References,
 };
 pub use collection::Collection;
 pub use commit::{Commit, Committed};
@@ -79,6 +82,9 @@ pub struct Open {
     bundle: Arc<Bundle>,
     config: Arc<Config>,
     random: Arc<dyn Random>,
+    padding: Padding,
+    /// Of the slot that was opened or made.
+    slot: Arc<SlotKey>,
 }
 
 /// A repository whose index is loaded.
@@ -141,6 +147,14 @@ impl Repo<Open> {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.state.config
+    }
+
+    /// The same repository, whose packs are written without padding: their lengths tell the store what
+    /// they hold. Only for tests that look at every bit; no job and no verb asks for it.
+    #[must_use]
+    pub fn without_padding(mut self) -> Self {
+        self.state.padding = Padding::None;
+        self
     }
 
     pub(crate) fn sealer(&self) -> Sealer {

@@ -10,9 +10,10 @@ use crate::digest::{ObjectHash, RepoId};
 use crate::error::{Error, Result};
 use crate::keys::{Bundle, Keys};
 use crate::limits;
-use crate::seal::Random;
-use crate::slot::{Slot, Unlocked, slot_key};
-use crate::store::{Store, StoreError};
+use crate::pack::Padding;
+use crate::seal::{Random, Secret};
+use crate::slot::{Slot, SlotKey, Unlocked, slot_key};
+use crate::store::{SharedStore, Store, StoreError};
 
 /// What the caller knows and wants.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,10 +57,35 @@ pub(super) struct FoundSlot {
 }
 
 impl Open {
-    pub(super) fn new(bundle: Bundle, config: Config, random: Arc<dyn Random>) -> Self {
-        let keys = Arc::new(Keys::new(&bundle));
-        Self { keys, bundle: Arc::new(bundle), config: Arc::new(config), random }
+    pub(super) fn new(
+        store: &SharedStore,
+        bundle: Arc<Bundle>,
+        slot: Arc<SlotKey>,
+        config: Config,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        let (store, own, known) = (store.clone(), slot.clone(), bundle.clone());
+        let keys = Keys::new(&bundle).seeking(move || later_epochs(&*store, &own, &known));
+        let (keys, config, padding) = (Arc::new(keys), Arc::new(config), Padding::default());
+        Self { keys, bundle, config, random, padding, slot }
     }
+}
+
+/// The secrets of the epochs that follow those of `known`, from any object of the same slot, the copies
+/// included: a rotation that was cut short leaves two, and of the newer one the first may be lost.
+pub(super) fn later_epochs(
+    store: &dyn Store,
+    key: &SlotKey,
+    known: &Bundle,
+) -> Result<Vec<Secret>> {
+    let mut found = Vec::new();
+    for FoundSlot { slot, .. } in read_slots(store, all_slot_names(store)?)? {
+        let Some(mut bundle) = slot.ok().and_then(|slot| key.open(&slot)) else { continue };
+        if bundle.continues(known) && bundle.epochs.len() > known.epochs.len() + found.len() {
+            found = bundle.epochs.split_off(known.epochs.len());
+        }
+    }
+    Ok(found)
 }
 
 impl Repo<Closed> {
@@ -109,7 +135,7 @@ impl Repo<Closed> {
         let slots = sight.slots.clone();
         let (_, configs) = self.agree(sight, &unlock)?;
         let ids: Vec<RepoId> = configs.iter().map(|(config, _)| config.repo).collect();
-        let bundle = self.unlock_any(slots, passphrase, &ids)?;
+        let (bundle, slot) = self.unlock_any(slots, passphrase, &ids)?;
         let keys = Keys::new(&bundle);
         let authentic = configs.into_iter().find(|(config, bytes)| {
             Config::is_authentic(bytes, &keys) && config.immutable_hash() == bundle.config_hash
@@ -123,7 +149,8 @@ impl Repo<Closed> {
         if let Some(expected) = unlock.expected.filter(|id| *id != config.repo) {
             return Err(Error::RepositoryReplaced { expected, found: config.repo });
         }
-        let state = Open::new(bundle, config, self.state.random.clone());
+        let random = self.state.random.clone();
+        let state = Open::new(&self.store, bundle.into(), slot.into(), config, random);
         Ok(Repo { store: self.store.clone(), state })
     }
 
@@ -186,10 +213,10 @@ impl Repo<Closed> {
         slots: BTreeSet<ObjectHash>,
         passphrase: &[u8],
         ids: &[RepoId],
-    ) -> Result<Bundle> {
+    ) -> Result<(Bundle, SlotKey)> {
         let mut first_error = None;
         let mut tried = 0;
-        let mut best: Option<([u8; 32], Bundle)> = None;
+        let mut best: Option<([u8; 32], Bundle, SlotKey)> = None;
         for FoundSlot { name, slot } in read_slots(&*self.store, slots)? {
             let slot = match slot {
                 // Left behind by an initialisation that lost against another.
@@ -200,7 +227,7 @@ impl Repo<Closed> {
                     continue;
                 }
             };
-            if best.as_ref().is_some_and(|(owner, _)| *owner != slot.owner()) {
+            if best.as_ref().is_some_and(|(owner, ..)| *owner != slot.owner()) {
                 continue;
             }
             match slot.unlock(passphrase) {
@@ -209,17 +236,17 @@ impl Repo<Closed> {
                     let slot = name.to_string();
                     first_error = Some(Error::KeySlotTampered { slot });
                 }
-                Ok(Unlocked::Open(bundle)) => {
-                    let more = best.as_ref().map_or(0, |(_, best)| best.epochs.len());
+                Ok(Unlocked::Open(bundle, key)) => {
+                    let more = best.as_ref().map_or(0, |(_, best, _)| best.epochs.len());
                     if bundle.epochs.len() > more {
-                        best = Some((slot.owner(), bundle));
+                        best = Some((slot.owner(), bundle, key));
                     }
                 }
                 Err(error) => drop(first_error.get_or_insert(error)),
             }
         }
         match (best, first_error) {
-            (Some((_, bundle)), _) => Ok(bundle),
+            (Some((_, bundle, key)), _) => Ok((bundle, key)),
             (None, Some(error)) => Err(error),
             (None, None) if tried > 0 => Err(Error::WrongPassphrase { slots: tried }),
             (None, None) => Err(Error::NoKeySlot),

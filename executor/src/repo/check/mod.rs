@@ -58,6 +58,25 @@ pub struct Affected {
     pub snapshot: SnapshotName,
     /// Its logical path.
     pub path: Vec<u8>,
+    /// Of a directory a page of which is lost: the names that were in it.
+    pub names: Option<Names>,
+}
+
+/// A range of the names of a directory, in the order of their bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Names {
+    /// The first of them, or what comes before all.
+    pub first: Vec<u8>,
+    /// The name before which it ends; nothing if it goes to the last.
+    pub end: Option<Vec<u8>>,
+}
+
+impl Names {
+    /// Whether a name is in it.
+    #[must_use]
+    pub fn contains(&self, name: &[u8]) -> bool {
+        *name >= *self.first && self.end.as_ref().is_none_or(|end| *name < **end)
+    }
 }
 
 /// What stopped writers and other programs left behind.
@@ -128,8 +147,8 @@ impl CheckReport {
 
 /// Walks what a snapshot references: the knowledge of trees, which this part does not have.
 pub trait References {
-    /// Calls `each` for every blob that the tree of a root references, the tree's own pages included,
-    /// with the logical path of what needs it. A page that cannot be read is passed on and not entered.
+    /// Calls `each` for every blob that the tree of a root references, the tree's own pages included. A
+    /// page that cannot be read is passed on and not entered.
     ///
     /// # Errors
     /// Only those that say nothing about the repository, like a store that does not answer.
@@ -137,8 +156,21 @@ pub trait References {
         &self,
         repo: &Repo<Indexed>,
         snapshot: &Snapshot,
-        each: &mut dyn FnMut(&[u8], Kind, &BlobId),
+        each: &mut dyn FnMut(&Need<'_>),
     ) -> Result<()>;
+}
+
+/// A blob, and what needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Need<'a> {
+    /// The logical path of what needs it.
+    pub path: &'a [u8],
+    /// What it is.
+    pub kind: Kind,
+    /// The blob.
+    pub id: &'a BlobId,
+    /// Of a page: the names that it holds.
+    pub names: Option<&'a Names>,
 }
 
 /// What is known of the packs while a check goes on.
@@ -190,15 +222,20 @@ impl Repo<Open> {
         };
         for (name, snapshot) in snapshots {
             let affected = &mut report.affected;
-            for root in snapshot.roots.iter().filter(|root| is_lost(&root.tree)) {
-                affected.push(Affected { snapshot: *name, path: root.path.clone() });
-            }
-            let Some(references) = references else { continue };
-            references.visit(&indexed, snapshot, &mut |path, _, id| {
-                if is_lost(id) {
-                    affected.push(Affected { snapshot: *name, path: path.to_vec() });
+            let mut look = |need: &Need<'_>| {
+                if is_lost(need.id) {
+                    let (path, names) = (need.path.to_vec(), need.names.cloned());
+                    affected.push(Affected { snapshot: *name, path, names });
                 }
-            })?;
+            };
+            if let Some(references) = references {
+                references.visit(&indexed, snapshot, &mut look)?;
+                continue;
+            }
+            for root in &snapshot.roots {
+                let (path, id, names) = (&root.path[..], &root.tree, Some(&Names::default()));
+                look(&Need { path, kind: Kind::Tree, id, names });
+            }
         }
         Ok(())
     }
