@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use holdfast_executor::report::{FailureKind, Outcome};
 
 use crate::history::name::NameError;
+use crate::keep::PlanError;
+use crate::repository::Misuse;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub enum Exit {
     Done = 0,
     /// Something failed that has no code of its own.
     Failed = 1,
+    /// The arguments were not understood, or do not go together.
+    Misused = 2,
     /// The backup is there, but some entries could not be read.
     Unreadable = 3,
     /// There is no repository at that place.
@@ -113,6 +117,13 @@ impl Exit {
             if let Some(error) = cause.downcast_ref() {
                 return Some(Self::of_error(error));
             }
+            if let Some(error) = cause.downcast_ref::<PlanError>() {
+                return matches!(error, PlanError::NoRule | PlanError::Everything)
+                    .then_some(Self::Misused);
+            }
+            if cause.is::<Misuse>() {
+                return Some(Self::Misused);
+            }
             cause.downcast_ref().map(|_: &NameError| Self::NotFound)
         });
         known.unwrap_or(Self::Failed)
@@ -146,6 +157,8 @@ mod tests {
         let cases = [
             (anyhow::Error::new(absent).context("/log"), Exit::NotFound),
             (anyhow::Error::new(unknown).context("at that moment"), Exit::NotFound),
+            (Misuse::new("x").into(), Exit::Misused),
+            (anyhow::Error::new(PlanError::NoRule).context("forget"), Exit::Misused),
             (anyhow::anyhow!("something else"), Exit::Failed),
         ];
         for (error, exit) in cases {

@@ -54,12 +54,12 @@ fn what_is_in_doubt_removes_nothing_and_says_why() {
     shelf.file("x", "x");
     let one = shelf.backup(&["--tag", "a"]);
     let cases: [(&[&str], i32, &str); 9] = [
-        (&["forget"], 1, "no rule was given"),
-        (&["forget", "--tag", "a"], 1, "no rule was given"),
-        (&["forget", "--unsafe-allow-remove-all"], 1, "everything would go"),
+        (&["forget"], 2, "no rule was given"),
+        (&["forget", "--tag", "a"], 2, "no rule was given"),
+        (&["forget", "--unsafe-allow-remove-all"], 2, "everything would go"),
         (&["forget", "--keep-tag", "none"], 1, "--unsafe-allow-remove-all"),
-        (&["forget", "latest"], 1, "by their ids"),
-        (&["forget", &one, "--keep-last", "1"], 1, "not both"),
+        (&["forget", "latest"], 2, "by their ids"),
+        (&["forget", &one, "--keep-last", "1"], 2, "not both"),
         (&["forget", "--keep-last", "many"], 2, "unlimited"),
         (&["forget", "--keep-within", "1w"], 2, "units y, m, d and h"),
         (&["forget", &one, "feed"], 28, "no snapshot named \"feed\""),
@@ -104,6 +104,6 @@ fn dump_writes_a_file_or_an_archive() {
         assert_eq!(output.stdout, b"content of x\n", "{archive}");
     }
     shelf.fails(&["dump", "latest:/nowhere"], 28);
-    let said = shelf.fails(&["dump", &format!("latest:{source}"), &file], 1);
+    let said = shelf.fails(&["dump", &format!("latest:{source}"), &file], 2);
     assert!(said.contains("give the path once"), "{said}");
 }

@@ -92,15 +92,126 @@ fn every_way_to_give_a_password_and_every_wrong_one() {
         (["snapshots", "--password-file", &empty], "the password is empty"),
         (["snapshots", "--password-file", "/nowhere"], "/nowhere"),
         (["snapshots", "--password-command", "false"], "failed: exit status: 1"),
+        (["snapshots", "--password-command", "echo"], "the password is empty"),
+        (
+            ["snapshots", "--password-command", "no-such-program-anywhere"],
+            "no-such-program-anywhere",
+        ),
+        (["snapshots", "--password-file", &shelf.arg("")], "directory"),
+    ] {
+        let said = shelf.fails(&args, 1);
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
+    for (args, words) in [
         (["snapshots", "--password-command", "'open"], "a quote is not closed"),
         (["snapshots", "--password-command", ""], "is empty"),
     ] {
-        let said = shelf.fails(&args, 1);
+        let said = shelf.fails(&args, 2);
         assert!(said.contains(words), "{args:?}: {said}");
     }
     let bare = Shelf::bare();
     let said = bare.fails(&["snapshots"], 10);
     assert!(said.contains("no repository"), "{said}");
+}
+
+#[test]
+fn a_password_file_is_what_an_editor_leaves() {
+    let shelf = Shelf::new();
+    let with = |bytes: &[u8]| {
+        fs::write(shelf.path("file"), bytes).unwrap();
+        let output = shelf.command(&["snapshots", "--password-file", &shelf.arg("file")]);
+        let output = { output }.output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let password = PASSWORD.as_bytes();
+    for (before, after) in
+        [("", ""), ("", "\n"), ("", "\r\n"), ("", "\n\n"), ("", "\nnotes"), ("\u{feff}", "\r\n")]
+    {
+        let bytes = [before.as_bytes(), password, after.as_bytes()].concat();
+        assert_eq!(with(&bytes).0, 0, "{before:?} {after:?}");
+    }
+    assert_eq!(with(&[password, b" "].concat()).0, 12, "a space belongs to a password");
+    let wide: Vec<u8> = PASSWORD.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, words) in [
+        (&b""[..], "it must stand in the first line"),
+        (b"\n", "it must stand in the first line"),
+        (b"\xff\xfe", "no UTF-8"),
+        (b"caf\xe9\n", "no UTF-8"),
+    ] {
+        let (code, said) = with(bytes);
+        assert!(code == 1 && said.contains(words) && said.contains(&shelf.arg("file")), "{said}");
+    }
+    assert_eq!(with(&wide).0, 12, "UTF-16 is another password, and no panic");
+}
+
+#[test]
+fn the_command_line_wins_over_the_environment_and_one_way_excludes_the_other() {
+    let shelf = Shelf::new();
+    let right = write(&shelf, "right", PASSWORD);
+    let wrong = write(&shelf, "wrong", "wrong");
+    let code = |variables: &[(&str, &str)], args: &[&str]| {
+        let mut command = shelf.command(&[&["snapshots"], args].concat());
+        command.env_remove("HOLDFAST_PASSWORD");
+        command.envs(variables.iter().copied());
+        command.output().unwrap().status.code().unwrap()
+    };
+    let (file, command) = ("HOLDFAST_PASSWORD_FILE", "HOLDFAST_PASSWORD_COMMAND");
+    let (cat_right, cat_wrong) = (format!("cat {right}"), format!("cat {wrong}"));
+    assert_eq!(code(&[(file, &right)], &[]), 0);
+    assert_eq!(code(&[(command, &cat_right)], &[]), 0);
+    assert_eq!(code(&[(file, &wrong)], &["--password-command", &cat_right]), 0);
+    assert_eq!(code(&[(command, &cat_wrong)], &["--password-file", &right]), 0);
+    assert_eq!(code(&[(file, &right), (command, &cat_wrong), ("HOLDFAST_PASSWORD", "x")], &[]), 0);
+    assert_eq!(code(&[(file, ""), ("HOLDFAST_PASSWORD", PASSWORD)], &[]), 0);
+    assert_eq!(code(&[], &["-p", &right, "--password-command", &cat_right]), 2);
+    let both = ["key", "add", "--new-password-file", &right, "--new-password-command", &cat_right];
+    shelf.fails(&both, 2);
+}
+
+#[test]
+fn a_new_password_is_asked_for_twice_at_a_terminal() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use std::io::{Read as _, Write as _};
+    let shelf = Shelf::new();
+    let add = |first: &str, second: &str| {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+        let side = || fs::File::options().read(true).write(true).open(&name).unwrap();
+        let program = assert_cmd::cargo::cargo_bin("holdfast");
+        let mut command = std::process::Command::new("setsid");
+        command
+            .args(["--ctty", "--wait"])
+            .arg(program)
+            .args(["repo", "key", "add", "--label", "typed"]);
+        command.env("HOLDFAST_REPOSITORY", shelf.url()).env("HOLDFAST_PASSWORD", PASSWORD);
+        command.env_remove("HOLDFAST_NEW_PASSWORD").env("TERM", "dumb");
+        let mut child = command.stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
+        drop(command);
+        let mut terminal = fs::File::from(terminal);
+        let (mut shown, mut answers) = (String::new(), [first, second].into_iter());
+        let mut buffer = [0; 4096];
+        // The other side has gone away when reading fails.
+        while let Ok(count @ 1..) = terminal.read(&mut buffer) {
+            shown.push_str(&String::from_utf8_lossy(&buffer[..count]));
+            if shown.ends_with(": ")
+                && let Some(answer) = answers.next()
+            {
+                writeln!(terminal, "{answer}").unwrap();
+            }
+        }
+        (child.wait().unwrap().code().unwrap(), shown)
+    };
+    let (code, shown) = add("typed one", "typed another");
+    assert!(code == 1 && shown.contains("the two passwords differ"), "{code}: {shown}");
+    assert_eq!(slots(&shelf).len(), 1);
+    let (code, shown) = add("typed one", "typed one");
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("new password: ") && shown.contains("the same again: "), "{shown}");
+    assert!(!shown.contains("typed one"), "a password was shown: {shown}");
+    let typed = write(&shelf, "typed", "typed one");
+    shelf.ok(&["key", "list", "--password-file", &typed]);
 }
 
 #[test]

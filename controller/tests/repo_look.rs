@@ -28,8 +28,8 @@ fn find_names_each_snapshot_once_and_each_place() {
     assert_eq!(places, [(&*one, "file"), (&*one, "file"), (&*two, "file")]);
     assert_eq!(shelf.json(&["find", "*", "--tag", "full", "--newest", "1971-01-01"]).len(), 0);
     assert_eq!(shelf.json(&["find", "*.TXT", "-s", "latest"]).len(), 1);
-    let error = shelf.fails(&["find", "[a"], 1);
-    assert!(error.contains("find") && error.contains("[a"), "{error}");
+    let error = shelf.fails(&["find", "[a"], 2);
+    assert!(error.contains("unclosed") && error.contains("[a"), "{error}");
     let error = shelf.fails(&["find", "x", "--snapshot", "feed"], 28);
     assert!(error.contains("no snapshot named \"feed\""), "{error}");
     let error = shelf.fails(&["find", "x", "--oldest", "soon"], 2);
@@ -95,7 +95,7 @@ fn stats_tells_what_would_come_back_and_what_is_stored() {
     assert_eq!(stats["snapshots"][0]["id"], two);
     assert_eq!(stats["restoreBytes"], 300_000);
     let text = shelf.ok(&["stats", "latest"]);
-    assert!(text.contains("restore size") && text.contains("1 snapshots, 1 files"), "{text}");
+    assert!(text.contains("restore size") && text.contains("1 snapshot, 1 file\n"), "{text}");
 }
 
 #[test]
@@ -118,6 +118,76 @@ fn snapshots_are_chosen_by_host_tag_and_path() {
     let text = shelf.ok(&["snapshots"]);
     assert!(text.ends_with("2 snapshots; times are UTC\n"), "{text}");
     assert!(!shelf.ok(&["snapshots", "--quiet"]).contains("UTC"));
+}
+
+fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [args, more].concat()
+}
+
+#[test]
+fn latest_is_chosen_by_host_tag_and_path_wherever_one_snapshot_is_meant() {
+    let shelf = Shelf::new();
+    let file = shelf.arg("source/x");
+    for (host, tag) in [("web", "a"), ("db", "b")] {
+        shelf.file("x", host);
+        shelf.backup(&["--host", host, "--tag", tag]);
+    }
+    shelf.file("x", "newest");
+    shelf.backup(&["--host", "other"]);
+    let source = shelf.arg("source");
+    for (condition, content) in [
+        (["--host", "web"], "web"),
+        (["--tag", "b"], "db"),
+        (["--tag", ""], "newest"),
+        (["--path", &source], "newest"),
+    ] {
+        assert_eq!(shelf.ok(&with(&["dump", "latest", &file], &condition)), content);
+        let out = shelf.arg(&format!("out-{content}-{}", condition[0]));
+        shelf.ok(&with(&["restore", &format!("latest:{source}"), "--target", &out], &condition));
+        assert_eq!(fs::read_to_string(format!("{out}/x")).unwrap(), content);
+        let rehearsed = shelf.ok(&with(
+            &["restore", &format!("latest:{source}"), "--target", &out, "-n"],
+            &condition,
+        ));
+        assert!(rehearsed.contains("(1 are in place)"), "{rehearsed}");
+        let rows = shelf.json(&with(&["ls", "latest", &file], &condition));
+        assert_eq!((rows.len(), &rows[0]["size"]), (1, &content.len().into()));
+        let found = shelf.json(&with(&["find", "x", "--snapshot", "latest"], &condition));
+        assert_eq!((found.len(), &found[0]["size"]), (1, &content.len().into()));
+    }
+    let same = shelf.json(&["diff", "latest", "latest", "--host", "web"]);
+    assert_eq!(same.len(), 1, "{same:?}");
+    for verb in [&["ls", "latest"][..], &["dump", "latest"], &["restore", "latest", "-t", "x"]] {
+        let said = shelf.fails(&[verb, &["--tag", "none"]].concat(), 28);
+        assert!(said.contains("latest that fits"), "{said}");
+        let by_id = [&[verb[0], "feed"], &verb[2..], &["--tag", "a"]].concat();
+        let said = shelf.fails(&by_id, 2);
+        assert!(said.contains("choose what `latest` is"), "{said}");
+    }
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_read_is_passed_over_aloud() {
+    let shelf = Shelf::new();
+    shelf.file("x", "older");
+    let one = shelf.backup(&[]);
+    shelf.file("x", "newer");
+    let two = shelf.backup(&[]);
+    for folder in ["", "mirror/"] {
+        shelf.flip(&format!("{folder}meta/snapshots/{two}"), 100);
+    }
+    for args in [
+        &["ls", "latest"][..],
+        &["restore", "latest", "--target", &shelf.arg("out")],
+        &["restore", "latest", "--target", &shelf.arg("out"), "--dry-run"],
+    ] {
+        let said = shelf.fails(args, 0);
+        assert!(said.contains(&format!("warning: snapshot {two} cannot be read")), "{said}");
+    }
+    let output = shelf.run(&["snapshots"], 22);
+    let (listed, said) = (output.stdout, String::from_utf8(output.stderr).unwrap());
+    assert!(String::from_utf8(listed).unwrap().contains(&one[..16]));
+    assert!(said.contains("hint: `holdfast repo check`"), "{said}");
 }
 
 #[test]

@@ -44,10 +44,10 @@ fn what_is_left_out_of_a_backup() {
     let source = shelf.arg("source");
     fs::write(shelf.path("globs"), "!back\n").unwrap();
     for (args, code, words) in [
-        (&["--exclude-file", &shelf.arg("globs")][..], 1, "not supported"),
+        (&["--exclude-file", &shelf.arg("globs")][..], 2, "not supported"),
         (&["--exclude-file", "/nowhere"], 1, "--exclude-file /nowhere"),
         (&["--exclude-larger-than", "much"], 2, "such as 100M"),
-        (&["--exclude-if-present", "a/b"], 1, "excludeIfPresent"),
+        (&["--exclude-if-present", "a/b"], 2, "a/b"),
     ] {
         let said = shelf.fails(&[&["backup", &source], args].concat(), code);
         assert!(said.contains(words), "{args:?}: {said}");
@@ -64,7 +64,7 @@ fn paths_can_come_from_a_file() {
     shelf.ok(&["backup", "--quiet", "--files-from", &shelf.arg("list"), &shelf.arg("source/a")]);
     assert_eq!(stored(&shelf), ["a", "a/x", "b", "b/y"]);
     fs::write(shelf.path("list"), "\n").unwrap();
-    let said = shelf.fails(&["backup", "--files-from", &shelf.arg("list")], 1);
+    let said = shelf.fails(&["backup", "--files-from", &shelf.arg("list")], 2);
     assert!(said.contains("no path was given"), "{said}");
     shelf.fails(&["backup"], 2);
 }
@@ -101,6 +101,83 @@ fn a_restore_is_rehearsed_and_then_does_that() {
     assert_eq!(shelf.ok(&[&restore[..], &["--dry-run", "--quiet"]].concat()), "");
 }
 
+/// All files of the repository with their content.
+fn all(shelf: &Shelf) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut folders = vec![shelf.path("repository")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => drop(found.insert(path.clone(), fs::read(&path).unwrap())),
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_backup_is_rehearsed_by_the_same_walk_and_writes_nothing() {
+    let shelf = Shelf::bare();
+    shelf.file("new", vec![7; 40_000]);
+    shelf.file("large", noise(9 << 20));
+    let source = shelf.arg("source");
+    shelf.fails(&["backup", &source, "--dry-run"], 10);
+    let first = &shelf.json(&["backup", &source, "--dry-run", "--init"])[0];
+    assert!(!shelf.path("repository").exists());
+    let real =
+        &shelf.json(&["backup", &source, "--init"])[0]["repositories"][0]["figures"]["backup"];
+    let same = [
+        "filesNew",
+        "filesChanged",
+        "filesUnmodified",
+        "bytesProcessed",
+        "bytesNew",
+        "bytesAdded",
+        "dataBlobsNew",
+    ];
+    assert_eq!(first["dryRun"], true);
+    // The ids, and with them the cuts, belong to the repository: one in memory has others.
+    for name in &same[..4] {
+        assert_eq!(first["figures"][name], real[name], "{name}");
+    }
+    shelf.file("new", vec![8; 50_000]);
+    shelf.file("newer", noise(70_000));
+    let before = all(&shelf);
+    let rehearsed = &shelf.json(&["backup", &source, "--dry-run"])[0];
+    let text = shelf.ok(&["backup", &source, "--dry-run", "--verbose"]);
+    assert!(text.starts_with(&format!("M    {source}/new\n+    {source}/newer\n")), "{text}");
+    assert!(text.contains("would store") && text.ends_with("nothing was written\n"), "{text}");
+    assert!(all(&shelf) == before, "a rehearsal has changed the repository");
+    let output = shelf.json(&["backup", &source, "--verbose"]);
+    assert_eq!((&output[0]["change"], &output[1]["change"]), (&"content".into(), &"added".into()));
+    let real = &output[2]["repositories"][0]["figures"]["backup"];
+    for name in same {
+        assert_eq!(rehearsed["figures"][name], real[name], "{name}");
+    }
+    assert_eq!(shelf.ok(&["backup", &source, "--dry-run", "--verbose", "--quiet"]), "");
+}
+
+/// Content that does not compress.
+fn noise(len: usize) -> Vec<u8> {
+    let mut out = vec![0; len];
+    blake3::Hasher::new().update(b"noise").finalize_xof().fill(&mut out);
+    out
+}
+
+#[test]
+fn a_parent_that_does_not_fit_is_said_and_ends_nothing() {
+    let shelf = Shelf::new();
+    shelf.file("x", "x");
+    let source = shelf.arg("source");
+    let said = shelf.fails(&["backup", &source, "--parent", "feed"], 0);
+    assert!(said.contains("--parent feed") && said.contains("every file was read"), "{said}");
+    let one = shelf.ids(&[]).remove(0);
+    let text = shelf.ok(&["backup", &source, "--parent", &one[..8]]);
+    assert!(text.contains(&format!("compared with {}", &one[..16])), "{text}");
+}
+
 #[test]
 fn the_nightly_example_runs_as_it_stands() {
     let shelf = Shelf::bare();
@@ -122,6 +199,48 @@ fn the_nightly_example_runs_as_it_stands() {
     assert_eq!(stored(&shelf), [".cache", ".cache/CACHEDIR.TAG", "x"]);
 }
 
+/// The first block of shell in a document after a line that holds these words.
+fn block(document: &str, after: &str) -> String {
+    let path = format!("{}/../{document}", env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(path).unwrap();
+    let rest = &text[text.find(after).unwrap()..];
+    let begin = rest.find("```sh\n").unwrap() + "```sh\n".len();
+    rest[begin..].split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn what_the_documents_show_runs_as_it_stands() {
+    for (document, after) in
+        [("README.md", "A backup by hand"), ("docs/repository.md", "# A repository by hand")]
+    {
+        let shelf = Shelf::bare();
+        let dir = shelf.arg("");
+        let dir = dir.trim_end_matches('/');
+        for (file, content) in [("etc/ssh_config", "x"), ("home/y", "y"), ("password", "one two\n")]
+        {
+            fs::create_dir_all(shelf.path(file).parent().unwrap()).unwrap();
+            fs::write(shelf.path(file), content).unwrap();
+        }
+        let mut script = format!("set -eu\n{}", block(document, after));
+        let target = script.split("--target ").nth(1).unwrap().split_whitespace().next().unwrap();
+        script = script.replace(&target.to_owned(), &format!("{dir}/restored"));
+        for (from, to) in [("/srv/backup", "/backup"), ("/etc/backup.password", "/password")] {
+            script = script.replace(from, &format!("{dir}{to}"));
+        }
+        for (from, to) in [(" /etc", "etc"), (":/etc", "etc"), (" /home", "home")] {
+            script = script.replace(from, &format!("{}{dir}/{to}", &from[..1]));
+        }
+        let binary = assert_cmd::cargo::cargo_bin("holdfast");
+        let path =
+            format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+        let mut run = std::process::Command::new("sh");
+        run.args(["-c", &script]).env("PATH", path).env_remove("HOLDFAST_PASSWORD");
+        let output = run.output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{script}\n{output:?}");
+        assert!(shelf.path("backup/config").exists(), "{document}");
+    }
+}
+
 #[test]
 fn quiet_says_nothing_and_wrong_use_says_what_would_be_right() {
     let shelf = Shelf::new();
@@ -134,7 +253,7 @@ fn quiet_says_nothing_and_wrong_use_says_what_would_be_right() {
         (&["backup", "/nowhere/at/all"], 26, "does not exist"),
         (&["ls", "latest:/nowhere"], 28, "path in the snapshot"),
         (&["init"], 1, "a repository is here already"),
-        (&["snapshots", "--url", "s4://x"], 1, "s4"),
+        (&["snapshots", "--url", "s4://x"], 2, "s4"),
     ];
     for (args, code, words) in cases {
         let said = shelf.fails(args, code);
@@ -142,6 +261,6 @@ fn quiet_says_nothing_and_wrong_use_says_what_would_be_right() {
     }
     let mut command = shelf.command(&["snapshots"]);
     let output = command.env_remove("HOLDFAST_REPOSITORY").output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("which repository?"));
 }

@@ -9,11 +9,16 @@ mod retention;
 mod session;
 mod work;
 
+use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+pub use repo::Output;
+
+use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::exit::Exit;
+use crate::show::repository::failure;
 use crate::show::style::{Style, Tone, safe};
 
 /// Backs up and restores applications on Kubernetes, and on machines without it.
@@ -45,14 +50,34 @@ enum Verb {
     Man(manual::Manual),
 }
 
+/// The command line, as a parser understands it.
+#[must_use]
+pub fn command() -> Command {
+    Cli::command()
+}
+
+/// Whether a line of words is understood: what is done before a verb begins, and nothing else. Whoever asks
+/// often keeps the command.
+///
+/// # Errors
+/// What is wrong with the line; help and version count as errors.
+pub fn understand(command: &mut Command, line: &[OsString]) -> Result<(), clap::Error> {
+    let mut matches = command.try_get_matches_from_mut(line)?;
+    Cli::from_arg_matches_mut(&mut matches).map(drop)
+}
+
 /// Runs the verb that was asked for.
 #[must_use]
 pub fn run() -> ExitCode {
-    let outcome = match Cli::parse().verb {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
+    let outcome = match cli.verb {
         Verb::Demo(verb) => verb.run(),
         Verb::Local(arguments) => local::run(arguments),
         Verb::Work(arguments) => work::run(&arguments),
-        Verb::Repo(verb) => verb.run(),
+        Verb::Repo(verb) => Ok(verb.run()),
         Verb::Session(verb) => verb.run(),
         Verb::Retention(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(Cli::command()),
@@ -61,9 +86,27 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(error) => {
-            let word = Style::detect().paint(Tone::Bad, "error");
-            eprintln!("{word}: {}", safe(&format!("{error:#}")));
+            let word = Style::of_errors().paint(Tone::Bad, "error");
+            // A terminal that has gone away hears nothing.
+            let _ = writeln!(std::io::stderr(), "{word}: {}", safe(&format!("{error:#}")));
             Exit::of_chain(&error).into()
         }
     }
+}
+
+/// Help and version are no errors; whoever asks for JSON gets the others as JSON.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+        let text = error.to_string();
+        failure::print_json(text.trim_start_matches("error: ").trim_end(), None, Exit::Misused);
+        return Exit::Misused.into();
+    }
+    let text = error.to_string();
+    let escaped: Vec<String> = text.split('\n').map(safe).collect();
+    // A terminal that has gone away hears nothing.
+    let _ = match escaped.join("\n") {
+        plain if plain == text => error.print(),
+        plain => write!(std::io::stderr(), "{plain}"),
+    };
+    if error.use_stderr() { Exit::Misused.into() } else { Exit::Done.into() }
 }

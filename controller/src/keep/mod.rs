@@ -11,6 +11,6 @@ mod rules;
 mod span;
 
 pub use group::GroupBy;
-pub use plan::{Choice, Group, plan};
+pub use plan::{Choice, Group, PlanError, plan};
 pub use rules::{Count, Rules, Verdict, judge};
 pub use span::Span;

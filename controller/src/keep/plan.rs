@@ -22,6 +22,20 @@ pub struct Choice {
     pub filtered: bool,
 }
 
+impl Choice {
+    /// Refuses what says nothing of what stays.
+    ///
+    /// # Errors
+    /// `NoRule`, `Everything`.
+    pub fn check(&self) -> Result<(), PlanError> {
+        match (self.rules.is_empty(), self.allow_remove_all, self.filtered) {
+            (true, false, _) => Err(PlanError::NoRule),
+            (true, true, false) => Err(PlanError::Everything),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// One group and its verdicts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -63,13 +77,8 @@ pub fn plan(
     snapshots: &[SnapshotInfo],
     now_ms: i64,
 ) -> Result<Vec<Group>, PlanError> {
+    choice.check()?;
     let now = Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX);
-    if choice.rules.is_empty() && !choice.allow_remove_all {
-        return Err(PlanError::NoRule);
-    }
-    if choice.rules.is_empty() && !choice.filtered {
-        return Err(PlanError::Everything);
-    }
     let groups = choice.group_by.groups(snapshots).into_iter();
     groups
         .map(|(key, snapshots)| {

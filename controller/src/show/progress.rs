@@ -9,15 +9,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const TICK: Duration = Duration::from_millis(120);
 
 /// While nobody knows how much there is.
-const OPEN: &str = "{spinner:.cyan} {prefix} {msg} [{elapsed}]";
+const OPEN: &str = "{spinner:.cyan} {prefix} [{elapsed}] {wide_msg}";
 
 /// While something is moved of which there is so much.
 const MEASURED: &str = "{spinner:.cyan} {prefix} {percent:>3}% {bytes} of {total_bytes}, {bytes_per_sec}, \
-                        {eta} left {msg} [{elapsed}]";
+                        {eta} left [{elapsed}] {wide_msg}";
 
 /// A bar that exists only when somebody sees it.
 pub fn bar(verb: &str, quiet: bool) -> ProgressBar {
-    if quiet || !std::io::stderr().is_terminal() {
+    // A dumb terminal cannot take a line back.
+    let dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
+    if quiet || dumb || !std::io::stderr().is_terminal() {
         return ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
     }
     let bar = ProgressBar::new_spinner();

@@ -25,9 +25,13 @@ impl Style {
     /// Colours if standard output is a terminal that wants them.
     #[must_use]
     pub fn detect() -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value == "1");
-        Self { colour: wanted && (forced || std::io::stdout().is_terminal()) }
+        Self { colour: is_coloured(std::io::stdout().is_terminal()) }
+    }
+
+    /// The same for standard error.
+    #[must_use]
+    pub fn of_errors() -> Self {
+        Self { colour: is_coloured(std::io::stderr().is_terminal()) }
     }
 
     /// Never colours.
@@ -59,6 +63,13 @@ impl Style {
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
+}
+
+/// A terminal that calls itself dumb shows escapes as they are.
+fn is_coloured(terminal: bool) -> bool {
+    let is = |name: &str, value: &str| std::env::var_os(name).is_some_and(|found| found == value);
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    wanted && (is("CLICOLOR_FORCE", "1") || (terminal && !is("TERM", "dumb")))
 }
 
 /// The tone of a phase or an outcome word.

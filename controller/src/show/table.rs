@@ -35,6 +35,20 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Fills the last column of the last row: with one line for each of several values, which may be long.
+    /// Whatever a terminal breaks is broken there, and nothing is cut.
+    pub fn last_column(&mut self, values: &[String]) {
+        let last = self.header.len().saturating_sub(1);
+        for (number, value) in values.iter().enumerate() {
+            if number > 0 {
+                self.row([]);
+            }
+            if let Some(cell) = self.rows.last_mut().and_then(|row| row.get_mut(last)) {
+                *cell = safe(value);
+            }
+        }
+    }
+
     /// The table as text, each line ended.
     #[must_use]
     pub fn render(&self, style: Style) -> String {
@@ -92,6 +106,15 @@ mod tests {
                         sample-backup   Succeeded\n\
                         x               Failed      5m\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn several_values_of_the_last_column_stand_below_each_other() {
+        let mut table = Table::new(&["ID", "PATHS"]);
+        table.row(["1".into()]);
+        table.last_column(&["/etc".into(), "/a b\n".into()]);
+        table.row(["2".into()]);
+        assert_eq!(table.render(Style::plain()), "ID   PATHS\n1    /etc\n     /a b\\n\n2\n");
     }
 
     #[test]

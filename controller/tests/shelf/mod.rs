@@ -55,8 +55,17 @@ impl Shelf {
             .args(args)
             .env("HOLDFAST_REPOSITORY", self.url())
             .env("HOLDFAST_PASSWORD", PASSWORD)
-            .env_remove("HOLDFAST_PASSWORD_FILE")
             .env_remove("CLICOLOR_FORCE");
+        for name in [
+            "HOLDFAST_PASSWORD_FILE",
+            "HOLDFAST_PASSWORD_COMMAND",
+            "HOLDFAST_NEW_PASSWORD",
+            "HOLDFAST_NEW_PASSWORD_FILE",
+            "HOLDFAST_NEW_PASSWORD_COMMAND",
+            "HOLDFAST_EXPECT_REPOSITORY",
+        ] {
+            command.env_remove(name);
+        }
         command
     }
 
@@ -83,6 +92,23 @@ impl Shelf {
     pub fn json(&self, args: &[&str]) -> Vec<Value> {
         let text = self.ok(&[args, &["--json"]].concat());
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Changes a bit of an object of the repository, wherever its copy lies.
+    pub fn flip(&self, key: &str, byte: usize) {
+        let path = self.path("repository").join(key);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[byte] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// The names of the objects in a folder of the repository.
+    pub fn objects(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path("repository").join(folder)).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     /// Backs the source up; returns the id of the snapshot.

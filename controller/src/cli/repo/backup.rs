@@ -1,19 +1,17 @@
 //! `holdfast repo backup`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, value_parser};
 use holdfast_executor::job::{self, Job, Resources, Source, Work};
 
-use super::choose::tags;
-use super::excludes::{Excludes, lines};
+use super::excludes::Excludes;
 use super::location::Location;
 use super::output::Output;
-use super::progress::Watch;
-use super::summary;
 use crate::exit::Exit;
 use crate::ports::{clock, ids};
+use crate::repository::{Misuse, Watch, paths, source, stream_name, tags};
+use crate::show::repository::{backup as show, report};
 
 /// Snapshots of this verb look for their parents among themselves, not among an operator's.
 const COMPONENT: &str = "manual";
@@ -28,10 +26,10 @@ pub struct Backup {
     #[arg(long, value_name = "FILE", conflicts_with = "stdin")]
     files_from: Vec<PathBuf>,
     /// Label the snapshot. Can be repeated.
-    #[arg(long, value_name = "TAG[,TAG…]")]
-    tag: Vec<String>,
+    #[arg(long, value_name = "TAG[,TAG…]", value_parser = tags)]
+    tag: Vec<Vec<String>>,
     /// Back up standard input as a file of this name.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = stream_name)]
     stdin: Option<String>,
     /// Name of the machine that the data belongs to, instead of this one's.
     #[arg(long, short = 'H', default_value_t = super::hostname(), hide_default_value = true)]
@@ -40,10 +38,16 @@ pub struct Backup {
     #[arg(long, value_name = "SNAPSHOT")]
     parent: Option<String>,
     /// Create the repository if the place is empty.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "expect_repository")]
     init: bool,
+    /// Write nothing: read everything that a backup would read, and say what it would add.
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Name the files that are read, because they are new (+) or have changed (M).
+    #[arg(long, short = 'v')]
+    verbose: bool,
     /// Threads; 0: one for each processor.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(..=super::WORKERS_MAX))]
     workers: u32,
     #[command(flatten)]
     excludes: Excludes,
@@ -51,33 +55,49 @@ pub struct Backup {
 
 impl Backup {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
+        let (names_files, dry_run) = (self.verbose && !output.quiet, self.dry_run);
+        let hint = self.parent.clone();
         let job = self.job(location)?;
-        let report = {
-            let watch = Watch::new("backup", output.hides_progress())?;
-            holdfast_executor::run(&job, &watch)
-        };
-        summary::print(&report, output)?;
+        let watch = Watch::new("backup", output)?.naming_files(names_files);
+        if dry_run {
+            let Work::Backup(backup) = &job.work else { return Ok(Exit::Failed) };
+            let to = &backup.repositories[0];
+            let figures = holdfast_executor::rehearse_backup(&job, backup, to, &watch);
+            drop(watch);
+            return Ok(show::rehearsed(&figures.map_err(|error| location.place(error))?, output)?);
+        }
+        let report = holdfast_executor::run(&job, &watch);
+        drop(watch);
+        show::warn_of_parent(&report, hint.as_deref(), output);
+        report::print(&report, location.url()?, output)?;
         Ok(Exit::of(&report.outcome))
     }
 
     fn job(self, location: &Location) -> anyhow::Result<Job> {
-        let sources = match &self.stdin {
-            Some(name) => {
-                vec![Source::Stdin { stored_as: format!("/{}", name.trim_start_matches('/')) }]
+        let sources = match self.stdin {
+            Some(stored_as) => vec![Source::Stdin { stored_as }],
+            None => {
+                let mut all = self.paths;
+                for file in &self.files_from {
+                    all.extend(paths(file)?);
+                }
+                if all.is_empty() {
+                    return Err(Misuse::new("no path was given, and the files name none").into());
+                }
+                all.iter().map(|path| source(path)).collect::<anyhow::Result<_>>()?
             }
-            None => self.sources()?,
         };
+        let selection = self.excludes.selection()?;
         let mut repository = location.repository()?;
         repository.create_if_missing = self.init;
-        let tags = self.tag.iter().flat_map(|list| tags(list)).filter(|tag| !tag.is_empty());
         Ok(Job {
             attempt: ids::uid().to_string(),
             at: clock::now_nanos(),
             work: Work::Backup(job::Backup {
                 repositories: vec![repository],
                 sources,
-                tags: tags.collect(),
-                selection: self.excludes.selection()?,
+                tags: self.tag.into_iter().flatten().collect(),
+                selection,
                 host: self.host,
                 session: ids::uid().to_string(),
                 component: COMPONENT.into(),
@@ -89,33 +109,4 @@ impl Backup {
             resources: Resources { workers: self.workers, memory_bytes: 0 },
         })
     }
-
-    fn sources(&self) -> anyhow::Result<Vec<Source>> {
-        let mut paths = self.paths.clone();
-        for file in &self.files_from {
-            let lines = lines(file).with_context(|| format!("--files-from {}", file.display()))?;
-            paths.extend(lines.into_iter().map(PathBuf::from));
-        }
-        anyhow::ensure!(!paths.is_empty(), "backup: no path was given");
-        paths.iter().map(|path| source(path)).collect()
-    }
-}
-
-fn source(path: &Path) -> anyhow::Result<Source> {
-    let absolute = std::path::absolute(path).with_context(|| format!("{}", path.display()))?;
-    // `a/..` means the directory above only while `a` is no link; nothing else may be stored under a
-    // name that it does not have.
-    let stored_as = absolute
-        .to_str()
-        .with_context(|| {
-            format!("{}: the path given must be UTF-8 (what lies below need not)", path.display())
-        })?
-        .trim_end_matches('/');
-    let stored_as = if stored_as.is_empty() { "/" } else { stored_as };
-    anyhow::ensure!(
-        !absolute.components().any(|part| part == std::path::Component::ParentDir),
-        "{}: give the path without `..`",
-        path.display()
-    );
-    Ok(Source::Directory { path: absolute.clone(), stored_as: stored_as.to_owned() })
 }

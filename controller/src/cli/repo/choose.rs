@@ -1,7 +1,12 @@
-//! Options that choose snapshots, the same for every verb that takes several.
+//! Options that choose snapshots, the same for every verb that takes some.
 
 use clap::Args;
-use holdfast_executor::repo::Filter;
+use holdfast_executor::digest::SnapshotName;
+use holdfast_executor::repo::{Filter, Open, Repo};
+use holdfast_executor::snapshot::Snapshot;
+
+use super::Output;
+use crate::repository::{Heard, Misuse, choosing_tags};
 
 /// Which snapshots.
 #[derive(Debug, Clone, Default, Args)]
@@ -11,8 +16,8 @@ pub struct Choose {
     host: Vec<String>,
     /// Only snapshots with all of these tags. Can be repeated: with all of one list. An empty text means
     /// snapshots without tags.
-    #[arg(long, value_name = "TAG[,TAG…]")]
-    tag: Vec<String>,
+    #[arg(long, value_name = "TAG[,TAG…]", value_parser = choosing_tags)]
+    tag: Vec<Vec<String>>,
     /// Only snapshots of this path. Can be repeated: of all of them.
     #[arg(long, value_name = "PATH")]
     path: Vec<String>,
@@ -22,24 +27,35 @@ impl Choose {
     /// The conditions as the executor takes them.
     #[must_use]
     pub fn filter(&self) -> Filter {
-        let tags = self.tag.iter().map(|list| tags(list)).collect();
-        Filter { hosts: self.host.clone(), tags, paths: self.path.clone() }
+        Filter { hosts: self.host.clone(), tags: self.tag.clone(), paths: self.path.clone() }
     }
-}
 
-/// The tags of a list with commas.
-#[must_use]
-pub fn tags(list: &str) -> Vec<String> {
-    list.split(',').map(|tag| tag.trim().to_owned()).collect()
-}
+    /// The conditions on `latest`; beside the name of one snapshot they would say nothing.
+    ///
+    /// # Errors
+    /// `Misuse`.
+    pub fn filter_of(&self, snapshot: &str) -> anyhow::Result<Filter> {
+        let filter = self.filter();
+        if snapshot != "latest" && !filter.is_empty() {
+            let text = format!(
+                "--host, --tag and --path choose what `latest` is: leave them out beside {snapshot:?}"
+            );
+            return Err(Misuse::new(text).into());
+        }
+        Ok(filter)
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commas_part_tags() {
-        assert_eq!(tags("a, b"), ["a", "b"]);
-        assert_eq!(tags(""), [""]);
+    /// The one snapshot that is meant.
+    ///
+    /// # Errors
+    /// `Misuse`, or why it is not found.
+    pub fn one(
+        &self,
+        repository: &Repo<Open>,
+        snapshot: &str,
+        output: Output,
+    ) -> anyhow::Result<(SnapshotName, Snapshot)> {
+        let (filter, heard) = (self.filter_of(snapshot)?, Heard { json: output.json });
+        Ok(repository.find_fitting(snapshot, None, &filter, &heard)?)
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use holdfast_executor::repo::{self, Change};
 
+use super::choose::Choose;
 use super::location::Location;
 use super::output::Output;
 use super::restore::split;
@@ -15,9 +16,13 @@ use crate::show::style::Style;
 #[derive(Debug, Args)]
 pub struct Diff {
     /// The older side: an id, a unique prefix of one, or `latest`; with `:/sub/dir` only what lies there.
+    #[arg(value_name = "BEFORE[:PATH]")]
     before: String,
     /// The newer side, given the same way.
+    #[arg(value_name = "AFTER[:PATH]")]
     after: String,
+    #[command(flatten)]
+    choose: Choose,
     /// List entries too of which only mode, owner, times or attributes changed.
     #[arg(long)]
     metadata: bool,
@@ -25,10 +30,16 @@ pub struct Diff {
 
 impl Diff {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        let repository = location.open()?;
         let ((one, before), (other, after)) = (split(&self.before), split(&self.after));
-        let (one, old) = repository.find_snapshot(one, None)?;
-        let (other, new) = repository.find_snapshot(other, None)?;
+        if ![one, other].contains(&"latest") {
+            self.choose.filter_of(one)?;
+        }
+        let repository = location.open()?;
+        let find = |name: &str| match name {
+            "latest" => self.choose.one(&repository, name, output),
+            name => Ok(repository.find_snapshot(name, None)?),
+        };
+        let ((one, old), (other, new)) = (find(one)?, find(other)?);
         let (one, other) = (one.to_string(), other.to_string());
         let (mut lines, style) = (Lines::new(), Style::detect());
         if !output.json && !output.quiet {

@@ -8,10 +8,13 @@ use anyhow::Context as _;
 use clap::Args;
 use holdfast_executor::repo;
 
+use super::choose::Choose;
 use super::location::Location;
 use super::output::Output;
 use super::restore::split;
 use crate::exit::Exit;
+use crate::repository::Misuse;
+use crate::show::repository::failure;
 
 /// Bytes that are collected before they are written.
 const BUFFER_BYTES: usize = 1024 * 1024;
@@ -23,8 +26,10 @@ pub struct Dump {
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     snapshot: String,
     /// What to write, with its full path in the names of an archive.
-    #[arg(value_name = "PATH")]
+    #[arg(id = "inside", value_name = "PATH")]
     path: Option<String>,
+    #[command(flatten)]
+    choose: Choose,
     /// Write to this file instead of standard output.
     #[arg(long, short = 't', value_name = "FILE")]
     target: Option<PathBuf>,
@@ -33,31 +38,29 @@ pub struct Dump {
 impl Dump {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let (name, below) = split(&self.snapshot);
-        let both = self.path.is_some() && below != "/";
-        anyhow::ensure!(!both, "dump: give the path once, as SNAPSHOT:PATH or after the snapshot");
+        let path = super::either(below, self.path.as_slice())?[0];
+        self.choose.filter_of(name)?;
         let repository = location.open()?;
-        let (_, snapshot) = repository.find_snapshot(name, None)?;
-        let path = self.path.as_deref().unwrap_or(below);
+        let (_, snapshot) = self.choose.one(&repository, name, output)?;
         let dump = repo::Dump::at(&repository, &snapshot, path, self.path.is_some())?;
         let sink: Box<dyn Write> = match &self.target {
             Some(file) => Box::new(
                 File::create(file).with_context(|| format!("--target {}", file.display()))?,
             ),
-            None => {
-                let shown = dump.is_archive() && std::io::stdout().is_terminal();
-                anyhow::ensure!(
-                    !shown,
-                    "dump: a terminal cannot show an archive: redirect the output, or give --target FILE"
-                );
-                Box::new(std::io::stdout().lock())
+            None if dump.is_archive() && std::io::stdout().is_terminal() => {
+                let text =
+                    "a terminal cannot show an archive: redirect the output, or give --target FILE";
+                return Err(Misuse::new(text).into());
             }
+            None => Box::new(std::io::stdout().lock()),
         };
         let done = dump.write(&mut BufWriter::with_capacity(BUFFER_BYTES, sink))?;
         if done.skipped > 0 && !output.quiet {
-            eprintln!(
-                "skipped {} sockets and attributes, which an archive cannot hold",
+            let text = format!(
+                "an archive cannot hold sockets and some attributes: {} of them were left out",
                 done.skipped
             );
+            failure::warn(&text, output.json);
         }
         Ok(Exit::Done)
     }

@@ -4,10 +4,10 @@ use clap::Args;
 use holdfast_executor::repo::{self, Query};
 
 use super::choose::Choose;
-use super::instant::Instant;
 use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
+use crate::repository::{Instant, glob};
 use crate::show::lines::Lines;
 use crate::show::repository::{node, short, snapshots};
 
@@ -16,7 +16,7 @@ use crate::show::repository::{node, short, snapshots};
 pub struct Find {
     /// With a slash it is matched against the path from the root, without one against the name, at any
     /// level. `*` does not cross a slash, `**` does.
-    #[arg(required = true, value_name = "GLOB")]
+    #[arg(required = true, value_name = "GLOB", value_parser = glob)]
     globs: Vec<String>,
     /// Look in this snapshot only: an id, a unique prefix of one, or `latest`. Can be repeated.
     #[arg(long, short = 's', value_name = "SNAPSHOT")]
@@ -62,6 +62,6 @@ impl Find {
             Ok(lines.line(node::text(path, entry, self.long)))
         })?;
         lines.finish()?;
-        Ok(snapshots::report_damaged(&chosen.damaged))
+        Ok(snapshots::report_damaged(&chosen.damaged, output.json))
     }
 }

@@ -12,8 +12,9 @@ use super::keep::Keep;
 use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
-use crate::keep::{Group, plan};
+use crate::keep::{Choice, Group, plan};
 use crate::ports::clock;
+use crate::repository::Misuse;
 use crate::show::lines;
 use crate::show::repository::{forget as show, snapshots::report_damaged};
 use crate::show::style::Style;
@@ -35,8 +36,9 @@ pub struct Forget {
 
 impl Forget {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        let repository = location.open()?;
         let choice = self.keep.choice(&self.choose);
+        self.agree(&choice)?;
+        let repository = location.open_with(&location.passphrase()?, !self.dry_run)?;
         let damaged = if self.snapshots.is_empty() {
             let chosen = repository.choose(&[], &self.choose.filter())?;
             let infos: Vec<SnapshotInfo> =
@@ -46,20 +48,30 @@ impl Forget {
             self.carry_out(&repository, &groups, output)?;
             chosen.damaged
         } else {
-            let named = !self.snapshots.iter().any(|name| name == "latest");
-            anyhow::ensure!(named, "forget: name snapshots by their ids, not by `latest`");
-            let mixed = !choice.rules.is_empty() || choice.filtered;
-            anyhow::ensure!(
-                !mixed,
-                "forget: name snapshots, or give rules and conditions, not both"
-            );
             // All names are looked up before the first is removed, so that a mistyped one removes nothing.
             let chosen = repository.choose(&self.snapshots, &self.choose.filter())?;
             let infos = chosen.found.iter().map(|(name, snapshot)| describe(name, snapshot));
             self.carry_out(&repository, &Group::named(infos.collect()), output)?;
             Vec::new()
         };
-        Ok(report_damaged(&damaged))
+        Ok(report_damaged(&damaged, output.json))
+    }
+
+    /// Refuses what contradicts itself before anything is opened.
+    fn agree(&self, choice: &Choice) -> anyhow::Result<()> {
+        let is_named = !self.snapshots.is_empty();
+        if self.snapshots.iter().any(|name| name == "latest") {
+            return Err(Misuse::new("name snapshots by their ids, not by `latest`").into());
+        }
+        if is_named && (!choice.rules.is_empty() || choice.filtered) {
+            return Err(
+                Misuse::new("name snapshots, or give rules and conditions, not both").into()
+            );
+        }
+        if !is_named {
+            choice.check()?;
+        }
+        Ok(())
     }
 
     fn carry_out(

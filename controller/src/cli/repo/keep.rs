@@ -3,30 +3,31 @@
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use super::choose::{Choose, tags};
+use super::choose::Choose;
 use crate::keep::{Choice, Count, GroupBy, Rules, Span};
+use crate::repository::choosing_tags;
 
 /// The rules.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Rules")]
 pub struct Keep {
     /// Keep the newest N. N may be `unlimited`, here and below.
-    #[arg(long, short = 'l', value_name = "N")]
+    #[arg(long, short = 'l', value_name = "N", allow_negative_numbers = true)]
     keep_last: Option<Count>,
     /// Keep the newest of each of the newest N hours that have one.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     keep_hourly: Option<Count>,
     /// The same for days.
-    #[arg(long, short = 'd', value_name = "N")]
+    #[arg(long, short = 'd', value_name = "N", allow_negative_numbers = true)]
     keep_daily: Option<Count>,
     /// The same for ISO weeks.
-    #[arg(long, short = 'w', value_name = "N")]
+    #[arg(long, short = 'w', value_name = "N", allow_negative_numbers = true)]
     keep_weekly: Option<Count>,
     /// The same for months.
-    #[arg(long, short = 'm', value_name = "N")]
+    #[arg(long, short = 'm', value_name = "N", allow_negative_numbers = true)]
     keep_monthly: Option<Count>,
     /// The same for years.
-    #[arg(long, short = 'y', value_name = "N")]
+    #[arg(long, short = 'y', value_name = "N", allow_negative_numbers = true)]
     keep_yearly: Option<Count>,
     /// Keep all that are younger than SPAN, such as 1y6m or 30d12h, counted from the newest.
     #[arg(long, value_name = "SPAN")]
@@ -47,8 +48,8 @@ pub struct Keep {
     #[arg(long, value_name = "SPAN")]
     keep_within_yearly: Option<Span>,
     /// Keep those with all of these tags. Can be repeated.
-    #[arg(long, value_name = "TAG[,TAG…]")]
-    keep_tag: Vec<String>,
+    #[arg(long, value_name = "TAG[,TAG…]", value_parser = choosing_tags)]
+    keep_tag: Vec<Vec<String>>,
     /// Judge snapshots together that share these: host, paths, tags.
     #[arg(long, short = 'g', value_name = "LIST", default_value = "host,paths")]
     group_by: GroupBy,
@@ -79,7 +80,7 @@ impl Keep {
             self.keep_within_yearly,
         ];
         let (last, within) = (self.keep_last, self.keep_within);
-        let tags = self.keep_tag.iter().map(|list| tags(list)).collect();
+        let tags = self.keep_tag.clone();
         Choice {
             rules: Rules { last, newest, within, newest_within, tags },
             group_by: self.group_by,

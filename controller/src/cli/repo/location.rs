@@ -2,12 +2,18 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
+use holdfast_executor::digest::RepoId;
+use holdfast_executor::error::Error;
+use holdfast_executor::failure_of;
 use holdfast_executor::job::{self, Passphrase};
 use holdfast_executor::repo::{Open, Repo, Unlock};
+use holdfast_executor::report::FailureKind;
 use holdfast_executor::store::{SharedStore, open_url};
 
-use super::password::Sources;
+use crate::repository::{self, Misuse, Sources};
+use crate::show::repository::failure;
 
 /// Options that every verb of `holdfast repo` takes.
 #[derive(Debug, Args)]
@@ -21,40 +27,37 @@ pub struct Location {
         global = true,
         env = "HOLDFAST_REPOSITORY",
         hide_env_values = true,
-        default_value = "",
-        hide_default_value = true
+        value_parser = repository::url
     )]
-    pub url: String,
-    /// File whose first line is the password. Without it and the next: the environment variable
-    /// HOLDFAST_PASSWORD, or a question on the terminal.
-    #[arg(
-        long,
-        short = 'p',
-        global = true,
-        value_name = "FILE",
-        env = "HOLDFAST_PASSWORD_FILE",
-        hide_env_values = true
-    )]
+    url: Option<String>,
+    /// File whose first line is the password. Without it and the next: HOLDFAST_PASSWORD_FILE,
+    /// HOLDFAST_PASSWORD_COMMAND or HOLDFAST_PASSWORD, or a question on the terminal.
+    #[arg(long, short = 'p', global = true, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// Command, run without a shell, the first line of whose output is the password.
+    #[arg(long, global = true, value_name = "COMMAND", conflicts_with = "password_file")]
+    password_command: Option<String>,
+    /// Refuse any repository but the one with this id, as `init` and `key list` print it.
     #[arg(
         long,
         global = true,
-        value_name = "COMMAND",
-        env = "HOLDFAST_PASSWORD_COMMAND",
-        hide_env_values = true
+        value_name = "ID",
+        env = "HOLDFAST_EXPECT_REPOSITORY",
+        hide_env_values = true,
+        value_parser = repository::repository_id
     )]
-    password_command: Option<String>,
+    expect_repository: Option<RepoId>,
+    /// Set by whoever runs the verb: how warnings are written.
+    #[arg(skip)]
+    pub(super) json: bool,
 }
 
 impl Location {
     /// The URL, or how to give it.
     pub fn url(&self) -> anyhow::Result<&str> {
-        anyhow::ensure!(
-            !self.url.is_empty(),
-            "which repository? give --url file:///path, or set HOLDFAST_REPOSITORY"
-        );
-        Ok(&self.url)
+        let url = self.url.as_deref().filter(|url| !url.is_empty());
+        let how = "which repository? give --url file:///path, or set HOLDFAST_REPOSITORY";
+        Ok(url.ok_or_else(|| Misuse::new(how))?)
     }
 
     /// The password.
@@ -68,41 +71,67 @@ impl Location {
     /// The password of a repository that does not exist yet: whoever types it types it twice.
     ///
     /// # Errors
-    /// As [`Self::passphrase`].
+    /// As [`Self::passphrase`]; `Misuse` where a known repository is expected.
     pub fn first_passphrase(&self) -> anyhow::Result<Passphrase> {
+        if self.expect_repository.is_some() {
+            let text =
+                "a repository that is known is never made again: leave out --expect-repository";
+            return Err(Misuse::new(text).into());
+        }
         self.ask(true)
     }
 
     fn ask(&self, twice: bool) -> anyhow::Result<Passphrase> {
         let sources = Sources {
-            file: self.password_file.as_ref(),
-            command: self.password_command.as_ref(),
+            file: self.password_file.as_deref(),
+            command: self.password_command.as_deref(),
             variable: "HOLDFAST_PASSWORD",
-            prompt: Some("password of the repository: "),
+            prompt: "password of the repository: ",
             twice,
             hint: "--password-file FILE or --password-command COMMAND",
         };
         sources.read()
     }
 
+    /// What says of an error that it came before the repository was open.
+    pub fn unopened(&self) -> failure::Unopened {
+        failure::Unopened { url: self.url.clone().unwrap_or_default() }
+    }
+
+    /// An error of a job that opens the repository by itself, with the place where that is to blame.
+    pub fn place(&self, error: Error) -> anyhow::Error {
+        use FailureKind as K;
+        match failure_of(&error).kind {
+            K::SourceMissing
+            | K::SourceUnreadable
+            | K::EmptySource
+            | K::InvalidJob
+            | K::Interrupted => error.into(),
+            _ => anyhow::Error::new(error).context(self.unopened()),
+        }
+    }
+
     /// The store that the URL names.
     pub fn store(&self) -> anyhow::Result<SharedStore> {
-        Ok(open_url(self.url()?).map_err(holdfast_executor::error::Error::from)?)
+        Ok(open_url(self.url()?).map_err(Error::from)?)
     }
 
     /// The repository, opened for reading.
     pub fn open(&self) -> anyhow::Result<Repo<Open>> {
-        self.open_with(&self.passphrase()?, Unlock::default())
+        self.open_with(&self.passphrase()?, false)
     }
 
     /// The repository, opened for changing it.
     pub fn open_for_writing(&self) -> anyhow::Result<Repo<Open>> {
-        self.open_with(&self.passphrase()?, Unlock { write: true, ..Unlock::default() })
+        self.open_with(&self.passphrase()?, true)
     }
 
     /// The repository, opened with a password that was read already.
-    pub fn open_with(&self, passphrase: &Passphrase, unlock: Unlock) -> anyhow::Result<Repo<Open>> {
-        Ok(Repo::at(self.store()?).open(passphrase.as_bytes(), unlock)?)
+    pub fn open_with(&self, passphrase: &Passphrase, write: bool) -> anyhow::Result<Repo<Open>> {
+        let (store, unlock) = (self.store()?, Unlock { expected: self.expect_repository, write });
+        let opened = Repo::at(store)
+            .open_telling(passphrase.as_bytes(), unlock, |text| failure::warn(text, self.json));
+        opened.with_context(|| self.unopened())
     }
 
     /// The repository as jobs name it.
@@ -111,7 +140,7 @@ impl Location {
             name: "repository".into(),
             url: self.url()?.to_owned(),
             passphrase: self.passphrase()?,
-            expected_id: None,
+            expected_id: self.expect_repository.map(|id| id.to_string()),
             create_if_missing: false,
         })
     }

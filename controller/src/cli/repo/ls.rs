@@ -3,6 +3,7 @@
 use clap::Args;
 use holdfast_executor::repo;
 
+use super::choose::Choose;
 use super::location::Location;
 use super::output::Output;
 use super::restore::split;
@@ -14,7 +15,13 @@ use crate::show::repository::node;
 #[derive(Debug, Args)]
 pub struct Ls {
     /// An id, a unique prefix of one, or `latest`; with `:/sub/dir` only what lies there.
+    #[arg(value_name = "SNAPSHOT[:PATH]")]
     snapshot: String,
+    /// Only what lies there; can be given several times, instead of SNAPSHOT:PATH.
+    #[arg(value_name = "PATH")]
+    paths: Vec<String>,
+    #[command(flatten)]
+    choose: Choose,
     /// Mode, owner, size and time too.
     #[arg(long, short = 'l')]
     long: bool,
@@ -22,16 +29,20 @@ pub struct Ls {
 
 impl Ls {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
+        let (name, below) = split(&self.snapshot);
+        let paths = super::either(below, &self.paths)?;
+        self.choose.filter_of(name)?;
         let repository = location.open()?;
-        let (name, path) = split(&self.snapshot);
-        let (_, snapshot) = repository.find_snapshot(name, None)?;
+        let (_, snapshot) = self.choose.one(&repository, name, output)?;
         let mut lines = Lines::new();
-        repo::ls(&repository, &snapshot, path, |path, entry| {
-            Ok(match output.json {
-                true => lines.line(node::json(path, entry)),
-                false => lines.line(node::text(path, entry, self.long)),
-            })
-        })?;
+        for path in paths {
+            repo::ls(&repository, &snapshot, path, |path, entry| {
+                Ok(match output.json {
+                    true => lines.line(node::json(path, entry)),
+                    false => lines.line(node::text(path, entry, self.long)),
+                })
+            })?;
+        }
         lines.finish()?;
         Ok(Exit::Done)
     }

@@ -9,25 +9,26 @@ mod excludes;
 mod find;
 mod forget;
 mod init;
-mod instant;
 mod keep;
 mod key;
 mod location;
 mod ls;
 mod output;
-mod password;
-mod progress;
 mod repair;
 mod restore;
 mod snapshots;
 mod stats;
-mod summary;
 
 use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
+use crate::repository::Misuse;
+use crate::show::repository::failure;
 use location::Location;
-use output::Output;
+pub use output::Output;
+
+/// Threads that somebody may ask for: more would only wait for each other.
+const WORKERS_MAX: i64 = 256;
 
 /// Arguments of `holdfast repo`.
 #[derive(Debug, Args)]
@@ -71,12 +72,16 @@ enum Verb {
 }
 
 impl Repo {
-    /// Carries the verb out.
-    ///
-    /// # Errors
-    /// What the verb says; the exit code says which class it is.
-    pub fn run(self) -> anyhow::Result<Exit> {
-        let Self { location, output, verb } = self;
+    /// Carries the verb out, and says what went wrong.
+    #[must_use]
+    pub fn run(self) -> Exit {
+        let json = self.output.json;
+        self.carry_out().unwrap_or_else(|error| failure::print(&error, json))
+    }
+
+    fn carry_out(self) -> anyhow::Result<Exit> {
+        let Self { mut location, output, verb } = self;
+        location.json = output.json;
         match verb {
             Verb::Init(verb) => verb.run(&location, output),
             Verb::Backup(verb) => verb.run(&location, output),
@@ -98,4 +103,13 @@ impl Repo {
 /// The name of this machine.
 fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The paths that are meant: given behind the snapshot or on their own, but not in both ways.
+fn either<'a>(below: &'a str, paths: &'a [String]) -> Result<Vec<&'a str>, Misuse> {
+    match (below, paths) {
+        (below, []) => Ok(vec![below]),
+        ("/", paths) => Ok(paths.iter().map(String::as_str).collect()),
+        _ => Err(Misuse::new("give the path once, as SNAPSHOT:PATH or after the snapshot")),
+    }
 }

@@ -7,7 +7,8 @@ use crate::show::lines;
 /// For people, for programs, or not at all.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Output {
-    /// Print JSON instead of text: one document, or one a line where a verb lists.
+    /// Print JSON instead of text: one document, or one a line where a verb lists. Errors and warnings are
+    /// lines of JSON on standard error.
     #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,
     /// Say nothing but what was asked for, and errors.

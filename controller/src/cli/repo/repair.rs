@@ -1,7 +1,7 @@
 //! `holdfast repo repair`.
 
 use clap::{Args, Subcommand};
-use holdfast_executor::repo::{IndexRepair, Writer};
+use holdfast_executor::repo::{CheckOptions, Writer};
 
 use super::location::Location;
 use super::output::Output;
@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::ports::{clock, ids};
 use crate::show::lines;
 use crate::show::progress;
+use crate::show::repository::repair as show;
 
 /// Arguments of `holdfast repo repair`.
 #[derive(Debug, Args)]
@@ -25,66 +26,61 @@ enum Verb {
         #[arg(long, short = 'n')]
         dry_run: bool,
     },
+    /// Put back second copies that are missing or damaged, from those that are intact.
+    Copies {
+        /// Change nothing: say what would be done.
+        #[arg(long, short = 'n')]
+        dry_run: bool,
+        /// Look at every byte of packs, not only at their ends.
+        #[arg(long)]
+        read_data: bool,
+    },
 }
 
 impl Repair {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        let Verb::Index { dry_run } = self.verb;
-        let writer = Writer {
-            session: ids::uid().to_string(),
-            component: "repair index".into(),
-            host: super::hostname(),
-            started_ms: clock::now().0,
-            gc_generation: 0,
-        };
-        let repository = location.open_for_writing()?;
-        let done = {
-            let _bar = progress::bar("repair index", output.hides_progress());
-            repository.repair_index(writer, dry_run)?
-        };
-        if output.json {
-            lines::print(document(&done, dry_run))?;
+        match self.verb {
+            Verb::Index { dry_run } => index(location, output, dry_run),
+            Verb::Copies { dry_run, read_data } => copies(location, output, dry_run, read_data),
         }
-        say(&done, dry_run, output);
-        Ok(if done.packs_unreadable.is_empty() { Exit::Done } else { Exit::Damaged })
     }
 }
 
-fn say(done: &IndexRepair, dry_run: bool, output: Output) {
-    let would = if dry_run { "would be " } else { "" };
-    for name in &done.packs_unreadable {
-        eprintln!("pack {name}: its footer cannot be read, so nobody knows what it holds");
-    }
-    for name in &done.packs_dropped {
-        output.say(format_args!("pack {name} is not there: {would}named no more; the next backup stores again what it can"));
-    }
-    if done.is_clean() {
-        return output.say("every pack that is there is named, and no other: nothing to do");
-    }
-    output.say(format_args!(
-        "{} packs {would}named again, {} index objects {would}replaced",
-        done.packs_added,
-        done.objects_replaced.len()
-    ));
-    if done.objects_kept > 0 {
-        output.say(format_args!(
-            "{} of them the store did not let go: they still mislead writers",
-            done.objects_kept
-        ));
-    }
-}
-
-fn document(done: &IndexRepair, dry_run: bool) -> serde_json::Value {
-    let texts = |names: &[holdfast_executor::digest::PackName]| -> Vec<String> {
-        names.iter().map(ToString::to_string).collect()
+fn index(location: &Location, output: Output, dry_run: bool) -> anyhow::Result<Exit> {
+    let writer = Writer {
+        session: ids::uid().to_string(),
+        component: "repair index".into(),
+        host: super::hostname(),
+        started_ms: clock::now().0,
+        gc_generation: 0,
     };
-    serde_json::json!({
-        "dryRun": dry_run,
-        "packsAdded": done.packs_added,
-        "packsDropped": texts(&done.packs_dropped),
-        "packsUnreadable": texts(&done.packs_unreadable),
-        "objectsReplaced": done.objects_replaced.len(),
-        "objectsWritten": done.objects_written,
-        "objectsKept": done.objects_kept,
-    })
+    let repository = location.open_with(&location.passphrase()?, !dry_run)?;
+    let done = {
+        let _bar = progress::bar("repair index", output.hides_progress());
+        repository.repair_index(writer, dry_run)?
+    };
+    if output.json {
+        lines::print(show::json(&done, dry_run))?;
+    }
+    show::say(&done, dry_run, output);
+    Ok(if done.packs_unreadable.is_empty() { Exit::Done } else { Exit::Damaged })
+}
+
+fn copies(
+    location: &Location,
+    output: Output,
+    dry_run: bool,
+    read_data: bool,
+) -> anyhow::Result<Exit> {
+    let repository = location.open_with(&location.passphrase()?, !dry_run)?;
+    let done = {
+        let _bar = progress::bar("repair copies", output.hides_progress());
+        let report = repository.check(CheckOptions { read_data, now_ms: clock::now().0 }, None)?;
+        repository.mend_copies(&report, dry_run)?
+    };
+    if output.json {
+        lines::print(show::copies_json(&done, dry_run))?;
+    }
+    show::say_copies(&done, dry_run, output);
+    Ok(if done.left.is_empty() { Exit::Done } else { Exit::Damaged })
 }

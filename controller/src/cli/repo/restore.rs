@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use holdfast_executor::job::{self, Job, Resources, RestoreOptions, Work};
-use holdfast_executor::repo;
+use holdfast_executor::repo::{self, Open, Repo};
+use holdfast_executor::snapshot::Snapshot;
 
+use super::choose::Choose;
 use super::location::Location;
 use super::output::Output;
-use super::progress::Watch;
-use super::summary;
 use crate::exit::Exit;
 use crate::ports::{clock, ids};
+use crate::repository::{Watch, glob};
 use crate::show::lines::Lines;
-use crate::show::repository::rehearsal as show;
+use crate::show::repository::{rehearsal as show, report};
 use crate::show::style::Style;
 
 /// Arguments of `holdfast repo restore`.
@@ -21,15 +22,18 @@ use crate::show::style::Style;
 pub struct Restore {
     /// An id, a unique prefix of one, or `latest`. With `:/sub/dir` the content of that directory goes
     /// directly into the target.
+    #[arg(value_name = "SNAPSHOT[:PATH]")]
     snapshot: String,
+    #[command(flatten)]
+    choose: Choose,
     /// The directory that receives it; made when missing.
     #[arg(long, short = 't', value_name = "DIR")]
     target: PathBuf,
     /// Restore only what fits. Can be repeated.
-    #[arg(long, short = 'i', value_name = "GLOB")]
+    #[arg(long, short = 'i', value_name = "GLOB", value_parser = glob)]
     include: Vec<String>,
     /// Leave out what fits. Can be repeated.
-    #[arg(long, short = 'e', value_name = "GLOB")]
+    #[arg(long, short = 'e', value_name = "GLOB", value_parser = glob)]
     exclude: Vec<String>,
     /// Remove what the target holds and the snapshot does not.
     #[arg(long)]
@@ -44,13 +48,14 @@ pub struct Restore {
     #[arg(long, short = 'n')]
     dry_run: bool,
     /// Threads; 0: one for each processor.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(..=super::WORKERS_MAX))]
     workers: u32,
 }
 
 impl Restore {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let (snapshot, from) = split(&self.snapshot);
+        let filter = self.choose.filter_of(snapshot)?;
         let target = job::Target { from: from.to_owned(), to: self.target };
         let options = RestoreOptions {
             include: self.include,
@@ -60,7 +65,9 @@ impl Restore {
             privileged: self.privileged,
         };
         if self.dry_run {
-            return rehearse(location, output, snapshot, &target, &options);
+            let repository = location.open()?;
+            let (_, found) = self.choose.one(&repository, snapshot, output)?;
+            return rehearse(&repository, &found, &target, &options, output);
         }
         let job = Job {
             attempt: ids::uid().to_string(),
@@ -75,33 +82,31 @@ impl Restore {
             resources: Resources { workers: self.workers, memory_bytes: 0 },
         };
         let report = {
-            let watch = Watch::new("restore", output.hides_progress())?;
-            holdfast_executor::run(&job, &watch)
+            let watch = Watch::new("restore", output)?;
+            holdfast_executor::run_choosing(&job, &filter, &watch)
         };
-        summary::print(&report, output)?;
+        report::print(&report, location.url()?, output)?;
         Ok(Exit::of(&report.outcome))
     }
 }
 
 fn rehearse(
-    location: &Location,
-    output: Output,
-    snapshot: &str,
+    repository: &Repo<Open>,
+    snapshot: &Snapshot,
     target: &job::Target,
     options: &RestoreOptions,
+    output: Output,
 ) -> anyhow::Result<Exit> {
-    let repository = location.open()?;
-    let (_, snapshot) = repository.find_snapshot(snapshot, None)?;
     let (mut lines, style) = (Lines::new(), Style::detect());
-    let watch = Watch::new("restore", true)?;
-    let figures =
-        repo::rehearse(&repository, &snapshot, target, options, &watch, |path, action| {
-            match output.json {
-                true => lines.line(show::json(path, action)),
-                false => output.quiet || lines.line(show::line(path, action, style)),
-            };
-            Ok(())
-        })?;
+    // Lines and a bar would write over each other.
+    let watch = Watch::new("restore", Output { quiet: true, ..output })?;
+    let figures = repo::rehearse(repository, snapshot, target, options, &watch, |path, action| {
+        match output.json {
+            true => lines.line(show::json(path, action)),
+            false => output.quiet || lines.line(show::line(path, action, style)),
+        };
+        Ok(())
+    })?;
     if output.json {
         lines.line(serde_json::json!({ "message": "summary", "figures": figures }));
     } else if !output.quiet {

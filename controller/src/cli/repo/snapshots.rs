@@ -1,6 +1,6 @@
 //! `holdfast repo snapshots`.
 
-use clap::Args;
+use clap::{Args, value_parser};
 use holdfast_executor::repo::describe;
 use holdfast_executor::report::SnapshotInfo;
 
@@ -10,6 +10,7 @@ use super::output::Output;
 use crate::exit::Exit;
 use crate::keep::GroupBy;
 use crate::show::lines;
+use crate::show::repository::counted;
 use crate::show::repository::snapshots::{report_damaged, table};
 use crate::show::style::Style;
 
@@ -21,8 +22,8 @@ pub struct Snapshots {
     #[command(flatten)]
     choose: Choose,
     /// Only the newest N of each group.
-    #[arg(long, value_name = "N")]
-    latest: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    latest: Option<u32>,
     /// What snapshots of a group share, for --latest: host, paths, tags.
     #[arg(
         long,
@@ -40,14 +41,14 @@ impl Snapshots {
         let mut shown: Vec<SnapshotInfo> =
             chosen.found.iter().map(|(name, snapshot)| describe(name, snapshot)).collect();
         if let Some(count) = self.latest {
-            shown = self.group_by.latest(&shown, count);
+            shown = self.group_by.latest(&shown, count as usize);
         }
         if output.json {
             lines::print(serde_json::to_string(&shown)?)?;
         } else {
             lines::print(table(&shown).render(Style::detect()).trim_end())?;
-            output.say(format_args!("{} snapshots; times are UTC", shown.len()));
+            output.say(format_args!("{}; times are UTC", counted(shown.len() as u64, "snapshot")));
         }
-        Ok(report_damaged(&chosen.damaged))
+        Ok(report_damaged(&chosen.damaged, output.json))
     }
 }

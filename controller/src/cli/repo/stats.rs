@@ -40,6 +40,6 @@ impl Stats {
             lines::print(show::table(&infos, &usage).render(Style::detect()).trim_end())?;
             lines::print(format_args!("\n{}", show::sums(&infos, &usage, &stored).trim_end()))?;
         }
-        Ok(snapshots::report_damaged(&all.damaged))
+        Ok(snapshots::report_damaged(&all.damaged, output.json))
     }
 }

@@ -1,7 +1,7 @@
 //! Key slots.
 
 use holdfast_engine::{Timestamp, units::format_size};
-use holdfast_executor::digest::ObjectHash;
+use holdfast_executor::digest::{ObjectHash, RepoId};
 use holdfast_executor::repo::SlotInfo;
 use serde_json::{Value, json};
 
@@ -27,7 +27,12 @@ pub fn table(slots: &[SlotInfo], current: Option<ObjectHash>) -> Table {
 
 /// The same for programs.
 #[must_use]
-pub fn json(slots: &[SlotInfo], current: Option<ObjectHash>, epochs: u32) -> Value {
+pub fn json(
+    repository: RepoId,
+    slots: &[SlotInfo],
+    current: Option<ObjectHash>,
+    epochs: u32,
+) -> Value {
     let slots = slots.iter().map(|slot| {
         json!({
             "id": slot.name.to_string(),
@@ -39,5 +44,5 @@ pub fn json(slots: &[SlotInfo], current: Option<ObjectHash>, epochs: u32) -> Val
             "lanes": slot.cost.lanes,
         })
     });
-    json!({ "epochs": epochs, "slots": slots.collect::<Vec<_>>() })
+    json!({ "repository": repository.to_string(), "epochs": epochs, "slots": slots.collect::<Vec<_>>() })
 }

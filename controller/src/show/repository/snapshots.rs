@@ -3,11 +3,11 @@
 use holdfast_engine::{Timestamp, units::format_size};
 use holdfast_executor::digest::SnapshotName;
 use holdfast_executor::error::Error;
+use holdfast_executor::failure_of;
 use holdfast_executor::report::SnapshotInfo;
 
-use super::short;
+use super::{failure, short};
 use crate::exit::Exit;
-use crate::show::style::{Style, Tone, safe};
 use crate::show::table::Table;
 
 /// When a snapshot was taken, as tables show it.
@@ -19,7 +19,7 @@ pub fn taken(info: &SnapshotInfo) -> String {
 /// One row a snapshot.
 #[must_use]
 pub fn table(snapshots: &[SnapshotInfo]) -> Table {
-    let header = ["ID", "TIME", "HOST", "TAGS", "PATHS", "FILES", "SIZE", "STATE"];
+    let header = ["ID", "TIME", "HOST", "TAGS", "FILES", "SIZE", "STATE", "PATHS"];
     let mut table = Table::new(&header).right(&["FILES", "SIZE"]);
     for info in snapshots {
         table.row([
@@ -27,20 +27,21 @@ pub fn table(snapshots: &[SnapshotInfo]) -> Table {
             taken(info),
             info.host.clone(),
             info.tags.join(","),
-            info.roots.join(" "),
             info.files.to_string(),
             format_size(info.bytes),
             if info.partial { "Partial".into() } else { String::new() },
         ]);
+        table.last_column(&info.roots);
     }
     table
 }
 
 /// Names snapshots that cannot be read on standard error, and says how the verb ends.
-pub fn report_damaged(damaged: &[(SnapshotName, Error)]) -> Exit {
+pub fn report_damaged(damaged: &[(SnapshotName, Error)], json: bool) -> Exit {
     for (name, error) in damaged {
-        let word = Style::detect().paint(Tone::Bad, "error");
-        eprintln!("{word}: snapshot {name}: {}", safe(&error.to_string()));
+        let text = format!("snapshot {name} is not listed: {error}");
+        let class = failure::Class { kind: failure_of(error).kind, is_open: true };
+        failure::print_text(&text, Some(class), Exit::Damaged, json);
     }
     if damaged.is_empty() { Exit::Done } else { Exit::Damaged }
 }

@@ -5,25 +5,25 @@ use holdfast_executor::repo::{Amount, Stored, Usage};
 use holdfast_executor::report::SnapshotInfo;
 use serde_json::{Value, json};
 
-use super::{short, snapshots::taken};
+use super::{counted, short, snapshots::taken};
 use crate::show::table::Table;
 
 /// One row a snapshot: what it restores to, and what nothing else needs.
 #[must_use]
 pub fn table(snapshots: &[SnapshotInfo], usage: &Usage) -> Table {
-    let header = ["ID", "TIME", "HOST", "PATHS", "FILES", "SIZE", "ONLY HERE", "STORED"];
+    let header = ["ID", "TIME", "HOST", "FILES", "SIZE", "ONLY HERE", "STORED", "PATHS"];
     let mut table = Table::new(&header).right(&["FILES", "SIZE", "ONLY HERE", "STORED"]);
     for (info, (_, alone)) in snapshots.iter().zip(&usage.alone) {
         table.row([
             short(&info.id).to_owned(),
             taken(info),
             info.host.clone(),
-            info.roots.join(" "),
             info.files.to_string(),
             format_size(info.bytes),
             format_size(alone.plain_bytes),
             format_size(alone.stored_bytes),
         ]);
+        table.last_column(&info.roots);
     }
     table
 }
@@ -39,7 +39,11 @@ pub fn sums(snapshots: &[SnapshotInfo], usage: &Usage, stored: &Stored) -> Strin
     };
     let unneeded = stored.blobs.stored_bytes.saturating_sub(stored_bytes);
     let mut text = [
-        line("restore size", restore, &format!("{} snapshots, {files} files", snapshots.len())),
+        line(
+            "restore size",
+            restore,
+            &format!("{}, {}", counted(snapshots.len() as u64, "snapshot"), counted(files, "file")),
+        ),
         line(
             "deduplicated",
             plain_bytes,

@@ -2,7 +2,6 @@
 
 use anyhow::Context as _;
 use clap::Args;
-use holdfast_executor::repo::Unlock;
 use holdfast_executor::slot::KdfCost;
 
 use super::super::location::Location;
@@ -22,8 +21,7 @@ pub struct Change {
 impl Change {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let old = location.passphrase()?;
-        let unlock = Unlock { write: true, ..Unlock::default() };
-        let repository = location.open_with(&old, unlock)?;
+        let repository = location.open_with(&old, true)?;
         let slot =
             repository.slot_of(old.as_bytes())?.context("the slot of this password went away")?;
         let (new, now) = (self.new.passphrase()?, clock::now().0);

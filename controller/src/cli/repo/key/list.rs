@@ -1,7 +1,5 @@
 //! `holdfast repo key list`.
 
-use holdfast_executor::repo::Unlock;
-
 use super::super::location::Location;
 use super::super::output::Output;
 use crate::exit::Exit;
@@ -11,14 +9,17 @@ use crate::show::style::Style;
 
 pub fn run(location: &Location, output: Output) -> anyhow::Result<Exit> {
     let passphrase = location.passphrase()?;
-    let repository = location.open_with(&passphrase, Unlock::default())?;
+    let repository = location.open_with(&passphrase, false)?;
     let current = repository.slot_of(passphrase.as_bytes())?;
     let (all, epochs) = (repository.slots()?, repository.keys().newest_epoch());
     if output.json {
-        lines::print(slots::json(&all, current, epochs))?;
+        lines::print(slots::json(repository.id(), &all, current, epochs))?;
     } else {
         lines::print(slots::table(&all, current).render(Style::detect()).trim_end())?;
-        output.say(format_args!("* opened the repository now; epochs of secrets: {epochs}"));
+        output.say(format_args!(
+            "* opened repository {} now; epochs of secrets: {epochs}",
+            repository.id()
+        ));
     }
     Ok(Exit::Done)
 }

@@ -1,12 +1,10 @@
 //! `holdfast repo key remove`.
 
-use clap::Args;
-use holdfast_executor::repo::Unlock;
-
 use super::super::location::Location;
 use super::super::output::Output;
 use crate::exit::Exit;
 use crate::show::lines;
+use clap::Args;
 
 /// Arguments of `holdfast repo key remove`.
 #[derive(Debug, Args)]
@@ -18,8 +16,7 @@ pub struct Remove {
 impl Remove {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let passphrase = location.passphrase()?;
-        let unlock = Unlock { write: true, ..Unlock::default() };
-        let repository = location.open_with(&passphrase, unlock)?;
+        let repository = location.open_with(&passphrase, true)?;
         let slot = repository.find_slot(&self.slot)?;
         let own = repository.slot_of(passphrase.as_bytes())? == Some(slot.name);
         anyhow::ensure!(

@@ -1,12 +1,10 @@
 //! `holdfast repo key rotate`.
 
-use clap::Args;
-use holdfast_executor::repo::Unlock;
-
 use super::super::location::Location;
 use super::super::output::Output;
 use crate::exit::Exit;
 use crate::show::lines;
+use clap::Args;
 
 /// Arguments of `holdfast repo key rotate`.
 #[derive(Debug, Args)]
@@ -19,8 +17,7 @@ pub struct Rotate {
 impl Rotate {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let passphrase = location.passphrase()?;
-        let unlock = Unlock { write: true, ..Unlock::default() };
-        let repository = location.open_with(&passphrase, unlock)?;
+        let repository = location.open_with(&passphrase, true)?;
         let mut dropped = Vec::new();
         for text in &self.drop {
             dropped.push(repository.find_slot(text)?.name);

@@ -5,7 +5,9 @@ use holdfast_executor::report::{
 };
 use indicatif::{HumanBytes, HumanCount};
 
-use super::output::Output;
+use super::failure;
+use crate::cli::Output;
+use crate::exit::Exit;
 use crate::show::lines;
 use crate::show::style::{Style, Tone, safe};
 
@@ -13,9 +15,20 @@ use crate::show::style::{Style, Tone, safe};
 ///
 /// # Errors
 /// When the report cannot be written.
-pub fn print(report: &Report, output: Output) -> anyhow::Result<()> {
+pub fn print(report: &Report, url: &str, output: Output) -> anyhow::Result<()> {
     if output.json {
         lines::print(serde_json::to_string(report)?)?;
+    }
+    if let Outcome::Failed(failure) = &report.outcome {
+        let exit = Exit::of(&report.outcome);
+        // A report without any repository is one of a job that was not begun.
+        let is_open = report.repositories.iter().all(|one| one.repository_id.is_some());
+        let text = match is_open {
+            true => failure.message.clone(),
+            false => format!("{url}: {}", failure.message),
+        };
+        let class = failure::Class { kind: failure.kind, is_open };
+        failure::print_text(&text, Some(class), exit, output.json);
         return Ok(());
     }
     let style = Style::detect();
@@ -28,7 +41,7 @@ pub fn print(report: &Report, output: Output) -> anyhow::Result<()> {
         Outcome::Succeeded { .. } if is_restore(report) => (Tone::Good, "done".into()),
         Outcome::Succeeded { grade } => (Tone::Good, format!("done, {}", grade_words(*grade))),
         Outcome::Partial { .. } if is_restore(report) => {
-            (Tone::Warn, "done, but not everything could be written".into())
+            (Tone::Warn, "done, but not everything could be restored".into())
         }
         Outcome::Partial { .. } => (
             Tone::Warn,
@@ -37,10 +50,7 @@ pub fn print(report: &Report, output: Output) -> anyhow::Result<()> {
         Outcome::Superseded { snapshot } => {
             (Tone::Good, format!("another run of the same attempt has committed {snapshot}"))
         }
-        Outcome::Failed(failure) => {
-            eprintln!("{}: {}", style.paint(Tone::Bad, "error"), safe(&failure.message));
-            return Ok(());
-        }
+        Outcome::Failed(_) => return Ok(()),
     };
     output.say(format_args!(
         "{} in {}.{:01} s",
@@ -65,18 +75,28 @@ fn grade_words(grade: holdfast_executor::report::Grade) -> &'static str {
 fn lines(report: &RepositoryReport) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(snapshot) = &report.snapshot {
-        let short: String = snapshot.id.chars().take(16).collect();
-        lines.push(format!("snapshot {short} of {}", safe(&snapshot.roots.join(" "))));
+        let short = super::short(&snapshot.id);
+        let compared = match (&report.figures, &snapshot.parent) {
+            (Figures::Backup(_), Some(parent)) => {
+                format!(", compared with {}", super::short(parent))
+            }
+            _ => String::new(),
+        };
+        lines.push(format!("snapshot {short} of {}{compared}", safe(&snapshot.roots.join(" "))));
     }
     match &report.figures {
-        Figures::Backup(figures) => backup(figures, &mut lines),
+        Figures::Backup(figures) => lines.extend(backup(figures, false)),
         Figures::Restore(figures) => restore(figures, &mut lines),
         Figures::Nothing => {}
     }
     lines
 }
 
-fn backup(figures: &BackupFigures, lines: &mut Vec<String>) {
+/// The figures of a backup, or of one that was only rehearsed.
+#[must_use]
+pub fn backup(figures: &BackupFigures, rehearsed: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    let stored = if rehearsed { "would store" } else { "stored" };
     lines.push(format!(
         "files: {} new, {} changed, {} unmodified ({} opened)",
         HumanCount(figures.files_new),
@@ -85,7 +105,7 @@ fn backup(figures: &BackupFigures, lines: &mut Vec<String>) {
         HumanCount(figures.files_opened)
     ));
     lines.push(format!(
-        "processed {}, new {} ({} data blobs), stored {}; {} requests",
+        "processed {}, new {} ({} data blobs), {stored} {}; {} requests",
         HumanBytes(figures.bytes_processed),
         HumanBytes(figures.bytes_new),
         HumanCount(figures.data_blobs_new),
@@ -95,8 +115,9 @@ fn backup(figures: &BackupFigures, lines: &mut Vec<String>) {
     if figures.files_opened == 0 && figures.data_blobs_new == 0 {
         lines.push("nothing has changed: no file was opened and no data was written".into());
     }
-    listed("could not be read", &figures.unreadable, lines);
-    listed("changed while read", &figures.changed_while_read, lines);
+    listed("could not be read", &figures.unreadable, &mut lines);
+    listed("changed while read", &figures.changed_while_read, &mut lines);
+    lines
 }
 
 fn restore(figures: &RestoreFigures, lines: &mut Vec<String>) {
@@ -116,7 +137,7 @@ fn restore(figures: &RestoreFigures, lines: &mut Vec<String>) {
     if figures.skipped.total() > 0 {
         lines.push(format!("skipped: {}", skipped(&figures.skipped)));
     }
-    listed("could not be written", &figures.failed, lines);
+    listed("could not be restored", &figures.failed, lines);
 }
 
 /// Classes of skipped metadata with their counts; classes without any are left out.

@@ -6,23 +6,38 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use holdfast_executor::report::{Phase, Progress, ProgressUpdate};
 use indicatif::{HumanCount, ProgressBar};
 
+use crate::cli::Output;
+use crate::show::lines;
 use crate::show::progress;
+use crate::show::repository::{backup, failure};
+use crate::show::style::Style;
 use crate::signals;
 
 /// A bar on standard error while the job runs.
 pub struct Watch {
     bar: ProgressBar,
     cancelled: Arc<AtomicBool>,
+    output: Output,
+    /// Files that are read are named on standard output.
+    names_files: bool,
 }
 
 impl Watch {
-    /// Begins to watch; `quiet` shows nothing.
+    /// Begins to watch.
     ///
     /// # Errors
     /// When the system takes no handler for signals.
-    pub fn new(verb: &str, quiet: bool) -> std::io::Result<Self> {
+    pub fn new(verb: &str, output: Output) -> std::io::Result<Self> {
         let cancelled = signals::cancelled()?;
-        Ok(Self { bar: progress::bar(verb, quiet), cancelled })
+        let bar = progress::bar(verb, output.hides_progress());
+        Ok(Self { bar, cancelled, output, names_files: false })
+    }
+
+    /// The same, and names the files that are read.
+    #[must_use]
+    pub fn naming_files(mut self, names_files: bool) -> Self {
+        self.names_files = names_files;
+        self
     }
 }
 
@@ -53,7 +68,37 @@ impl Progress for Watch {
         self.bar.set_message(format!("{files}{errors} {phase}"));
     }
 
+    fn reads(&self, path: &[u8], is_known: bool) {
+        if !self.names_files {
+            return;
+        }
+        let text = match self.output.json {
+            true => backup::read_json(path, is_known).to_string(),
+            false => backup::read_line(path, is_known, Style::detect()),
+        };
+        // A listing that nobody reads must not end a backup.
+        let _ = self.bar.suspend(|| lines::print(text));
+    }
+
+    fn warn(&self, text: &str) {
+        self.bar.suspend(|| failure::warn(text, self.output.json));
+    }
+
     fn cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// Hears warnings of what is soon done, and nothing else.
+pub struct Heard {
+    /// As lines for programs.
+    pub json: bool,
+}
+
+impl Progress for Heard {
+    fn update(&self, _: &ProgressUpdate) {}
+
+    fn warn(&self, text: &str) {
+        failure::warn(text, self.json);
     }
 }

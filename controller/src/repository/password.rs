@@ -1,8 +1,8 @@
 //! Where passwords come from: a file, a command, the environment, or somebody at a terminal.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, IsTerminal, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead as _, BufReader, IsTerminal, Read as _, Write as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
@@ -10,20 +10,26 @@ use holdfast_executor::job::Passphrase;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use super::Misuse;
+
 /// The terminal, whatever standard input is.
 const TERMINAL: &str = "/dev/tty";
+
+/// Bytes of a file or an output in which the first line must end.
+const LINE_MAX_BYTES: u64 = 64 * 1024;
 
 /// The ways to give one password.
 #[derive(Debug, Default)]
 pub struct Sources<'a> {
     /// A file, whose first line it is.
-    pub file: Option<&'a PathBuf>,
+    pub file: Option<&'a Path>,
     /// A command, the first line of whose output it is.
-    pub command: Option<&'a String>,
-    /// An environment variable.
+    pub command: Option<&'a str>,
+    /// An environment variable. Two others with `_FILE` and `_COMMAND` behind their names stand for the ways
+    /// above, where none of them was given.
     pub variable: &'a str,
-    /// What a terminal is asked; nothing if it is not asked.
-    pub prompt: Option<&'a str>,
+    /// What a terminal is asked.
+    pub prompt: &'a str,
     /// Whether somebody who types it must type it twice.
     pub twice: bool,
     /// The options to name when there is no password.
@@ -36,40 +42,73 @@ impl Sources<'_> {
     /// # Errors
     /// When there is none, with the ways to give it; when the file or the command fails.
     pub fn read(&self) -> anyhow::Result<Passphrase> {
-        let text = match (self.file, self.command, std::env::var(self.variable)) {
-            (Some(file), ..) => from_file(file)?,
-            (None, Some(command), _) => from_command(command)?,
-            (None, None, Ok(text)) => Zeroizing::new(text),
-            (None, None, Err(_)) => self.typed()?,
+        let variable = |end: &str| {
+            std::env::var_os(format!("{}{end}", self.variable)).filter(|value| !value.is_empty())
         };
-        let line = text.lines().next().unwrap_or_default();
-        anyhow::ensure!(!line.is_empty(), "the password is empty");
-        Ok(Passphrase::new(line.to_owned()))
+        if let Some(file) = self.file {
+            return from_file(file);
+        }
+        if let Some(command) = self.command {
+            return from_command(command);
+        }
+        if let Some(file) = variable("_FILE") {
+            return from_file(Path::new(&file)).with_context(|| format!("{}_FILE", self.variable));
+        }
+        if let Some(command) = variable("_COMMAND") {
+            let name = format!("{}_COMMAND", self.variable);
+            let command = command.to_str().with_context(|| format!("{name} is no text"))?;
+            return from_command(command).context(name);
+        }
+        match variable("") {
+            Some(text) => {
+                let bytes = Zeroizing::new(text.into_encoded_bytes());
+                first_line(&bytes).with_context(|| self.variable.to_owned())
+            }
+            None => self.typed(),
+        }
     }
 
-    fn typed(&self) -> anyhow::Result<Zeroizing<String>> {
-        let Some(prompt) = self.prompt.filter(|_| std::io::stderr().is_terminal()) else {
-            anyhow::bail!("no password: set {}, or give {}", self.variable, self.hint)
-        };
-        let first = ask(prompt)?;
+    fn typed(&self) -> anyhow::Result<Passphrase> {
+        if !std::io::stderr().is_terminal() {
+            let text = format!("no password: set {}, or give {}", self.variable, self.hint);
+            return Err(Misuse::new(text).into());
+        }
+        let first = ask(self.prompt)?;
         if self.twice {
             let second = ask("the same again: ")?;
-            anyhow::ensure!(first == second, "the two passwords differ");
+            anyhow::ensure!(first == second, "the two passwords differ: nothing was done");
         }
-        Ok(first)
+        first_line(first.as_bytes())
     }
 }
 
-fn from_file(file: &Path) -> anyhow::Result<Zeroizing<String>> {
-    let text = std::fs::read_to_string(file);
-    text.map(Zeroizing::new).with_context(|| format!("password file {}", file.display()))
+/// The password in the first line; what stands behind it is left to notes.
+fn first_line(bytes: &[u8]) -> anyhow::Result<Passphrase> {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    anyhow::ensure!(!line.is_empty(), "the password is empty: it must stand in the first line");
+    let text = std::str::from_utf8(line)
+        .context("the password is no UTF-8: write it in that encoding, or make another one")?;
+    Ok(Passphrase::new(text.to_owned()))
+}
+
+fn from_file(file: &Path) -> anyhow::Result<Passphrase> {
+    let read = || {
+        let mut bytes = Zeroizing::new(Vec::new());
+        File::open(file)?.take(LINE_MAX_BYTES).read_to_end(&mut bytes)?;
+        // Some editors begin a text with the mark of its encoding, which nobody types.
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        first_line(text)
+    };
+    read().with_context(|| format!("password file {}", file.display()))
 }
 
 /// Runs a command without a shell.
-fn from_command(line: &str) -> anyhow::Result<Zeroizing<String>> {
-    let words = words(line).with_context(|| format!("password command {line:?}"))?;
+fn from_command(line: &str) -> anyhow::Result<Passphrase> {
+    let words =
+        words(line).map_err(|why| Misuse::new(format!("password command {line:?}: {why}")))?;
     let Some((program, arguments)) = words.split_first() else {
-        anyhow::bail!("the password command is empty")
+        return Err(Misuse::new("the password command is empty").into());
     };
     let mut command = Command::new(program);
     let output = command
@@ -80,9 +119,7 @@ fn from_command(line: &str) -> anyhow::Result<Zeroizing<String>> {
     let text = Zeroizing::new(output.stdout);
     let status = output.status;
     anyhow::ensure!(status.success(), "password command {program:?} failed: {status}");
-    let text =
-        std::str::from_utf8(&text).context("the output of the password command is no text")?;
-    Ok(Zeroizing::new(text.to_owned()))
+    first_line(&text).with_context(|| format!("password command {program:?}"))
 }
 
 /// Words as a shell divides them, with quotes and backslashes and nothing else of a shell.
@@ -140,6 +177,26 @@ fn ask(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_password_is_the_first_line_and_nothing_of_its_end() {
+        let password = |bytes: &[u8]| first_line(bytes).map(|found| found.as_bytes().to_vec());
+        for text in ["a b", "a b\n", "a b\r\n", "a b\r", "a b\nnotes\n", "a b\r\nnotes"] {
+            assert_eq!(password(text.as_bytes()).unwrap(), b"a b", "{text:?}");
+        }
+        assert_eq!(password(b" a \t\n").unwrap(), b" a \t", "spaces belong to it");
+        for (bytes, words) in [
+            (&b""[..], "is empty"),
+            (b"\n", "is empty"),
+            (b"\r\n", "is empty"),
+            (b"\na", "is empty"),
+            (b"\xff\xfe", "is no UTF-8"),
+        ] {
+            let said = format!("{:#}", password(bytes).unwrap_err());
+            assert!(said.contains(words), "{bytes:?}: {said}");
+        }
+        assert_eq!(password(b"a\n\xff").unwrap(), b"a", "notes may be anything");
+    }
 
     #[test]
     fn words_are_divided_as_a_shell_does() {

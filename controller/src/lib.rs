@@ -1,0 +1,25 @@
+//! The one binary: operator, worker, command line. It is a library too, so that tests can ask what its command
+//! line is made of.
+
+mod act;
+mod calendar;
+mod chain_key;
+mod cli;
+mod demo;
+mod dispatcher;
+mod exit;
+mod history;
+mod keep;
+mod local;
+mod narrate;
+mod pages;
+mod ports;
+mod replace;
+mod repository;
+mod show;
+mod signals;
+mod translate;
+mod watch;
+mod worker;
+
+pub use cli::{command, run, understand};

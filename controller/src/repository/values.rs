@@ -1,0 +1,158 @@
+//! Values of options: what a parser takes, and what it says of all else.
+
+use holdfast_executor::digest::RepoId;
+use holdfast_executor::error::Error;
+use holdfast_executor::limits::SLOT_LABEL_MAX_BYTES;
+use holdfast_executor::source::{Globs, check_marker};
+use holdfast_executor::store::check_url;
+
+/// A URL, or an empty text for none.
+///
+/// # Errors
+/// What would be right.
+pub fn url(text: &str) -> Result<String, String> {
+    match check_url(text) {
+        _ if text.is_empty() => Ok(String::new()),
+        Ok(()) => Ok(text.to_owned()),
+        Err(_) if text.starts_with('/') => {
+            Err(format!("is a path and no URL: write file://{text}"))
+        }
+        Err(reason) => Err(reason.to_owned()),
+    }
+}
+
+/// A glob, as backups and restores take them.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn glob(text: &str) -> Result<String, String> {
+    match Globs::new("glob", &[text.to_owned()]) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => {
+            let text = reason(&error);
+            Err(text
+                .split_once(" cannot be used: ")
+                .map_or(text.clone(), |(_, why)| why.to_owned()))
+        }
+    }
+}
+
+/// A name of a directory's entry that leaves out the rest.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn marker(text: &str) -> Result<String, String> {
+    check_marker(text).map(|()| text.to_owned()).map_err(|error| reason(&error))
+}
+
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Invalid { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Tags of a snapshot, divided by commas.
+///
+/// # Errors
+/// When one of them is empty.
+pub fn tags(text: &str) -> Result<Vec<String>, String> {
+    let tags: Vec<String> = text.split(',').map(|tag| tag.trim().to_owned()).collect();
+    match tags.iter().any(String::is_empty) {
+        true => Err("a tag is empty: give one, or several with commas between them".to_owned()),
+        false => Ok(tags),
+    }
+}
+
+/// Tags that snapshots are chosen by: an empty text stands for having none.
+///
+/// # Errors
+/// When one of several is empty.
+pub fn choosing_tags(text: &str) -> Result<Vec<String>, String> {
+    match text.trim().is_empty() {
+        true => Ok(vec![String::new()]),
+        false => tags(text),
+    }
+}
+
+/// The id of a repository.
+///
+/// # Errors
+/// When it is none.
+pub fn repository_id(text: &str) -> Result<RepoId, String> {
+    RepoId::from_hex(text)
+        .ok_or_else(|| "give the 32 hexadecimal digits that `init` and `key list` print".to_owned())
+}
+
+/// What standard input is stored as.
+///
+/// # Errors
+/// When it is no path beneath the root.
+pub fn stream_name(text: &str) -> Result<String, String> {
+    let name = text.trim_start_matches('/');
+    let fine =
+        |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0') && part.len() < 256;
+    match name.split('/').all(fine) {
+        true => Ok(format!("/{name}")),
+        false => Err("give a name such as dump.sql, or a path such as /db/dump.sql".to_owned()),
+    }
+}
+
+/// What a key slot is called.
+///
+/// # Errors
+/// When it is empty or too long.
+pub fn label(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("give at least one character".to_owned()),
+        len if len > SLOT_LABEL_MAX_BYTES => {
+            Err(format!("has {len} bytes, at most {SLOT_LABEL_MAX_BYTES} are kept"))
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_have_commas_between_them() {
+        assert_eq!(tags("a, b").unwrap(), ["a", "b"]);
+        for text in ["", " ", ",", "a,", "a,,b"] {
+            assert!(tags(text).is_err(), "{text:?}");
+        }
+        assert_eq!(choosing_tags("").unwrap(), [""]);
+        assert_eq!(choosing_tags("a,b").unwrap(), ["a", "b"]);
+        assert!(choosing_tags("a,").is_err());
+    }
+
+    #[test]
+    fn what_is_refused_says_what_would_be_right() {
+        type Parser = fn(&str) -> Result<String, String>;
+        let id: Parser = |text| repository_id(text).map(|id| id.to_string());
+        let cases: [(Parser, &str, &str); 15] = [
+            (url, "/srv/backup", "write file:///srv/backup"),
+            (url, "srv/backup", "is no URL"),
+            (url, "s3://bucket/x", "no store of that kind"),
+            (url, "file://srv", "three slashes"),
+            (url, "file:///a%zz", "%25"),
+            (glob, "[a", "unclosed character class"),
+            (glob, "", "names nothing"),
+            (marker, "a/b", "a/b"),
+            (stream_name, "", "dump.sql"),
+            (stream_name, "a/../b", "dump.sql"),
+            (stream_name, "a/", "dump.sql"),
+            (label, "", "at least one"),
+            (label, "x".repeat(256).leak(), "256 bytes"),
+            (id, "feed", "32 hexadecimal"),
+            (id, "", "key list"),
+        ];
+        for (parse, text, words) in cases {
+            let said = parse(text).unwrap_err();
+            assert!(said.contains(words), "{text:?}: {said}");
+        }
+        assert_eq!(stream_name("//a/b").unwrap(), "/a/b");
+        assert_eq!(url("").unwrap(), "");
+    }
+}
