@@ -70,9 +70,9 @@ func start(ctx context.Context, o options, h *home.Home) error {
 }
 
 func bringUp(ctx context.Context, o options, frame provider.Frame, cluster provider.Provider) error {
-	environment, err := cluster.Up(ctx)
-	if err != nil {
-		return err
+	environment, failed := cluster.Up(ctx)
+	if environment == nil {
+		return failed
 	}
 	d := home.Description{Provider: o.provider, Environment: environment}
 	environment[provider.State] = frame.Home.Path()
@@ -80,8 +80,8 @@ func bringUp(ctx context.Context, o options, frame provider.Frame, cluster provi
 	if o.provider != "apiserver" {
 		environment[provider.Images] = "busybox=" + image.BusyboxReference
 	}
-	// Written before the test: whoever looks at a failure needs it.
-	if err := frame.Home.Write(d); err != nil {
+	// Written also where it failed, and before the test: whoever looks for the reason needs it.
+	if err := errors.Join(failed, frame.Home.Write(d)); err != nil {
 		return err
 	}
 	if o.provider != "apiserver" {

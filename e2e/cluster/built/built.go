@@ -61,7 +61,7 @@ func (c *Cluster) Up(ctx context.Context) (provider.Environment, error) {
 		{"nobody outside can reach it", c.checkSockets},
 	} {
 		if err := c.Progress.Step(step.name, func() error { return step.do(ctx, p) }); err != nil {
-			return nil, err
+			return c.environment(p), err
 		}
 	}
 	return c.environment(p), nil

@@ -154,7 +154,7 @@ func TestTheSecretOfTheStoreIsInNoArgument(t *testing.T) {
 	}
 }
 
-func TestSocketsOfShimsAreReadFromTheRuntime(t *testing.T) {
+func TestPodsAreReadFromTheRuntimesNotes(t *testing.T) {
 	state := t.TempDir()
 	folder := filepath.Join(state, "io.containerd.runtime.v2.task", "k8s.io", "0af")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -163,8 +163,8 @@ func TestSocketsOfShimsAreReadFromTheRuntime(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "address"), []byte("unix:///run/containerd/s/77\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := shimSockets(state)
-	if err != nil || !slices.Equal(got, []string{"/run/containerd/s/77"}) {
+	got, err := podsOf(state)
+	if err != nil || !slices.Equal(got, []pod{{id: "0af", socket: "/run/containerd/s/77"}}) {
 		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -63,12 +63,12 @@ func (c *Cluster) stop(names ...string) func(context.Context) error {
 
 // removePods has the runtime remove all pods, and then ends what is left of them.
 func (c *Cluster) removePods(ctx context.Context) error {
-	sockets, err := shimSockets(c.layout.runtimeState())
+	pods, err := podsOf(c.layout.runtimeState())
 	if err != nil {
 		return err
 	}
 	var failed []error
-	if len(sockets) > 0 {
+	if len(pods) > 0 {
 		// Where it fails, what it would have done is done below.
 		if err := c.runtimeRemovesPods(ctx); err != nil {
 			c.Progress.Say("the runtime did not remove its pods, they are ended without it: %v", err)
@@ -76,10 +76,8 @@ func (c *Cluster) removePods(ctx context.Context) error {
 	}
 	_, err = c.Table.Stop(grace, containerd)
 	failed = append(failed, err, endShims(c.layout.runtimeSocket()), machine.RemovePodGroups())
-	for _, socket := range sockets {
-		if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed = append(failed, err)
-		}
+	for _, p := range pods {
+		failed = append(failed, p.removeTraces())
 	}
 	return errors.Join(failed...)
 }
@@ -131,7 +129,6 @@ func (c *Cluster) giveBack(ctx context.Context) error {
 		machine.Unmount(c.Home.Path()),
 		machine.DetachDisk(ctx, c.layout.disk()),
 		removeLinks("/var/log/containers", c.Home.Path()),
-		removeLeases(),
 	}
 	for file, restore := range map[string]func([]byte) error{
 		c.layout.settings(): machine.Kernel.Restore, c.layout.places(): machine.RemovePlaces,
@@ -146,24 +143,38 @@ func (c *Cluster) giveBack(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// shimSockets are the sockets of the processes that stand between the runtime and each pod. They are at a
-// place that cannot be moved, and stay when such a process is killed.
-func shimSockets(state string) ([]string, error) {
+// pod is one that the runtime has, with the socket of the process that stands between the two.
+type pod struct{ id, socket string }
+
+// podsOf reads them from the runtime's own notes: it may not be there to be asked.
+func podsOf(state string) ([]pod, error) {
 	found, err := filepath.Glob(filepath.Join(state, "io.containerd.runtime.v2.task", "k8s.io", "*", "address"))
 	if err != nil {
 		return nil, err
 	}
-	var sockets []string
+	var pods []pod
 	for _, file := range found {
 		text, err := os.ReadFile(file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		if path, is := strings.CutPrefix(strings.TrimSpace(string(text)), "unix://"); is {
-			sockets = append(sockets, path)
+		socket, _ := strings.CutPrefix(strings.TrimSpace(string(text)), "unix://")
+		pods = append(pods, pod{id: filepath.Base(filepath.Dir(file)), socket: socket})
+	}
+	return pods, nil
+}
+
+// removeTraces removes what a pod leaves at places that cannot be moved, when the runtime did not end it:
+// the socket, and the notes of the network's plugins.
+func (p pod) removeTraces() error {
+	traces, err := filepath.Glob("/var/lib/cni/results/*-" + p.id + "-*")
+	failed := []error{err}
+	for _, trace := range append(traces, p.socket) {
+		if err := os.Remove(trace); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, err)
 		}
 	}
-	return sockets, nil
+	return errors.Join(failed...)
 }
 
 // endShims ends those processes where the runtime could not. They are known by the runtime's socket, which
@@ -196,14 +207,4 @@ func removeLinks(from, to string) error {
 		}
 	}
 	return nil
-}
-
-// removeLeases removes what the network's plugins note of each pod, by the name of our network.
-func removeLeases() error {
-	found, err := filepath.Glob("/var/lib/cni/results/holdfast-*")
-	failed := []error{err}
-	for _, file := range found {
-		failed = append(failed, os.Remove(file))
-	}
-	return errors.Join(failed...)
 }

@@ -104,7 +104,7 @@ func (c *Cluster) runtimeReady(ctx context.Context) error {
 		if alive, err := c.Table.Alive(containerd); err != nil || !alive {
 			return fmt.Errorf("it has ended (%v), containerd.log says why: %w", err, wait.ErrNever)
 		}
-		_, err := machine.Run(ctx, "ctr", "--address", c.layout.runtimeSocket(), "version")
+		_, err := machine.Run(ctx, "ctr", "--address", c.layout.runtimeSocket(), "--connect-timeout=1s", "version")
 		return err
 	})
 }
@@ -135,11 +135,19 @@ func (c *Cluster) classes(ctx context.Context, p parts) error {
 	if _, err := k.Run(ctx, apply...); err != nil {
 		return err
 	}
-	established := []string{"wait", "--for=condition=Established", "--timeout=60s"}
-	for _, plural := range []string{"volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses"} {
-		established = append(established, "crd/"+plural+".snapshot.storage.k8s.io")
+	client, err := p.plane.Client()
+	if err != nil {
+		return err
 	}
-	if _, err := k.Run(ctx, established...); err != nil {
+	if err := wait.Until(ctx, "snapshots are not known", patience, func(ctx context.Context) error {
+		for _, plural := range []string{"volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses"} {
+			path := "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/" + plural + ".snapshot.storage.k8s.io"
+			if err := client.True(ctx, path, "Established"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
 	if err := k.Apply(ctx, classes()...); err != nil {
@@ -160,26 +168,8 @@ func (c *Cluster) nodeReady(ctx context.Context, p parts) error {
 		if err := client.Get(ctx, "/api/v1/namespaces/default/serviceaccounts/default", &account); err != nil {
 			return err
 		}
-		var found struct {
-			Status struct {
-				Conditions []struct{ Type, Status, Message string }
-			}
-		}
-		if err := client.Get(ctx, "/api/v1/nodes/"+node, &found); err != nil {
+		if err := client.True(ctx, "/api/v1/nodes/"+node, "Ready"); err != nil {
 			return err
-		}
-		ready := errors.New("it has no condition Ready yet")
-		for _, condition := range found.Status.Conditions {
-			switch {
-			case condition.Type != "Ready":
-			case condition.Status == "True":
-				ready = nil
-			default:
-				ready = fmt.Errorf("Ready is %s: %s", condition.Status, condition.Message)
-			}
-		}
-		if ready != nil {
-			return ready
 		}
 		return c.answering(ctx, fmt.Sprintf("127.0.0.1:%d", portNamesReady), fmt.Sprintf("%s:%d", nodeIP, portObjects))
 	})

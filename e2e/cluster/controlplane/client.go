@@ -74,6 +74,27 @@ func (c Client) get(ctx context.Context, path string) ([]byte, error) {
 	return text, nil
 }
 
+// True says why a condition of an object is not true, if it is not.
+func (c Client) True(ctx context.Context, path, condition string) error {
+	var found struct {
+		Status struct {
+			Conditions []struct{ Type, Status, Message string }
+		}
+	}
+	if err := c.Get(ctx, path, &found); err != nil {
+		return err
+	}
+	for _, has := range found.Status.Conditions {
+		if has.Type == condition && has.Status == "True" {
+			return nil
+		}
+		if has.Type == condition {
+			return fmt.Errorf("%s: %s is %s: %s", path, condition, has.Status, has.Message)
+		}
+	}
+	return fmt.Errorf("%s: it has no condition %s yet", path, condition)
+}
+
 // Ready waits until the API server serves all that it has, as long as the two components run.
 func (c Client) Ready(ctx context.Context, table process.Table, most time.Duration) error {
 	return wait.Until(ctx, "the API server is not ready", most, func(ctx context.Context) error {

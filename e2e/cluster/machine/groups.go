@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"holdfast.dev/e2e/cluster/process"
 )
 
 // Groups is where the kernel has its control groups.
@@ -73,7 +75,16 @@ func groupProcesses(root string) ([]int, error) {
 		}
 		for _, field := range strings.Fields(string(text)) {
 			// Zero is a process of another namespace, which is none of a pod here.
-			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
+			pid, err := strconv.Atoi(field)
+			if err != nil || pid <= 0 {
+				continue
+			}
+			// One that is not buried yet is in its group still, and in nobody's way.
+			_, alive, err := process.Of(pid)
+			if err != nil {
+				return err
+			}
+			if alive {
 				pids = append(pids, pid)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Identity is one process and no other: a number alone may belong to somebody else by now.
@@ -24,26 +25,29 @@ const (
 
 // Self is the process that asks. It stays the same when it becomes another program.
 func Self() (Identity, error) {
-	text, err := os.ReadFile("/proc/self/stat")
-	if err != nil {
-		return Identity{}, err
-	}
-	_, start, err := parseStat(string(text))
-	return Identity{Pid: os.Getpid(), Start: start}, err
+	self, _, err := Of(os.Getpid())
+	return self, err
 }
 
-// Alive says whether the process runs. One that has ended and was not buried yet does not.
-func (i Identity) Alive() (bool, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", i.Pid))
+// Of is the process that has this number now, and whether it runs. One that has ended and was not buried
+// yet does not.
+func Of(pid int) (Identity, bool, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	// A process that ends between the opening and the reading answers with the second error.
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNoProcess) {
-		return false, nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+		return Identity{}, false, nil
 	}
 	if err != nil {
-		return false, err
+		return Identity{}, false, err
 	}
 	state, start, err := parseStat(string(text))
-	return err == nil && start == i.Start && state != "Z" && state != "X", err
+	return Identity{Pid: pid, Start: start}, err == nil && state != "Z" && state != "X", err
+}
+
+// Alive says whether the process runs.
+func (i Identity) Alive() (bool, error) {
+	now, alive, err := Of(i.Pid)
+	return alive && now == i, err
 }
 
 // parseStat reads the state and the start out of /proc/PID/stat. The name of the program stands in

@@ -148,20 +148,28 @@ func TestAProgramThatIsNotThereIsAnErrorWithItsLog(t *testing.T) {
 	}
 }
 
+// becomes waits until a process is the program that it was started as: before, it is the launcher.
+func becomes(t *testing.T, process Identity, program string) {
+	t.Helper()
+	until(t, "it becomes "+program, func() bool {
+		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", process.Pid))
+		return err == nil && strings.HasPrefix(string(line), program+"\x00")
+	})
+}
+
 func TestOnlyWhatIsChosenByItsArgumentsIsKilled(t *testing.T) {
 	in := table(t)
 	mark := t.TempDir()
-	chosen := start(t, in, "chosen", "exec sleep 1000 # "+mark)
+	// The argument of the first is gone when it has become another program.
+	was := start(t, in, "was", "exec sleep 1000 # "+mark)
 	other := start(t, in, "other", "exec sleep 1000")
-	until(t, "it is the shell no more", func() bool {
-		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", chosen.Pid))
-		return err == nil && strings.HasPrefix(string(line), "sleep")
-	})
-	again := start(t, in, "again", "while :; do sleep 1; done # "+mark)
+	is := start(t, in, "is", "while :; do sleep 1; done # "+mark)
+	becomes(t, was, "sleep")
+	becomes(t, is, "/bin/sh")
 	if err := KillWhere(func(args []string) bool { return len(args) > 2 && strings.HasSuffix(args[2], mark) }); err != nil {
 		t.Fatal(err)
 	}
-	if alive(t, again) || !alive(t, chosen) || !alive(t, other) {
+	if alive(t, is) || !alive(t, was) || !alive(t, other) {
 		t.Error("not the one that has it among its arguments")
 	}
 }

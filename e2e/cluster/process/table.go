@@ -16,8 +16,6 @@ import (
 	"time"
 )
 
-var errNoProcess = syscall.ESRCH
-
 // How often it is looked whether a process has ended.
 const look = 20 * time.Millisecond
 

@@ -21,20 +21,18 @@ func KillWhere(chosen func(args []string) bool) error {
 		if err != nil {
 			continue
 		}
-		// One that has ended meanwhile is none of ours to kill.
-		stat, statErr := os.ReadFile(filepath.Join(folder, "stat"))
-		line, lineErr := os.ReadFile(filepath.Join(folder, "cmdline"))
-		if statErr != nil || lineErr != nil || len(line) == 0 {
-			continue
-		}
-		_, start, err := parseStat(string(stat))
+		identity, alive, err := Of(pid)
 		if err != nil {
 			return err
+		}
+		// One that has ended meanwhile is none to kill, and neither is one of the kernel's own.
+		line, err := os.ReadFile(filepath.Join(folder, "cmdline"))
+		if err != nil || !alive || len(line) == 0 {
+			continue
 		}
 		if !chosen(strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")) {
 			continue
 		}
-		identity := Identity{Pid: pid, Start: start}
 		if err := identity.signal(syscall.SIGKILL); err != nil {
 			return err
 		}

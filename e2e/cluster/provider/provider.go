@@ -11,7 +11,8 @@ import (
 
 // Provider makes one cluster in one home.
 type Provider interface {
-	// Up starts a cluster in a home in which there is none, and answers with what scenarios are told.
+	// Up starts a cluster in a home in which there is none, and answers with what scenarios are told. With
+	// an error it answers as far as it came, so that whoever looks for the reason can ask the cluster.
 	Up(context.Context) (Environment, error)
 	// Down ends the cluster and gives back all that it took, however far Up came and whatever was killed
 	// since. The home itself is left to the caller.
