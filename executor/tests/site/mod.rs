@@ -15,7 +15,7 @@ use holdfast_executor::store::{MemoryStore, SharedStore, Store};
 use holdfast_executor::tree::{Attributes, Leaves, Node, NodeKind, Piece, read_content};
 
 use crate::shelf::{PASSPHRASE, Shelf, noise};
-use crate::support::{facts, set_attribute};
+use crate::support::{facts, set_attribute, settle};
 
 /// How long packs are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,8 @@ impl Site {
             shelf.repo = shelf.repo.clone().without_padding();
         }
         fill(&shelf);
+        // Racy entries would look otherwise in the second snapshot, and share no page with the first.
+        settle();
         let (mut snapshots, mut seen) = (Vec::new(), Vec::new());
         snapshots.push(shelf.backup());
         seen.push(facts(&shelf.path("")));
