@@ -23,7 +23,7 @@ const usage = `usage: e2e/run [VERB] [--provider NAME] [--state DIR] [--failed D
   down                end the cluster and give back all that it took
   status              what runs
   kill COMPONENT      end one at once, as a crash would
-  restart COMPONENT   start one again as it was started
+  restart COMPONENT   start one again as it was started, and those that end with it
   load PROGRAM        pack a program with its libraries as an image, and give it to the cluster
   kubectl ARGUMENT... speak to the cluster
   build               only build the programs of a cluster

@@ -8,11 +8,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
+	"time"
 
 	"holdfast.dev/e2e/cluster/home"
 	"holdfast.dev/e2e/cluster/image"
 	"holdfast.dev/e2e/cluster/provider"
 )
+
+// How long tests may take to stop when they are asked to, before they are killed.
+const stopping = 10 * time.Second
 
 // all is what CI calls: a new cluster, all scenarios, and nothing left of it.
 func all(ctx context.Context, o options) error {
@@ -106,6 +111,10 @@ func runScenarios(ctx context.Context, o options, d home.Description) error {
 func cargo(ctx context.Context, o options, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, "cargo", args...)
 	command.Dir, command.Stdout, command.Stderr = o.tree, os.Stderr, os.Stderr
+	// Who is asked to stop while tests run, stops all that they have started.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }
+	command.WaitDelay = stopping
 	return command
 }
 

@@ -56,9 +56,12 @@ func (p parts) names() process.Spec {
 }
 
 func (p parts) storage() process.Spec {
-	return p.spec(storage, filepath.Join(p.programs.storage, "csi-driver"),
+	spec := p.spec(storage, filepath.Join(p.programs.storage, "csi-driver"),
 		"--name="+driver, "--folder="+p.volumes(), "--node="+node,
 		"--socket="+p.storageSocket(), "--plugins="+p.kubeletRegistry())
+	// They end with their connection to the driver. In a pod, the kubelet would start them again.
+	spec.Followers = []string{provisioner, snapshotter}
+	return spec
 }
 
 // sidecars stand between the API server and the driver.

@@ -50,15 +50,16 @@ func (d *dump) put(name, text string) {
 	d.failed = append(d.failed, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644))
 }
 
-// ask keeps what kubectl answers, also where it fails: the complaint is an answer, too.
-func (d *dump) ask(name string, args ...string) string {
+// ask keeps what kubectl answers, also where it fails: the complaint is an answer, too. Nothing is none.
+func (d *dump) ask(name string, args ...string) {
 	said, err := d.kubectl.Run(d.ctx, args...)
 	if err != nil {
 		d.failed = append(d.failed, err)
 		said += "\n" + err.Error() + "\n"
 	}
-	d.put(name, said)
-	return said
+	if said != "" {
+		d.put(name, said)
+	}
 }
 
 // objects writes a file for each kind of object, definitions of a test's own included. Secrets are left

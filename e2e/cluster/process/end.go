@@ -61,15 +61,22 @@ func (t Table) Kill(name string) error {
 	return err
 }
 
-// Restart starts a component again as it was started, after ending it where it still runs.
+// Restart starts a component again as it was started, after ending it where it still runs, and then its
+// followers. Whether these have seen yet that it was gone makes no difference.
 func (t Table) Restart(name string, grace time.Duration) error {
-	if _, err := t.Spec(name); err != nil {
+	spec, err := t.Spec(name)
+	if err != nil {
 		return err
 	}
-	if _, err := t.Stop(grace, name); err != nil {
-		return err
+	for _, each := range append([]string{name}, spec.Followers...) {
+		if _, err := t.Stop(grace, each); err != nil {
+			return err
+		}
+		if err := t.launch(each); err != nil {
+			return err
+		}
 	}
-	return t.launch(name)
+	return nil
 }
 
 // signal sends a signal to the process, if it is still this one. The handle is taken before the question

@@ -103,6 +103,23 @@ func TestAComponentIsKilledAndStartedAgainFromItsRecord(t *testing.T) {
 	}
 }
 
+func TestFollowersAreStartedAgainAfterTheOneThatTheyFollow(t *testing.T) {
+	in := table(t)
+	follower := start(t, in, "follower", "exec sleep 1000")
+	other := start(t, in, "other", "exec sleep 1000")
+	spec := Spec{Name: "first", Args: []string{"/bin/sh", "-c", "exec sleep 1000"}, Env: []string{"PATH=/bin:/usr/bin"}, Followers: []string{"follower"}}
+	if err := in.Start(spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Restart("first", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	again, err := in.Find("follower")
+	if err != nil || alive(t, follower) || !alive(t, again) || !alive(t, other) {
+		t.Errorf("%v after %v: %v", again, follower, err)
+	}
+}
+
 func TestWhatDoesNotListenIsKilledAfterItsGrace(t *testing.T) {
 	in := table(t)
 	deaf := start(t, in, "deaf", `trap "" TERM; echo ready; while :; do sleep 1; done`)

@@ -29,6 +29,8 @@ type Spec struct {
 	Args []string `json:"args"`
 	// Env is the whole environment.
 	Env []string `json:"env"`
+	// Followers are components that end when this one does, and are started again after it.
+	Followers []string `json:"followers,omitempty"`
 }
 
 // Table is the records of one cluster: NAME.json says how a component is started, and NAME.pid which
