@@ -330,7 +330,8 @@ fn bytes_that_are_authentic_in_the_wrong_place_are_noticed() {
     fs::copy(shelf.path("repository").join(&first), shelf.path("repository").join(&second))
         .unwrap();
     let file = shelf.arg("source/x");
-    shelf.fails(&["dump", "latest", &file], 22);
+    let said = shelf.fails(&["dump", "latest", &file], 22);
+    assert!(said.contains(&second) && said.contains("authentic"), "{said}");
     let output = shelf.run(&["restore", "latest", "--target", &shelf.arg("out")], 3);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("1 could not be restored") && said.contains(&file), "{said}");

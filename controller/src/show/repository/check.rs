@@ -1,6 +1,6 @@
 //! What a check found.
 
-use holdfast_executor::repo::{CheckReport, Finding, Problem, Reclaimable};
+use holdfast_executor::repo::{CheckReport, Finding, Names, Problem, Reclaimable};
 use holdfast_executor::report::printable;
 use indicatif::HumanBytes;
 
@@ -54,9 +54,10 @@ pub fn print(report: &CheckReport, read_data: bool, output: Output) -> std::io::
     }
     for affected in report.affected.iter().take(LISTED_PATHS) {
         lines.line(format_args!(
-            "cannot be restored: {}:{}",
+            "cannot be restored: {}:{}{}",
             affected.snapshot,
-            printable(&affected.path)
+            printable(&affected.path),
+            affected.names.as_ref().map(range).unwrap_or_default()
         ));
     }
     if report.affected.len() > LISTED_PATHS {
@@ -76,6 +77,18 @@ pub fn print(report: &CheckReport, read_data: bool, output: Output) -> std::io::
         output.say(style.paint(Tone::Good, "clean"));
     }
     Ok(())
+}
+
+/// The names of a directory that are lost with a page of it.
+fn range(names: &Names) -> String {
+    match (&names.first[..], &names.end) {
+        (b"", None) => ", with all that is in it".to_owned(),
+        (first, None) => format!(", names from {} on", printable(first)),
+        (b"", Some(end)) => format!(", names before {}", printable(end)),
+        (first, Some(end)) => {
+            format!(", names from {} and before {}", printable(first), printable(end))
+        }
+    }
 }
 
 /// The detail, without the name of the object that stands before it already.
@@ -175,7 +188,12 @@ pub fn json(report: &CheckReport) -> serde_json::Value {
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "next": next(report),
         "affected": report.affected.iter().map(|affected| {
-            serde_json::json!({ "snapshot": affected.snapshot.to_string(), "path": printable(&affected.path) })
+            let names = affected.names.as_ref().map(|names| {
+                let end = names.end.as_ref().map(|end| printable(end));
+                serde_json::json!({ "first": printable(&names.first), "end": end })
+            });
+            let (snapshot, path) = (affected.snapshot.to_string(), printable(&affected.path));
+            serde_json::json!({ "snapshot": snapshot, "path": path, "names": names })
         }).collect::<Vec<_>>(),
         "reclaimable": {
             "unindexedPacks": left.unindexed_packs,
@@ -187,4 +205,40 @@ pub fn json(report: &CheckReport) -> serde_json::Value {
             "foreignObjects": left.foreign_objects,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_page_is_a_range_of_names() {
+        let said = |first: &[u8], end: Option<&[u8]>| {
+            range(&Names { first: first.to_vec(), end: end.map(<[u8]>::to_vec) })
+        };
+        assert_eq!(said(b"", None), ", with all that is in it");
+        assert_eq!(said(b"", Some(b"m")), ", names before m");
+        assert_eq!(said(b"m", None), ", names from m on");
+        assert_eq!(said(b"a\x1b", Some(b"m")), ", names from a\\u{1b} and before m");
+    }
+
+    #[test]
+    fn a_report_says_what_to_do_the_least_first() {
+        let finding = |object: &str, has_copy| Finding {
+            object: object.to_owned(),
+            problem: Problem::Damaged,
+            detail: format!("{object} is damaged: its bytes differ"),
+            has_copy,
+        };
+        let findings = vec![
+            finding("meta/index/00", true),
+            finding("mirror/keys/00", false),
+            finding("keys/01", true),
+        ];
+        assert_eq!(detail(&findings[0]), "its bytes differ");
+        let steps = next(&CheckReport { findings, ..CheckReport::default() });
+        let words: Vec<&str> = steps.iter().filter_map(|step| step.split('`').nth(1)).collect();
+        assert_eq!(words, ["repair copies", "repair index", "key add"]);
+        assert!(next(&CheckReport::default()).is_empty());
+    }
 }
