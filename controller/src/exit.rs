@@ -39,6 +39,8 @@ pub enum Exit {
     Unsupported = 27,
     /// No snapshot, session or path of that name.
     NotFound = 28,
+    /// The bucket of the repository does not exist.
+    NoBucket = 29,
     /// Somebody asked to stop.
     Interrupted = 130,
 }
@@ -71,6 +73,7 @@ impl Exit {
             K::RepositoryDamaged | K::KeySlotDamaged | K::ReadBackFailed => Self::Damaged,
             K::StoreFull | K::TargetFull => Self::Full,
             K::StoreDenied => Self::Denied,
+            K::StoreMissing => Self::NoBucket,
             K::StoreUnreachable => Self::Unreachable,
             K::SourceMissing | K::SourceUnreadable | K::EmptySource => Self::Source,
             K::RepositoryUnsupported => Self::Unsupported,

@@ -38,7 +38,7 @@ fn what_every_verb_refuses() {
             (&["snapshots", "--jsn"], 2, "'--json'"),
             (&["snapshots", "--url", "/srv/backup"], 2, "write file:///srv/backup"),
             (&["snapshots", "--url", "backup"], 2, "file:///absolute/path"),
-            (&["snapshots", "--url", "s3://bucket/x"], 2, "no store of that kind"),
+            (&["snapshots", "--url", "gs://bucket/x"], 2, "no store of that kind"),
             (&["snapshots", "--url", "file://srv"], 2, "three slashes"),
             (&["snapshots", "--url", ""], 2, "which repository?"),
             (&["snapshots", "--password-file", &missing], 1, &missing),

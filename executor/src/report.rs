@@ -108,6 +108,8 @@ pub enum FailureKind {
     StoreUnreachable,
     /// The store refuses the credentials or the operation.
     StoreDenied,
+    /// The bucket does not exist.
+    StoreMissing,
     /// The store has no space left.
     StoreFull,
     /// A path of the source does not exist.
@@ -149,6 +151,7 @@ impl FailureKind {
             | Self::WrongPassphrase
             | Self::KeySlotDamaged
             | Self::StoreDenied
+            | Self::StoreMissing
             | Self::SourceMissing
             | Self::EmptySource
             | Self::SnapshotNotFound

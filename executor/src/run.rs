@@ -1,7 +1,7 @@
 //! One job from beginning to end: what the worker process calls.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::digest::RepoId;
 use crate::error::{Error, Result};
@@ -11,13 +11,7 @@ use crate::report::{
     BackupFigures, Failure, FailureKind, Figures, Grade, Outcome, Phase, Progress, ProgressUpdate,
     Report, RepositoryReport,
 };
-use crate::store::{MemoryStore, Record, Retry, RetryPolicy, StoreError, open_url};
-
-/// How often a request is tried: a file system that fails five times has not just stumbled.
-const TRIES: u32 = 5;
-
-/// For how long.
-const TRY_FOR: Duration = Duration::from_secs(60);
+use crate::store::{MemoryStore, Record, Retry, StoreError, open_url};
 
 /// What the first key slot of a repository is called.
 const FIRST_SLOT_LABEL: &str = "first";
@@ -210,8 +204,7 @@ fn open(
         })?),
     };
     let record = Arc::new(Record::new(open_url(&to.url)?));
-    let policy = RetryPolicy { tries: TRIES, deadline: TRY_FOR, ..RetryPolicy::default() };
-    let closed = Repo::at(Arc::new(Retry::new(record.clone(), policy)));
+    let closed = Repo::at(Arc::new(Retry::patient(record.clone())));
     let unlock = Unlock { expected, write };
     let passphrase = to.passphrase.as_bytes();
     let create = write && to.create_if_missing && expected.is_none();
@@ -294,9 +287,10 @@ fn kind_of(error: &Error) -> FailureKind {
 fn kind_of_store(error: &StoreError) -> FailureKind {
     match error {
         StoreError::Denied { .. } => FailureKind::StoreDenied,
+        StoreError::NoBucket { .. } => FailureKind::StoreMissing,
         StoreError::Full { .. } => FailureKind::StoreFull,
         StoreError::NotFound { .. } | StoreError::TooLarge { .. } => FailureKind::RepositoryDamaged,
-        StoreError::Invalid { .. } => FailureKind::InvalidJob,
+        StoreError::Invalid { .. } | StoreError::BadUrl { .. } => FailureKind::InvalidJob,
         _ => FailureKind::StoreUnreachable,
     }
 }

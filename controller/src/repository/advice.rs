@@ -28,8 +28,9 @@ pub const fn advice(kind: FailureKind, is_open: bool) -> Option<&'static str> {
             "another password opens its own slot; without one, bring back `keys/` from another copy of the repository"
         }
         K::StoreUnreachable => "try again when it answers: what was uploaded is found and used",
+        K::StoreMissing => "make the bucket with the tools of its server: holdfast makes none",
         K::StoreDenied => {
-            "look at who owns the repository and who may write it; a read-only one can still be listed and restored"
+            "look at the credentials, or who owns the directory and who may write it; a read-only repository can still be listed and restored"
         }
         K::StoreFull => {
             "make room and run the same again: what was uploaded is found and used; `forget` alone frees nothing"

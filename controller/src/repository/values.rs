@@ -17,7 +17,7 @@ pub fn url(text: &str) -> Result<String, String> {
         Err(_) if text.starts_with('/') => {
             Err(format!("is a path and no URL: write file://{text}"))
         }
-        Err(reason) => Err(reason.to_owned()),
+        Err(reason) => Err(reason),
     }
 }
 
@@ -134,7 +134,8 @@ mod tests {
         let cases: [(Parser, &str, &str); 15] = [
             (url, "/srv/backup", "write file:///srv/backup"),
             (url, "srv/backup", "is no URL"),
-            (url, "s3://bucket/x", "no store of that kind"),
+            (url, "gs://bucket/x", "no store of that kind"),
+            (url, "s3://bucket/?colour=red", "known are endpoint"),
             (url, "file://srv", "three slashes"),
             (url, "file:///a%zz", "%25"),
             (glob, "[a", "unclosed character class"),

@@ -29,7 +29,7 @@ impl Repo<Closed> {
     /// `AlreadyInitialised`.
     ///
     /// # Errors
-    /// `AlreadyInitialised`, `NotEmpty`, `ConfigLost`, or the store's.
+    /// `AlreadyInitialised`, `NotEmpty`, `ConfigLost`, `Invalid` for a store that replaces objects, or the store's.
     pub fn init(&self, passphrase: &[u8], options: InitOptions<'_>) -> Result<Repo<Open>> {
         options.cost.check()?;
         self.prove_empty()?;
@@ -50,6 +50,7 @@ impl Repo<Closed> {
         let slot_key = slot_key(&ObjectHash::of(&slot));
         // The slot comes first: a config without any slot would be a repository that nobody can open.
         self.store.put_new(&slot_key, &slot)?;
+        self.prove_write_once(&slot_key, &slot)?;
         self.store.put_new(&mirror_key(&slot_key), &slot)?;
         let bytes = config.encode(&Keys::new(&bundle));
         if self.store.put_new(CONFIG_KEY, &bytes)? == PutOutcome::Exists {
@@ -62,6 +63,19 @@ impl Repo<Closed> {
         let random = self.state.random.clone();
         let state = Open::new(&self.store, bundle.into(), own.into(), config, random);
         Ok(Repo { store: self.store.clone(), state })
+    }
+
+    /// Refuses a store that replaces what is there: of two twins both would have committed. The bytes are the
+    /// same, so nothing is lost by asking; twice, as a put whose answer was lost looks like a first one.
+    fn prove_write_once(&self, key: &str, bytes: &[u8]) -> Result<()> {
+        for _ in 0..2 {
+            if self.store.put_new(key, bytes)? == PutOutcome::Exists {
+                return Ok(());
+            }
+        }
+        let reason = "the store replaces objects that are there; an S3 server that ignores If-None-Match \
+                      needs conditional=no in the URL";
+        Err(Error::Invalid { field: "url", reason: reason.to_owned() })
     }
 
     fn prove_empty(&self) -> Result<()> {

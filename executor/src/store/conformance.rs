@@ -1,11 +1,14 @@
-//! What every store has to do, as one suite that runs over all of them and over every wrapper.
+//! What every store has to do, as one suite that runs over all of them and over every wrapper. It is there for
+//! tests of other packages too, which have servers.
+#![allow(clippy::unwrap_used)] // whoever runs it is a test
 
-use std::sync::Arc;
-use std::time::Duration;
+use super::{PutOutcome, Store, StoreError};
 
-use super::*;
-
-fn check(store: &dyn Store) {
+/// Runs the whole suite over an empty store.
+///
+/// # Panics
+/// Where the store does not do what a store has to.
+pub fn check(store: &dyn Store) {
     puts_never_replace(store);
     staged_objects_are_like_others(store);
     reads_are_exact_or_say_so(store);
@@ -102,69 +105,91 @@ fn of_many_puts_at_once_one_creates(store: &dyn Store) {
     }
 }
 
-fn file_store() -> (tempfile::TempDir, SharedStore) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = FileStore::new(dir.path().join("some/where")).unwrap();
-    (dir, Arc::new(store))
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
 
-#[test]
-fn memory() {
-    check(&MemoryStore::new());
-}
+    use super::check;
+    use crate::store::object::{ObjectPlace, ObjectStore};
+    use crate::store::*;
 
-#[test]
-fn file() {
-    let (_dir, store) = file_store();
-    check(&*store);
-}
+    fn file_store() -> (tempfile::TempDir, SharedStore) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = FileStore::new(dir.path().join("some/where")).unwrap();
+        (dir, Arc::new(store))
+    }
 
-#[test]
-fn file_by_url() {
-    let dir = tempfile::tempdir().unwrap();
-    let url = format!("file://{}/a%20b", dir.path().display());
-    check(&*open_url(&url).unwrap());
-    assert!(dir.path().join("a b/config").is_file());
-}
+    #[test]
+    fn memory() {
+        check(&MemoryStore::new());
+    }
 
-#[test]
-fn wrappers_over_both() {
-    let wrap: [fn(SharedStore) -> SharedStore; 4] = [
-        |inner| Arc::new(Retry::new(inner, RetryPolicy::default())),
-        |inner| Arc::new(Throttle::new(inner, 1 << 30, 1 << 30)),
-        |inner| Arc::new(Record::new(inner)),
-        |inner| Arc::new(Faulty::seeded(inner, 1, 0)),
-    ];
-    for wrap in wrap {
-        check(&*wrap(Arc::new(MemoryStore::new())));
+    #[test]
+    fn file() {
         let (_dir, store) = file_store();
-        check(&*wrap(store));
+        check(&*store);
     }
-}
 
-/// A store that fails one call in five is as good as any, behind retries.
-#[test]
-fn retries_over_faults() {
-    for seed in 0..50 {
-        let memory: SharedStore = Arc::new(MemoryStore::new());
-        let faulty = Arc::new(Faulty::seeded(memory, seed, 200));
-        check(&Retry::new(faulty, RetryPolicy::default()).with_sleep(Arc::new(|_: Duration| {})));
+    #[test]
+    fn file_by_url() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("file://{}/a%20b", dir.path().display());
+        check(&*open_url(&url).unwrap());
+        assert!(dir.path().join("a b/config").is_file());
     }
-}
 
-#[test]
-fn what_a_killed_writer_leaves_is_counted_and_harmless() {
-    let (_dir, store) = file_store();
-    let mut staged = store.stage().unwrap();
-    staged.write(b"half").unwrap();
-    staged.abandon();
-    assert_eq!(store.list("").unwrap(), []);
-    let left = store.leftovers().unwrap();
-    assert_eq!((left.len(), left[0].size), (1, 4));
-    check_after_leftover(&*store);
-}
+    #[test]
+    fn wrappers_over_both() {
+        let wrap: [fn(SharedStore) -> SharedStore; 4] = [
+            |inner| Arc::new(Retry::new(inner, RetryPolicy::default())),
+            |inner| Arc::new(Throttle::new(inner, 1 << 30, 1 << 30)),
+            |inner| Arc::new(Record::new(inner)),
+            |inner| Arc::new(Faulty::seeded(inner, 1, 0)),
+        ];
+        for wrap in wrap {
+            check(&*wrap(Arc::new(MemoryStore::new())));
+            let (_dir, store) = file_store();
+            check(&*wrap(store));
+        }
+    }
 
-fn check_after_leftover(store: &dyn Store) {
-    assert_eq!(store.put_new("config", b"x").unwrap(), PutOutcome::Created);
-    assert_eq!(store.list("").unwrap().len(), 1);
+    /// A store that fails one call in five is as good as any, behind retries.
+    #[test]
+    fn retries_over_faults() {
+        for seed in 0..50 {
+            let memory: SharedStore = Arc::new(MemoryStore::new());
+            let faulty = Arc::new(Faulty::seeded(memory, seed, 200));
+            check(
+                &Retry::new(faulty, RetryPolicy::default()).with_sleep(Arc::new(|_: Duration| {})),
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_killed_writer_leaves_is_counted_and_harmless() {
+        let (_dir, store) = file_store();
+        let mut staged = store.stage().unwrap();
+        staged.write(b"half").unwrap();
+        staged.abandon();
+        assert_eq!(store.list("").unwrap(), []);
+        let left = store.leftovers().unwrap();
+        assert_eq!((left.len(), left[0].size), (1, 4));
+        check_after_leftover(&*store);
+    }
+
+    fn check_after_leftover(store: &dyn Store) {
+        assert_eq!(store.put_new("config", b"x").unwrap(), PutOutcome::Created);
+        assert_eq!(store.list("").unwrap().len(), 1);
+    }
+
+    /// An object store without its server.
+    #[test]
+    fn objects() {
+        for url in ["s3://bucket", "s3://bucket/some/where", "s3://bucket/p?conditional=no"] {
+            let place = ObjectPlace::parse(url).unwrap();
+            let below = Arc::new(object_store::memory::InMemory::new());
+            check(&ObjectStore::new(below, &place));
+        }
+    }
 }

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, CWD, RenameFlags};
 
-use super::{Habits, ObjectMeta, PutOutcome, Staged, Store, StoreError, check_key, check_range};
+use super::{
+    Habits, ObjectMeta, PutOutcome, RetryPolicy, Staged, Store, StoreError, check_key, check_range,
+};
 use crate::limits;
 
 /// The directory of files that are not objects yet.
@@ -208,6 +210,7 @@ impl Store for FileStore {
             // A disk serves one reader as well as four; what they do with the bytes takes the time.
             reads_in_flight: 4,
             puts_in_flight: 2,
+            patience: RetryPolicy::of_a_file_system(),
         }
     }
 

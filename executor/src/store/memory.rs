@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Habits, ObjectMeta, PutOutcome, Store, StoreError, check_key, check_range};
+use super::{
+    Habits, ObjectMeta, PutOutcome, RetryPolicy, Store, StoreError, check_key, check_range,
+};
 use crate::limits;
 
 struct Object {
@@ -125,6 +127,7 @@ impl Store for MemoryStore {
             pack_target_bytes: limits::PACK_OBJECT_TARGET_BYTES,
             reads_in_flight: 1,
             puts_in_flight: 1,
+            patience: RetryPolicy::of_a_file_system(),
         }
     }
 }

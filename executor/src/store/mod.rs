@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-#[cfg(test)]
-mod conformance;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod discard;
 mod faulty;
 mod file;
 mod memory;
+mod object;
 mod record;
 mod retry;
 mod throttle;
@@ -18,10 +19,11 @@ pub use discard::Discard;
 pub use faulty::{Fault, Faulty};
 pub use file::FileStore;
 pub use memory::MemoryStore;
+pub use object::{Access, ObjectStore};
 pub use record::{Record, Tally};
 pub use retry::{Retry, RetryPolicy, Sleep};
 pub use throttle::Throttle;
-pub use url::{check_url, open_url};
+pub use url::{check_url, open_url, open_url_with};
 
 use file::StagedFile;
 
@@ -57,6 +59,8 @@ pub struct Habits {
     pub reads_in_flight: usize,
     /// Puts to have in flight.
     pub puts_in_flight: usize,
+    /// When to stop asking again.
+    pub patience: RetryPolicy,
 }
 
 /// Named write-once objects. Keys are ASCII, parts divided by `/`, none of them `.` or `..`.
@@ -201,6 +205,12 @@ pub enum StoreError {
         /// The key.
         key: String,
     },
+    /// There is no such bucket at the server.
+    #[error("{key}: the bucket does not exist; create it, or mend the URL")]
+    NoBucket {
+        /// The key.
+        key: String,
+    },
     /// No space or quota left.
     #[error("{key}: the store is full")]
     Full {
@@ -257,6 +267,14 @@ pub enum StoreError {
         /// Why.
         reason: &'static str,
     },
+    /// A URL that names no store.
+    #[error("{url}: {reason}")]
+    BadUrl {
+        /// The URL, without what might be secret in it.
+        url: String,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
     /// The file system below failed.
     #[error("{key}: {verb} failed")]
     Io {
@@ -278,9 +296,11 @@ impl StoreError {
         match self {
             Self::NotFound { .. }
             | Self::Denied { .. }
+            | Self::NoBucket { .. }
             | Self::Full { .. }
             | Self::TooLarge { .. }
             | Self::BeyondEnd { .. }
+            | Self::BadUrl { .. }
             | Self::Invalid { .. } => true,
             Self::Unavailable { .. } | Self::ShortRead { .. } | Self::Io { .. } => false,
         }

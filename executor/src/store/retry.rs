@@ -1,6 +1,7 @@
 //! Tries again what may succeed without a change from outside, with growing pauses, until a deadline.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Habits, ObjectMeta, PutOutcome, SharedStore, Staged, Store, StoreError};
@@ -33,10 +34,29 @@ impl Default for RetryPolicy {
     }
 }
 
+impl RetryPolicy {
+    /// A file system that fails five times has not just stumbled.
+    #[must_use]
+    pub fn of_a_file_system() -> Self {
+        Self { tries: 5, deadline: Duration::from_secs(60), ..Self::default() }
+    }
+
+    /// Before anything was ever answered: a wrong address should be told within a quarter of a minute.
+    fn of_a_first_request(self) -> Self {
+        Self {
+            tries: self.tries.min(6),
+            deadline: self.deadline.min(Duration::from_secs(15)),
+            ..self
+        }
+    }
+}
+
 /// A store that is asked again.
 pub struct Retry {
     inner: SharedStore,
     policy: RetryPolicy,
+    /// Whether the store has ever answered.
+    answered: AtomicBool,
     sleep: Sleep,
 }
 
@@ -44,7 +64,14 @@ impl Retry {
     /// Retries what `inner` answers with errors that are not permanent.
     #[must_use]
     pub fn new(inner: SharedStore, policy: RetryPolicy) -> Self {
-        Self { inner, policy, sleep: Arc::new(std::thread::sleep) }
+        Self { inner, policy, answered: false.into(), sleep: Arc::new(std::thread::sleep) }
+    }
+
+    /// The same, as patient as `inner` likes it.
+    #[must_use]
+    pub fn patient(inner: SharedStore) -> Self {
+        let policy = inner.habits().patience;
+        Self::new(inner, policy)
     }
 
     /// The same with another way to sleep.
@@ -62,17 +89,23 @@ impl Retry {
         let start = Instant::now();
         let mut pause = self.policy.first_pause;
         for earlier in 0.. {
-            match call(earlier) {
-                Err(error)
-                    if !error.permanent()
-                        && earlier + 1 < self.policy.tries
-                        && start.elapsed() + pause <= self.policy.deadline =>
-                {
-                    (self.sleep)(pause);
-                    pause = (pause * 2).min(self.policy.longest_pause);
+            let answer = call(earlier);
+            match &answer {
+                Err(error) if !error.permanent() => {}
+                _ => {
+                    self.answered.store(true, Ordering::Relaxed);
+                    return answer;
                 }
-                answer => return answer,
             }
+            let policy = match self.answered.load(Ordering::Relaxed) {
+                true => self.policy,
+                false => self.policy.of_a_first_request(),
+            };
+            if earlier + 1 >= policy.tries || start.elapsed() + pause > policy.deadline {
+                return answer;
+            }
+            (self.sleep)(pause);
+            pause = (pause * 2).min(policy.longest_pause);
         }
         Err(StoreError::Invalid { key: String::new(), reason: "was tried 2^32 times" })
     }
@@ -189,10 +222,19 @@ mod tests {
     fn pauses_grow_to_their_bound_and_tries_end() {
         let faulty = Arc::new(Faulty::dead(Arc::new(MemoryStore::new())));
         let (store, pauses) = retry(faulty.clone(), 12);
+        store.answered.store(true, Ordering::Relaxed);
         assert!(matches!(store.list(""), Err(StoreError::Unavailable { .. })));
         let pauses = pauses.lock().unwrap();
         assert_eq!((pauses.len(), faulty.operations()), (11, 12));
         assert!(pauses.windows(2).all(|two| two[1] == (two[0] * 2).min(Duration::from_secs(30))));
+    }
+
+    #[test]
+    fn a_store_that_has_never_answered_is_given_up_soon() {
+        let faulty = Arc::new(Faulty::dead(Arc::new(MemoryStore::new())));
+        let (store, pauses) = retry(faulty, 12);
+        assert!(store.list("").is_err());
+        assert_eq!(pauses.lock().unwrap().len(), 5);
     }
 
     #[test]

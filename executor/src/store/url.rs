@@ -3,56 +3,97 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{FileStore, SharedStore, StoreError};
+use super::object::{Access, ObjectPlace, ObjectStore};
+use super::{FileStore, SharedStore, StoreError, Throttle};
 
-/// The store that a URL names: `file:///absolute/path`, with `%XX` for bytes that a URL cannot hold.
+/// The store that a URL names, with what this process has of credentials: `file:///absolute/path`, with `%XX`
+/// for bytes that a URL cannot hold, or `s3://bucket/prefix?…` (`docs/repository.md` has its parameters).
 ///
 /// # Errors
-/// `Invalid` for a URL of another kind or without an absolute path.
+/// `BadUrl` for a URL of another kind, without an absolute path, or without credentials.
 pub fn open_url(url: &str) -> Result<SharedStore, StoreError> {
-    let path = path_of(url).map_err(|reason| StoreError::Invalid { key: shown(url), reason })?;
-    Ok(Arc::new(FileStore::new(path)?))
+    open_url_with(url, &Access::ambient())
+}
+
+/// The same with credentials that are given.
+///
+/// # Errors
+/// As for [`open_url`].
+pub fn open_url_with(url: &str, access: &Access) -> Result<SharedStore, StoreError> {
+    let bad = |reason| StoreError::BadUrl { url: shown(url), reason };
+    match parse(url).map_err(bad)? {
+        Place::Directory(path) => Ok(Arc::new(FileStore::new(path)?)),
+        Place::Objects(place) => {
+            let below = place.connect(access).map_err(bad)?;
+            let store: SharedStore = Arc::new(ObjectStore::new(below, &place));
+            Ok(match place.rates {
+                (0, 0) => store,
+                (up, down) => Arc::new(Throttle::new(store, up, down)),
+            })
+        }
+    }
 }
 
 /// Whether a text is a URL that [`open_url`] takes. Nothing is asked of any store.
 ///
 /// # Errors
 /// What is wrong with it, and what would be right.
-pub fn check_url(url: &str) -> Result<(), &'static str> {
-    path_of(url).map(drop)
+pub fn check_url(url: &str) -> Result<(), String> {
+    parse(url).map(drop)
 }
 
-fn path_of(url: &str) -> Result<PathBuf, &'static str> {
-    let Some(path) = url.strip_prefix("file://") else {
-        return Err(match url.split_once("://") {
-            Some(_) => "this build has no store of that kind: use file:///absolute/path",
-            None => "is no URL: write file:///absolute/path",
-        });
-    };
-    if !path.starts_with('/') {
-        return Err("has no absolute path: write file:///path, with three slashes");
+enum Place {
+    Directory(PathBuf),
+    Objects(ObjectPlace),
+}
+
+fn parse(url: &str) -> Result<Place, String> {
+    match url.split_once("://") {
+        Some(("file", path)) => Ok(Place::Directory(directory(path)?)),
+        Some(("s3", _)) => Ok(Place::Objects(ObjectPlace::parse(url)?)),
+        Some(_) => Err(
+            "this build has no store of that kind: use file:///absolute/path or s3://bucket/prefix"
+                .into(),
+        ),
+        None => Err("is no URL: write file:///absolute/path or s3://bucket/prefix".into()),
     }
-    match decode(path) {
-        None => Err("has a % without two hexadecimal digits: write %25 for the sign itself"),
+}
+
+fn directory(path: &str) -> Result<PathBuf, String> {
+    if !path.starts_with('/') {
+        return Err("has no absolute path: write file:///path, with three slashes".into());
+    }
+    match decode(path).map(into_path) {
+        None => Err("has a % without two hexadecimal digits: write %25 for the sign itself".into()),
         Some(path) if path.as_os_str().as_encoded_bytes().contains(&0) => {
-            Err("has a NUL in its path")
+            Err("has a NUL in its path".into())
         }
         Some(path) => Ok(path),
     }
 }
 
-/// A URL may carry credentials before an `@`; messages must not.
+/// A URL may carry credentials before an `@`; messages must not. Nor do they need its parameters.
 fn shown(url: &str) -> String {
+    let url = url.split_once('?').map_or(url, |(place, _)| place);
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
         _ => url.to_owned(),
     }
 }
 
-fn decode(path: &str) -> Option<PathBuf> {
+fn into_path(bytes: Vec<u8>) -> PathBuf {
     use std::os::unix::ffi::OsStringExt;
-    let mut out = Vec::with_capacity(path.len());
-    let mut bytes = path.bytes();
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+/// The text of a parameter, or none if it is no text.
+pub(super) fn decode_text(text: &str) -> Option<String> {
+    String::from_utf8(decode(text)?).ok()
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         if byte != b'%' {
             out.push(byte);
@@ -62,7 +103,7 @@ fn decode(path: &str) -> Option<PathBuf> {
         let (high, low) = (digit(bytes.next()?)?, digit(bytes.next()?)?);
         out.push(u8::try_from(high * 16 + low).ok()?);
     }
-    Some(std::ffi::OsString::from_vec(out).into())
+    Some(out)
 }
 
 #[cfg(test)]
@@ -71,17 +112,18 @@ mod tests {
 
     #[test]
     fn paths_are_decoded_and_must_be_absolute() {
-        assert_eq!(decode("/a%20b%2Fc"), Some(PathBuf::from("/a b/c")));
+        assert_eq!(decode("/a%20b%2Fc"), Some(b"/a b/c".to_vec()));
         assert_eq!(decode("/a%2"), None);
         for url in [
             "file://relative",
             "file:/x",
-            "s3://bucket/x",
+            "s3:///x",
+            "gs://b/x",
             "/plain/path",
             "file:///%zz",
             "file:///%00",
         ] {
-            assert!(matches!(open_url(url), Err(StoreError::Invalid { .. })), "{url}");
+            assert!(matches!(open_url(url), Err(StoreError::BadUrl { .. })), "{url}");
             assert!(check_url(url).is_err(), "{url}");
         }
     }

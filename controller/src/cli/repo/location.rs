@@ -1,6 +1,7 @@
 //! Which repository, and what opens it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -10,7 +11,7 @@ use holdfast_executor::failure_of;
 use holdfast_executor::job::{self, Passphrase};
 use holdfast_executor::repo::{Open, Repo, Unlock};
 use holdfast_executor::report::FailureKind;
-use holdfast_executor::store::{SharedStore, open_url};
+use holdfast_executor::store::{Retry, SharedStore, open_url};
 
 use crate::repository::{self, Misuse, Sources};
 use crate::show::repository::failure;
@@ -19,7 +20,7 @@ use crate::show::repository::failure;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Repository")]
 pub struct Location {
-    /// Where the repository lies: file:///path.
+    /// Where the repository lies: file:///path or s3://bucket/prefix?endpoint=https://server.
     #[arg(
         long,
         short = 'r',
@@ -111,9 +112,10 @@ impl Location {
         }
     }
 
-    /// The store that the URL names.
+    /// The store that the URL names, asked again where that may help.
     pub fn store(&self) -> anyhow::Result<SharedStore> {
-        Ok(open_url(self.url()?).map_err(Error::from)?)
+        let store = open_url(self.url()?).map_err(Error::from)?;
+        Ok(Arc::new(Retry::patient(store)))
     }
 
     /// The repository, opened for reading.

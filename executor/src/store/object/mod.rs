@@ -1,0 +1,290 @@
+//! Objects in an object store. What is asynchronous in the crate below ends in this folder: callers are
+//! threads that block, as with every other store.
+
+mod answer;
+mod bid;
+mod place;
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{
+    GetOptions, GetRange, ObjectStore as Below, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload,
+};
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+
+use super::{
+    Habits, ObjectMeta, PutOutcome, RetryPolicy, Staged, Store, StoreError, check_key, check_range,
+};
+use crate::limits;
+
+pub use place::Access;
+pub(super) use place::{ObjectPlace, Writes};
+
+/// Threads that drive sockets and TLS for all object stores of the process.
+const DRIVERS: usize = 2;
+
+/// Reads that hide the way to a store in another region, and that a server takes from one client.
+const READS_IN_FLIGHT: usize = 16;
+
+/// Packs on their way: each is held in memory until it has arrived.
+const PUTS_IN_FLIGHT: usize = 4;
+
+/// A bucket, or what lies below a prefix of one.
+pub struct ObjectStore {
+    below: Arc<dyn Below>,
+    /// Empty, or without a slash at either end.
+    prefix: String,
+    writes: Writes,
+    connections: Semaphore,
+    connections_max: usize,
+}
+
+impl ObjectStore {
+    /// What lies below `prefix` of a bucket.
+    pub(super) fn new(below: Arc<dyn Below>, place: &ObjectPlace) -> Self {
+        Self {
+            below,
+            prefix: place.prefix.clone(),
+            writes: place.writes,
+            connections: Semaphore::new(place.connections_max),
+            connections_max: place.connections_max,
+        }
+    }
+
+    fn path(&self, key: &str) -> Path {
+        match self.prefix.as_str() {
+            "" => Path::from(key),
+            prefix => Path::from(format!("{prefix}/{key}")),
+        }
+    }
+
+    fn checked(&self, key: &str) -> Result<Path, StoreError> {
+        check_key(key)?;
+        Ok(self.path(key))
+    }
+
+    /// Waits for an answer, on the calling thread, with one of the connections.
+    fn ask<T>(
+        &self,
+        verb: &'static str,
+        key: &str,
+        request: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, StoreError> {
+        let answer = runtime(verb, key)?.block_on(async {
+            // It is never closed, so there is nothing to say if it were.
+            let _one = self.connections.acquire().await;
+            request.await
+        });
+        answer.map_err(|error| answer::sort(verb, key, &error))
+    }
+
+    fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<PutOutcome, StoreError> {
+        let path = self.checked(key)?;
+        let options = PutOptions { mode, ..PutOptions::default() };
+        let put = self.below.put_opts(&path, PutPayload::from(bytes), options);
+        match self.ask("put", key, put) {
+            Ok(_) => Ok(PutOutcome::Created),
+            Err(StoreError::Invalid { reason: answer::EXISTS, .. }) => Ok(PutOutcome::Exists),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts if nothing has that name, the way the server can.
+    fn put_bytes(&self, key: &str, bytes: Bytes) -> Result<PutOutcome, StoreError> {
+        match self.writes {
+            Writes::Conditional => self.put(key, bytes, PutMode::Create),
+            Writes::ByBids => bid::put(self, key, bytes),
+        }
+    }
+
+    fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        match self.stat(key) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn row(&self, meta: &object_store::ObjectMeta) -> ObjectMeta {
+        let key = meta.location.as_ref();
+        let own = key.strip_prefix(self.prefix.as_str()).unwrap_or(key);
+        ObjectMeta {
+            key: own.trim_start_matches('/').to_owned(),
+            size: meta.size,
+            modified_ms: meta.last_modified.timestamp_millis(),
+        }
+    }
+
+    /// Everything below a prefix, bids included.
+    fn rows(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StoreError> {
+        let at = self.path(prefix.trim_end_matches('/'));
+        let listing = self.below.list((!at.as_ref().is_empty()).then_some(&at));
+        let found: Vec<_> = self.ask("list", prefix, listing.try_collect())?;
+        let mut rows: Vec<_> = found.iter().map(|meta| self.row(meta)).collect();
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(rows)
+    }
+}
+
+impl Store for ObjectStore {
+    fn put_new(&self, key: &str, bytes: &[u8]) -> Result<PutOutcome, StoreError> {
+        self.put_bytes(key, Bytes::copy_from_slice(bytes))
+    }
+
+    fn put_staged(&self, key: &str, staged: &mut Staged) -> Result<PutOutcome, StoreError> {
+        let Staged::Memory(buffer) = staged else {
+            return Err(StoreError::Invalid {
+                key: key.to_owned(),
+                reason: "was staged by another store",
+            });
+        };
+        // A pack is not copied for each try: the buffer is lent, and taken back.
+        let bytes = Bytes::from(std::mem::take(buffer));
+        let outcome = self.put_bytes(key, bytes.clone());
+        *buffer = Vec::from(bytes);
+        outcome
+    }
+
+    fn get(&self, key: &str, limit: u64) -> Result<Vec<u8>, StoreError> {
+        let path = self.checked(key)?;
+        let (size, bytes) = self.ask("get", key, async {
+            let found = self.below.get(&path).await?;
+            let size = found.meta.size;
+            let bytes = if size > limit { Bytes::new() } else { found.bytes().await? };
+            Ok((size, bytes))
+        })?;
+        if size > limit {
+            return Err(StoreError::TooLarge { key: key.to_owned(), size, limit });
+        }
+        whole(key, 0, size, bytes)
+    }
+
+    fn get_range(&self, key: &str, offset: u64, len: usize) -> Result<Vec<u8>, StoreError> {
+        let path = self.checked(key)?;
+        let end = offset.saturating_add(len as u64);
+        if len == 0 {
+            // No range of a request is empty.
+            check_range(key, self.stat(key)?.size, offset, len)?;
+            return Ok(Vec::new());
+        }
+        let options =
+            GetOptions { range: Some(GetRange::Bounded(offset..end)), ..GetOptions::default() };
+        let read = self.ask("get", key, async {
+            let found = self.below.get_opts(&path, options).await?;
+            Ok((found.meta.size, found.bytes().await?))
+        });
+        match read {
+            Ok((size, bytes)) => {
+                check_range(key, size, offset, len)?;
+                whole(key, offset, len as u64, bytes)
+            }
+            Err(error) if error.is_not_found() => Err(error),
+            Err(error) => {
+                // What begins beyond the end is refused in as many words as there are servers.
+                check_range(key, self.stat(key)?.size, offset, len)?;
+                Err(error)
+            }
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StoreError> {
+        let mut rows = self.rows(prefix)?;
+        rows.retain(|row| !bid::is_one(&row.key));
+        Ok(rows)
+    }
+
+    fn stat(&self, key: &str) -> Result<ObjectMeta, StoreError> {
+        let path = self.checked(key)?;
+        Ok(self.row(&self.ask("stat", key, self.below.head(&path))?))
+    }
+
+    fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let path = self.checked(key)?;
+        match self.ask("delete", key, self.below.delete(&path)) {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn habits(&self) -> Habits {
+        Habits {
+            pack_target_bytes: limits::PACK_OBJECT_TARGET_BYTES,
+            reads_in_flight: READS_IN_FLIGHT.min(self.connections_max),
+            puts_in_flight: PUTS_IN_FLIGHT.min(self.connections_max),
+            patience: RetryPolicy::default(),
+        }
+    }
+}
+
+/// All bytes that were promised, or the error that says how many came.
+fn whole(key: &str, offset: u64, wanted: u64, bytes: Bytes) -> Result<Vec<u8>, StoreError> {
+    let got = bytes.len() as u64;
+    if got == wanted {
+        return Ok(Vec::from(bytes));
+    }
+    Err(StoreError::ShortRead { key: key.to_owned(), offset, wanted, got })
+}
+
+/// The one runtime of all object stores; it lives as long as the process.
+fn runtime(verb: &'static str, key: &str) -> Result<&'static Runtime, StoreError> {
+    static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
+    let made = RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(DRIVERS)
+            .thread_name("object-store")
+            .enable_all()
+            .build()
+    });
+    made.as_ref().map_err(|error| StoreError::Unavailable {
+        verb,
+        key: key.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    fn place(prefix: &str, writes: Writes) -> ObjectPlace {
+        let mut place = ObjectPlace::parse(&format!("s3://bucket/{prefix}")).unwrap();
+        place.writes = writes;
+        place
+    }
+
+    #[test]
+    fn what_lies_beside_the_prefix_is_not_seen() {
+        let below: Arc<dyn Below> = Arc::new(InMemory::new());
+        let ours = ObjectStore::new(below.clone(), &place("a/b", Writes::Conditional));
+        let beside = ObjectStore::new(below.clone(), &place("a/bc", Writes::Conditional));
+        let above = ObjectStore::new(below, &place("", Writes::Conditional));
+        ours.put_new("config", b"ours").unwrap();
+        beside.put_new("config", b"beside").unwrap();
+        let keys = |store: &ObjectStore| -> Vec<String> {
+            store.list("").unwrap().into_iter().map(|row| row.key).collect()
+        };
+        assert_eq!(keys(&ours), ["config"]);
+        assert_eq!(keys(&beside), ["config"]);
+        assert_eq!(keys(&above), ["a/b/config", "a/bc/config"]);
+        assert_eq!(ours.get("config", 10).unwrap(), b"ours");
+    }
+
+    #[test]
+    fn a_pack_that_was_put_is_still_there_to_be_put_again() {
+        let below: Arc<dyn Below> = Arc::new(InMemory::new());
+        let store = ObjectStore::new(below, &place("", Writes::Conditional));
+        let mut staged = store.stage().unwrap();
+        staged.write(&[7; 1000]).unwrap();
+        assert_eq!(store.put_staged("packs/00/a", &mut staged).unwrap(), PutOutcome::Created);
+        assert_eq!(staged.len(), 1000);
+        assert_eq!(store.put_staged("packs/00/a", &mut staged).unwrap(), PutOutcome::Exists);
+    }
+}

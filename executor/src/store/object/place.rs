@@ -1,0 +1,342 @@
+//! `s3://bucket/prefix?…`: which bucket, at which server, and how to speak to it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectStore as Below;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
+use object_store::{Certificate, ClientOptions, RetryConfig};
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long nothing may arrive. A connection that stalls is given up, and the request is made again.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long one request may take: a pack of 16 MiB at 55 KiB a second.
+const REQUEST: Duration = Duration::from_secs(300);
+
+/// Connections at once, unless the URL says otherwise: 16 reads and 4 puts, and a few small ones.
+const CONNECTIONS: usize = 24;
+
+/// Most connections that a URL may ask for: descriptors are finite.
+const CONNECTIONS_MAX: usize = 256;
+
+/// The region that servers take that have none.
+const REGION: &str = "us-east-1";
+
+/// How objects come to be written once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writes {
+    /// The server refuses a put of a name that is taken.
+    Conditional,
+    /// It does not: writers agree by bids.
+    ByBids,
+}
+
+/// Where credentials come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Credentials {
+    /// Variables: keys, a web identity, or a container's endpoint.
+    Variables,
+    /// The machine's own identity, asked of its metadata service.
+    Instance,
+    /// None: what everybody may read.
+    Anonymous,
+}
+
+/// What opens a store beside its URL: variables as the tools of its vendor name them (`AWS_ACCESS_KEY_ID`,
+/// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, …). Never shown.
+#[derive(Clone, Default)]
+pub struct Access {
+    variables: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Access of {} variables", self.variables.len())
+    }
+}
+
+impl Access {
+    /// Just these variables.
+    #[must_use]
+    pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { variables: variables.into_iter().collect() }
+    }
+
+    /// Those of this process.
+    #[must_use]
+    pub fn ambient() -> Self {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self::of(std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_")))
+    }
+
+    fn has(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.variables.get(*name).is_some_and(|value| !value.is_empty()))
+    }
+}
+
+/// A place in an object store, as a URL says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectPlace {
+    bucket: String,
+    /// Empty, or without a slash at either end.
+    pub(super) prefix: String,
+    endpoint: Option<String>,
+    region: Option<String>,
+    path_style: bool,
+    ca_file: Option<String>,
+    insecure_tls: bool,
+    credentials: Credentials,
+    /// How objects come to be written once.
+    pub(super) writes: Writes,
+    /// Requests at once.
+    pub(super) connections_max: usize,
+    /// Bytes a second up and down; 0 is no bound.
+    pub(crate) rates: (u64, u64),
+}
+
+const PARAMETERS: &str = "endpoint, region, path-style, ca-file, insecure-tls, credentials, conditional, \
+                          max-connections, upload-rate, download-rate";
+
+impl ObjectPlace {
+    /// Reads `s3://bucket/prefix?name=value&…`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what would be right.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let rest = url
+            .strip_prefix("s3://")
+            .ok_or("is no URL of an object store: write s3://bucket/prefix")?;
+        let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        if bucket.contains('@') {
+            return Err(
+                "has credentials in it: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into()
+            );
+        }
+        if bucket.is_empty() {
+            return Err("has no bucket: write s3://bucket/prefix?endpoint=https://server".into());
+        }
+        let prefix = prefix.trim_matches('/');
+        if !prefix.is_empty() && super::check_key(prefix).is_err() {
+            return Err(
+                "has a prefix with other than letters, digits, `.`, `-`, `_` and single `/`".into(),
+            );
+        }
+        let mut found = Self {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            endpoint: None,
+            region: None,
+            path_style: true,
+            ca_file: None,
+            insecure_tls: false,
+            credentials: Credentials::Variables,
+            writes: Writes::Conditional,
+            connections_max: CONNECTIONS,
+            rates: (0, 0),
+        };
+        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let value = crate::store::url::decode_text(value)
+                .ok_or_else(|| format!("{name}: has a % without two hexadecimal digits"))?;
+            found.set(name, &value).map_err(|why| format!("{name}: {why}"))?;
+        }
+        found.check()?;
+        Ok(found)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "endpoint" => self.endpoint = Some(value.trim_end_matches('/').to_owned()),
+            "region" => self.region = Some(value.to_owned()),
+            "path-style" => self.path_style = yes(value)?,
+            "ca-file" => self.ca_file = Some(value.to_owned()),
+            "insecure-tls" => self.insecure_tls = yes(value)?,
+            "conditional" => {
+                self.writes = if yes(value)? { Writes::Conditional } else { Writes::ByBids };
+            }
+            "credentials" => {
+                self.credentials = match value {
+                    "variables" => Credentials::Variables,
+                    "instance" => Credentials::Instance,
+                    "none" => Credentials::Anonymous,
+                    _ => return Err("is variables, instance or none".into()),
+                }
+            }
+            "max-connections" => {
+                self.connections_max = value
+                    .parse()
+                    .ok()
+                    .filter(|count| (1..=CONNECTIONS_MAX).contains(count))
+                    .ok_or_else(|| format!("is a number from 1 to {CONNECTIONS_MAX}"))?;
+            }
+            "upload-rate" => self.rates.0 = rate(value)?,
+            "download-rate" => self.rates.1 = rate(value)?,
+            _ => return Err(format!("is not known here; known are {PARAMETERS}")),
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match &self.endpoint {
+            Some(endpoint) if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") => {
+                Err("endpoint: begins with https:// (or http://, which nobody should use across a network)".into())
+            }
+            None if self.region.is_none() && !self.path_style => {
+                Err("region: is needed where the bucket is part of the host's name".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A client of the server, with these credentials.
+    ///
+    /// # Errors
+    /// What is missing or cannot be read, and what would be right.
+    pub(crate) fn connect(&self, access: &Access) -> Result<Arc<dyn Below>, String> {
+        let mut builder = AmazonS3Builder::new();
+        for (name, value) in &access.variables {
+            // Names that the client does not know are other programs' matter.
+            if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+                builder = builder.with_config(key, value);
+            }
+        }
+        builder = builder
+            .with_bucket_name(&self.bucket)
+            .with_virtual_hosted_style_request(!self.path_style)
+            .with_checksum_algorithm(Checksum::SHA256)
+            .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
+            .with_client_options(self.client()?);
+        if let Some(endpoint) = &self.endpoint {
+            builder = builder.with_endpoint(endpoint);
+        }
+        match &self.region {
+            Some(region) => builder = builder.with_region(region),
+            None if !access.has(&["AWS_REGION"]) && !access.has(&["AWS_DEFAULT_REGION"]) => {
+                builder = builder.with_region(REGION);
+            }
+            None => {}
+        }
+        match self.credentials {
+            Credentials::Anonymous => builder = builder.with_skip_signature(true),
+            Credentials::Instance => {}
+            Credentials::Variables => check_variables(access)?,
+        }
+        Ok(Arc::new(builder.build().map_err(|error| error.to_string())?))
+    }
+
+    fn client(&self) -> Result<ClientOptions, String> {
+        let plain = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+        let mut client = ClientOptions::new()
+            .with_allow_http(plain)
+            .with_connect_timeout(CONNECT)
+            .with_read_timeout(SILENCE)
+            .with_timeout(REQUEST)
+            .with_allow_invalid_certificates(self.insecure_tls);
+        if let Some(path) = &self.ca_file {
+            let pem = std::fs::read(path).map_err(|error| format!("ca-file {path}: {error}"))?;
+            let found = Certificate::from_pem_bundle(&pem).map_err(|error| {
+                format!("ca-file {path}: is no bundle of certificates: {error}")
+            })?;
+            for certificate in found {
+                client = client.with_root_certificate(certificate);
+            }
+        }
+        Ok(client)
+    }
+}
+
+/// Without this the client below would look for the metadata service of a cloud, and wait for it.
+fn check_variables(access: &Access) -> Result<(), String> {
+    let ways: [&[&str]; 4] = [
+        &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
+        &["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"],
+        &["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"],
+        &["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
+    ];
+    if ways.iter().any(|names| access.has(names)) {
+        return Ok(());
+    }
+    Err("there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or say \
+         credentials=instance (the machine's own) or credentials=none in the URL"
+        .into())
+}
+
+fn yes(value: &str) -> Result<bool, String> {
+    match value {
+        "yes" | "true" | "1" => Ok(true),
+        "no" | "false" | "0" => Ok(false),
+        _ => Err("is yes or no".into()),
+    }
+}
+
+/// Bytes a second: a number, or one with KiB, MiB or GiB.
+fn rate(value: &str) -> Result<u64, String> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let unit = units.iter().find_map(|(unit, bits)| Some((value.strip_suffix(unit)?, *bits)));
+    let (number, bits) = unit.unwrap_or((value, 0));
+    let rate = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << bits));
+    rate.filter(|rate| *rate > 0).ok_or_else(|| "is bytes a second, as 500KiB or 20MiB".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_says_everything_but_the_keys() {
+        let url = "s3://bucket/a/b/?endpoint=https://host:9000/&region=eu&path-style=no&insecure-tls=yes\
+                   &conditional=no&max-connections=7&upload-rate=2MiB&download-rate=9";
+        let place = ObjectPlace::parse(url).unwrap();
+        assert_eq!((place.bucket.as_str(), place.prefix.as_str()), ("bucket", "a/b"));
+        assert_eq!(place.endpoint.as_deref(), Some("https://host:9000"));
+        assert_eq!(
+            (place.path_style, place.insecure_tls, place.writes),
+            (false, true, Writes::ByBids)
+        );
+        assert_eq!((place.connections_max, place.rates), (7, (2 << 20, 9)));
+        assert_eq!(ObjectPlace::parse("s3://bucket").unwrap().prefix, "");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_would_be_right() {
+        for (url, word) in [
+            ("s3://", "s3://bucket/prefix"),
+            ("s3:///x", "s3://bucket/prefix"),
+            ("s3://key:secret@bucket/x", "AWS_ACCESS_KEY_ID"),
+            ("s3://b/a//b", "prefix"),
+            ("s3://b/../c", "prefix"),
+            ("s3://b/?endpoint=host:9000", "https://"),
+            ("s3://b/?insecure-tls=maybe", "yes or no"),
+            ("s3://b/?max-connections=0", "1 to 256"),
+            ("s3://b/?upload-rate=fast", "20MiB"),
+            ("s3://b/?colour=red", "known are endpoint"),
+            ("s3://b/?region=%zz", "hexadecimal"),
+        ] {
+            let error = ObjectPlace::parse(url).unwrap_err();
+            assert!(error.contains(word), "{url}: {error}");
+            assert!(!error.contains("secret@"), "{error}");
+        }
+    }
+
+    #[test]
+    fn without_credentials_nobody_is_asked_for_them() {
+        let place = ObjectPlace::parse("s3://bucket?endpoint=http://127.0.0.1:1").unwrap();
+        let error = place.connect(&Access::default()).err().unwrap();
+        assert!(
+            error.contains("AWS_ACCESS_KEY_ID") && error.contains("credentials=none"),
+            "{error}"
+        );
+        let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+        let access = Access::of(keys.map(|name| (name.to_owned(), "marker".to_owned())));
+        assert!(place.connect(&access).is_ok());
+        assert!(!format!("{access:?}").contains("marker"));
+    }
+}
