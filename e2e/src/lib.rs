@@ -5,6 +5,9 @@
 //! child had acknowledged by then is known exactly, since it says so on a pipe; whoever opens the log
 //! next must find at least that.
 //!
+//! A repository in an object store is tested on a real server, behind a proxy that does to its connections what
+//! networks do.
+//!
 //! For the data path a test makes a tree, writes down all that can be seen of it, has it backed up and
 //! restored, and compares what can be seen then.
 
@@ -12,10 +15,12 @@ pub mod appender;
 pub mod chance;
 pub mod facts;
 pub mod found;
+pub mod gateway;
 pub mod mounted;
 pub mod opens;
 pub mod operator;
 pub mod privilege;
+pub mod proxy;
 pub mod site;
 pub mod tree;
 pub mod workload;
