@@ -34,6 +34,9 @@ providers:
   kind                by Docker; the default where HOLDFAST_E2E_NODE_IMAGE names an image of a node
 `
 
+// errUsage is in an error after which the usage helps.
+var errUsage = errors.New("see the usage")
+
 // verbs by name.
 var verbs = map[string]func(context.Context, options) error{
 	"all": all, "up": up, "test": test, "down": down, "status": status,
@@ -55,6 +58,9 @@ func main() {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(os.Stderr, "e2e/run: %v\n\n%s", err, usage)
+		os.Exit(2)
 	case errors.As(err, &ended) && ended.ExitCode() > 0:
 		fmt.Fprintln(os.Stderr, "e2e/run:", err)
 		os.Exit(ended.ExitCode())
@@ -75,7 +81,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	verb, known := verbs[name]
 	if !known {
-		return fmt.Errorf("there is no verb %q: %w", name, flag.ErrHelp)
+		return fmt.Errorf("there is no verb %q: %w", name, errUsage)
 	}
 	o, err := parse(name, args)
 	if err != nil {

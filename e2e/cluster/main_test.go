@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,7 +41,7 @@ func TestOptionsStandBetweenTheVerbAndItsArguments(t *testing.T) {
 
 func TestAVerbThatIsNoneIsRefused(t *testing.T) {
 	for _, args := range [][]string{{"dance"}, {"kill"}, {"restart", "a", "b"}} {
-		if err := run(context.Background(), args); !errors.Is(err, flag.ErrHelp) {
+		if err := run(context.Background(), args); !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
@@ -63,6 +62,20 @@ func TestScenariosAreFoundWhereCargoFindsThem(t *testing.T) {
 		if there, err := hasScenarios(filepath.Join(tree, file)); err != nil || there != (file != "") {
 			t.Errorf("%q: %v, %v", file, there, err)
 		}
+	}
+}
+
+func TestAStartThatFailsLeavesNoHome(t *testing.T) {
+	path, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options{provider: "apiserver", state: path, tree: "/no/such/tree", cache: t.TempDir(), failed: t.TempDir()}
+	if err := up(context.Background(), o); err == nil {
+		t.Fatal("a cluster came up without its sources")
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the home is there: %v", err)
 	}
 }
 

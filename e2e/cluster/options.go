@@ -50,7 +50,7 @@ func parse(verb string, args []string) (options, error) {
 // one is the only argument of a verb.
 func (o options) one(what string) (string, error) {
 	if len(o.args) != 1 {
-		return "", fmt.Errorf("name one %s: %w", what, flag.ErrHelp)
+		return "", fmt.Errorf("name one %s: %w", what, errUsage)
 	}
 	return o.args[0], nil
 }

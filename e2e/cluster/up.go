@@ -25,6 +25,10 @@ func up(ctx context.Context, o options) error {
 	}
 	defer h.Release()
 	if err := start(ctx, o, h); err != nil {
+		// What could not be given back keeps it there.
+		if _, described := h.Read(); errors.Is(described, home.ErrNone) {
+			err = errors.Join(err, os.Remove(h.Path()))
+		}
 		return err
 	}
 	d, err := h.Read()

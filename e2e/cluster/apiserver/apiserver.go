@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"time"
 
 	"holdfast.dev/e2e/cluster/build"
 	"holdfast.dev/e2e/cluster/controlplane"
 	"holdfast.dev/e2e/cluster/pki"
 	"holdfast.dev/e2e/cluster/provider"
+	"holdfast.dev/e2e/cluster/wait"
 )
 
 // How long it may take to serve. It takes some seconds, on a machine that does nothing else.
@@ -26,21 +28,32 @@ type Cluster struct{ provider.Frame }
 // New is the cluster of a frame.
 func New(frame provider.Frame) provider.Provider { return &Cluster{frame} }
 
+// How often other ports are tried when one that was free has been taken before it was used.
+const attempts = 3
+
 // Up starts it: see [provider.Provider].
 func (c *Cluster) Up(ctx context.Context) (provider.Environment, error) {
 	programs, err := c.Build(ctx, build.Kubernetes)
 	if err != nil {
 		return nil, err
 	}
-	plane, err := c.plane(programs)
-	if err != nil {
-		return nil, err
+	for attempt := 1; ; attempt++ {
+		plane, err := c.plane(programs)
+		if err != nil {
+			return nil, err
+		}
+		err = c.Progress.Step("API server ready", func() error { return c.start(ctx, plane) })
+		if err == nil || attempt == attempts || !errors.Is(err, wait.ErrNever) {
+			return provider.Environment{
+				provider.Kubeconfig: plane.Kubeconfig(pki.Admin),
+				provider.Kubectl:    plane.Program("kubectl"),
+			}, err
+		}
+		// A component has ended by itself. Nothing of this attempt is of use to the next.
+		if err := errors.Join(c.Down(ctx), os.RemoveAll(plane.Data), os.RemoveAll(plane.Keys)); err != nil {
+			return nil, err
+		}
 	}
-	err = c.Progress.Step("API server ready", func() error { return c.start(ctx, plane) })
-	return provider.Environment{
-		provider.Kubeconfig: plane.Kubeconfig(pki.Admin),
-		provider.Kubectl:    plane.Program("kubectl"),
-	}, err
 }
 
 func (c *Cluster) start(ctx context.Context, plane controlplane.Plane) error {

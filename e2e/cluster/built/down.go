@@ -3,7 +3,6 @@ package built
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,20 +24,15 @@ const runtimeBack = 20 * time.Second
 // Down ends the cluster: see [provider.Provider]. A step that fails does not keep the next ones from
 // being taken; the folder stays, so that it can be tried again.
 func (c *Cluster) Down(ctx context.Context) error {
-	owner, err := bridge.Owner()
+	ours, err := c.hasMachine()
 	if err != nil {
 		return err
 	}
-	if owner != "" && owner != c.Home.Path() {
-		if _, err := os.Stat(owner); err == nil {
-			return fmt.Errorf("this machine has a cluster in %s: end it first, by `down --state %s`", owner, owner)
-		}
-	}
-	var failed []error
-	for _, step := range []struct {
+	type step struct {
 		name string
 		do   func(context.Context) error
-	}{
+	}
+	steps := []step{
 		// First the one that would start again what the others lose.
 		{"kubelet ended", c.stop(kubelet)},
 		{"components ended", c.stop(names, provisioner, snapshotter, snapshotController, proxy,
@@ -46,12 +40,46 @@ func (c *Cluster) Down(ctx context.Context) error {
 		{"etcd ended", c.stop(controlplane.Etcd)},
 		{"pods removed", c.removePods},
 		{"servers ended", c.stopRest},
-		{"network taken down", c.networkDown},
-		{"mounts, disks and settings given back", c.giveBack},
-	} {
-		failed = append(failed, c.Progress.Step(step.name, func() error { return step.do(ctx) }))
+	}
+	if ours {
+		steps = append(steps, step{"groups of pods removed", func(context.Context) error { return machine.RemovePodGroups() }})
+	}
+	steps = append(steps, step{"mounts and disks given back", c.unmount})
+	if ours {
+		steps = append(steps, step{"network and settings given back", c.giveBack})
+	}
+	var failed []error
+	for _, s := range steps {
+		failed = append(failed, c.Progress.Step(s.name, func() error { return s.do(ctx) }))
 	}
 	return errors.Join(failed...)
+}
+
+// hasMachine says whether it is this home that has what a machine has only once: the bridge, the groups of
+// pods, the settings. A start that was refused because another home has them must not end that one.
+func (c *Cluster) hasMachine() (bool, error) {
+	other, err := c.otherHome()
+	if err != nil || other != "" {
+		return false, err
+	}
+	_, err = os.Stat(c.layout.settings())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// otherHome is the home of the cluster that this machine has, if that is another one than this. One whose
+// home is gone was ended by nobody, and has none.
+func (c *Cluster) otherHome() (string, error) {
+	owner, err := bridge.Owner()
+	if err != nil || owner == c.Home.Path() {
+		return "", err
+	}
+	if _, err := os.Stat(owner); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return owner, nil
 }
 
 func (c *Cluster) stop(names ...string) func(context.Context) error {
@@ -75,7 +103,7 @@ func (c *Cluster) removePods(ctx context.Context) error {
 		}
 	}
 	_, err = c.Table.Stop(grace, containerd)
-	failed = append(failed, err, endShims(c.layout.runtimeSocket()), machine.RemovePodGroups())
+	failed = append(failed, err, endShims(c.layout.runtimeSocket()))
 	for _, p := range pods {
 		failed = append(failed, p.removeTraces())
 	}
@@ -112,33 +140,25 @@ func (c *Cluster) stopRest(context.Context) error {
 	return err
 }
 
-func (c *Cluster) networkDown(ctx context.Context) error {
-	owner, err := bridge.Owner()
-	if err != nil {
-		return err
-	}
-	// Where the machine was never prepared there is no nft, and no rule either.
-	if _, err := os.Stat(c.layout.settings()); errors.Is(err, fs.ErrNotExist) && owner == "" {
-		return nil
-	}
-	return errors.Join(machine.DeleteTables(ctx, "ip kube-proxy", "ip6 kube-proxy"), bridge.Down(ctx))
-}
-
-func (c *Cluster) giveBack(ctx context.Context) error {
-	failed := []error{
+func (c *Cluster) unmount(ctx context.Context) error {
+	return errors.Join(
 		machine.Unmount(c.Home.Path()),
 		machine.DetachDisk(ctx, c.layout.disk()),
 		removeLinks("/var/log/containers", c.Home.Path()),
-	}
+	)
+}
+
+// giveBack gives back what was taken of the machine, as it was written down before.
+func (c *Cluster) giveBack(ctx context.Context) error {
+	failed := []error{machine.DeleteTables(ctx, "ip kube-proxy", "ip6 kube-proxy"), bridge.Down(ctx)}
 	for file, restore := range map[string]func([]byte) error{
 		c.layout.settings(): machine.Kernel.Restore, c.layout.places(): machine.RemovePlaces,
 	} {
 		saved, err := os.ReadFile(file)
 		if err == nil {
-			failed = append(failed, restore(saved))
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			failed = append(failed, err)
+			err = restore(saved)
 		}
+		failed = append(failed, err)
 	}
 	return errors.Join(failed...)
 }

@@ -21,6 +21,17 @@ const patience = 2 * time.Minute
 
 // prepare takes what is needed of the machine. What it changes, and how it was, is written down before.
 func (c *Cluster) prepare(ctx context.Context, p parts) error {
+	other, err := c.otherHome()
+	if err != nil {
+		return err
+	}
+	if other != "" {
+		return fmt.Errorf("this machine has a cluster in %s: end it first, by `down --state %s`", other, other)
+	}
+	// A bridge whose home is gone is nobody's.
+	if err := bridge.Down(ctx); err != nil {
+		return err
+	}
 	if err := machine.CheckFree(ctx, netip.MustParsePrefix(podRange), netip.MustParsePrefix(serviceRange)); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func Write(ctx context.Context, folder string, k kubectl.Kubectl, h *home.Home, 
 	}
 	d := dump{ctx: ctx, folder: folder, kubectl: k}
 	d.failed = append(d.failed, d.components(logs), d.copy(h.Path(home.Marker), home.Marker))
-	if k.Program == "" {
+	if _, err := os.Stat(k.Kubeconfig); err != nil {
 		return errors.Join(append(d.failed, errors.New("there was no cluster to ask yet"))...)
 	}
 	d.ask("overview.txt", "get", "nodes,pods,jobs,pvc,pv", "--all-namespaces", "--output=wide")

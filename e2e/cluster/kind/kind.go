@@ -6,6 +6,7 @@ package kind
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,10 @@ func (c *Cluster) kubeconfig() string { return c.Home.Path("kubeconfig") }
 func (c *Cluster) Up(ctx context.Context) (provider.Environment, error) {
 	kubectl, err := exec.LookPath("kubectl")
 	if err != nil {
-		return nil, fmt.Errorf("--provider kind takes the machine's own kubectl: %w", err)
+		return nil, fmt.Errorf("--provider kind calls kubectl: %w", err)
+	}
+	if _, err := exec.LookPath("kind"); err != nil {
+		return nil, fmt.Errorf("--provider kind calls kind: %w", err)
 	}
 	args := []string{"create", "cluster", "--name=" + c.name(), "--kubeconfig=" + c.kubeconfig(), "--wait=180s"}
 	if c.nodeImage != "" {
@@ -71,8 +75,11 @@ func (c *Cluster) busybox(ctx context.Context) error {
 	return c.Load(ctx, archive)
 }
 
-// Down ends it: see [provider.Provider]. One that is not there is deleted.
+// Down ends it: see [provider.Provider]. One that is not there is deleted; without kind there is none.
 func (c *Cluster) Down(ctx context.Context) error {
+	if _, err := exec.LookPath("kind"); errors.Is(err, exec.ErrNotFound) {
+		return nil
+	}
 	return c.Progress.Step("kind's cluster deleted", func() error {
 		_, err := machine.Run(ctx, "kind", "delete", "cluster", "--name="+c.name(), "--kubeconfig="+c.kubeconfig())
 		return err
