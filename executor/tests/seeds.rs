@@ -1,7 +1,8 @@
-//! The seeds of the fuzzers: each parser has some, reads them, and reads nothing that is cut short.
+//! The seeds of the fuzzers: each parser has some, reads them, and reads nothing that is cut short. With
+//! `HOLDFAST_SEEDS=DIRECTORY` they are written, each into the folder of its target.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
-#[path = "../fuzz/seeds/made.rs"]
+#[path = "../fuzz/seeds.rs"]
 mod made;
 
 use std::collections::BTreeSet;
@@ -40,7 +41,14 @@ fn s1_every_parser_has_seeds_that_it_reads() {
     let seeds = made::seeds().unwrap();
     let seeded: BTreeSet<_> = seeds.iter().map(|(target, _, _)| (*target).to_owned()).collect();
     assert_eq!(seeded, targets);
+    let corpus = std::env::var_os("HOLDFAST_SEEDS").map(std::path::PathBuf::from);
     for (target, name, bytes) in &seeds {
+        if let Some(corpus) = &corpus {
+            let folder = corpus.join(target);
+            std::fs::create_dir_all(&folder).unwrap();
+            let file = format!("seed-{}", name.replace(' ', "-"));
+            std::fs::write(folder.join(file), bytes).unwrap();
+        }
         assert!(reads(target, bytes), "{target} does not read {name}");
         for cut in 0..bytes.len() {
             assert!(!reads(target, &bytes[..cut]), "{target} reads {cut} bytes of {name}");
