@@ -13,6 +13,7 @@
 
 pub mod appender;
 pub mod chance;
+pub mod cluster;
 pub mod facts;
 pub mod found;
 pub mod gateway;
