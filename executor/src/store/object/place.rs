@@ -201,6 +201,29 @@ impl ObjectPlace {
     /// # Errors
     /// What is missing or cannot be read, and what would be right.
     pub(crate) fn connect(&self, access: &Access) -> Result<Arc<dyn Below>, String> {
+        if self.credentials == Credentials::Variables {
+            check_variables(access)?;
+        }
+        let trusted = self.trusted()?;
+        // Looking for the system's authorities fails on a machine that has none, such as a bare image.
+        let system = !self.is_plain() && !self.insecure_tls;
+        let built = match self.builder(access, &trusted, system).build() {
+            Err(_) if system && !trusted.is_empty() => {
+                self.builder(access, &trusted, false).build()
+            }
+            built => built,
+        };
+        match built {
+            Ok(client) => Ok(Arc::new(client)),
+            Err(error) if system => Err(format!(
+                "{error}: are there certificates of authorities on this machine? install \
+                 ca-certificates, or name a file with ca-file=PATH in the URL"
+            )),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn builder(&self, access: &Access, trusted: &[Certificate], system: bool) -> AmazonS3Builder {
         let mut builder = AmazonS3Builder::new();
         for (name, value) in &access.variables {
             // Names that the client does not know are other programs' matter.
@@ -213,43 +236,39 @@ impl ObjectPlace {
             .with_virtual_hosted_style_request(!self.path_style)
             .with_checksum_algorithm(Checksum::SHA256)
             .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
-            .with_client_options(self.client()?);
+            .with_skip_signature(self.credentials == Credentials::Anonymous)
+            .with_client_options(self.client(trusted, system));
         if let Some(endpoint) = &self.endpoint {
             builder = builder.with_endpoint(endpoint);
         }
         match &self.region {
-            Some(region) => builder = builder.with_region(region),
-            None if !access.has(&["AWS_REGION"]) && !access.has(&["AWS_DEFAULT_REGION"]) => {
-                builder = builder.with_region(REGION);
-            }
-            None => {}
+            Some(region) => builder.with_region(region),
+            None if access.has(&["AWS_REGION"]) || access.has(&["AWS_DEFAULT_REGION"]) => builder,
+            None => builder.with_region(REGION),
         }
-        match self.credentials {
-            Credentials::Anonymous => builder = builder.with_skip_signature(true),
-            Credentials::Instance => {}
-            Credentials::Variables => check_variables(access)?,
-        }
-        Ok(Arc::new(builder.build().map_err(|error| error.to_string())?))
     }
 
-    fn client(&self) -> Result<ClientOptions, String> {
-        let plain = self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
-        let mut client = ClientOptions::new()
-            .with_allow_http(plain)
+    fn client(&self, trusted: &[Certificate], system: bool) -> ClientOptions {
+        let client = ClientOptions::new()
+            .with_allow_http(self.is_plain())
             .with_connect_timeout(CONNECT)
             .with_read_timeout(SILENCE)
             .with_timeout(REQUEST)
-            .with_allow_invalid_certificates(self.insecure_tls);
-        if let Some(path) = &self.ca_file {
-            let pem = std::fs::read(path).map_err(|error| format!("ca-file {path}: {error}"))?;
-            let found = Certificate::from_pem_bundle(&pem).map_err(|error| {
-                format!("ca-file {path}: is no bundle of certificates: {error}")
-            })?;
-            for certificate in found {
-                client = client.with_root_certificate(certificate);
-            }
-        }
-        Ok(client)
+            .with_allow_invalid_certificates(self.insecure_tls)
+            .with_no_system_certificates(!system);
+        trusted.iter().cloned().fold(client, ClientOptions::with_root_certificate)
+    }
+
+    fn is_plain(&self) -> bool {
+        self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"))
+    }
+
+    /// The certificates of the URL's own file.
+    fn trusted(&self) -> Result<Vec<Certificate>, String> {
+        let Some(path) = &self.ca_file else { return Ok(Vec::new()) };
+        let pem = std::fs::read(path).map_err(|error| format!("ca-file {path}: {error}"))?;
+        Certificate::from_pem_bundle(&pem)
+            .map_err(|error| format!("ca-file {path}: is no bundle of certificates: {error}"))
     }
 }
 
