@@ -131,7 +131,7 @@ mod tests {
     fn what_is_refused_says_what_would_be_right() {
         type Parser = fn(&str) -> Result<String, String>;
         let id: Parser = |text| repository_id(text).map(|id| id.to_string());
-        let cases: [(Parser, &str, &str); 15] = [
+        let cases: [(Parser, &str, &str); 16] = [
             (url, "/srv/backup", "write file:///srv/backup"),
             (url, "srv/backup", "is no URL"),
             (url, "gs://bucket/x", "no store of that kind"),
