@@ -11,7 +11,6 @@ import tools
 FILES = (25_000, 100_000, 400_000, 1_600_000)
 MIBS = (256, 1_024, 4_096, 16_384)
 SNAPSHOTS = (10, 40, 160, 640)
-ROUNDS = 3
 
 
 def _many(folder, count):
@@ -36,7 +35,7 @@ def _much(folder, mib):
                 file.write(draw.randbytes(corpora.MIB // 2) + half)
 
 
-def _sizes(title, sizes, make, work, scale):
+def _sizes(title, sizes, make, work, scale, rounds):
     lines = [f"### {title}", "", "| size | step | wall s | cpu s | peak MiB |", "|---|---|---|---|---|"]
     for size in (int(size * scale) for size in sizes):
         own = f"{work}/growth"
@@ -45,7 +44,7 @@ def _sizes(title, sizes, make, work, scale):
         make(source, size)
         measure.warm(source)
         runs = {}
-        for number in range(ROUNDS):
+        for number in range(rounds):
             os.makedirs(f"{own}/{number}")
             tool = tools.Holdfast(tools.find("holdfast"), f"{own}/{number}")
             for step in tool.init():
@@ -67,7 +66,7 @@ def _row(size, name, runs):
     return f"| {size} | {name} | {wall:.2f} | {cpu:.2f} | {memory:.0f} |"
 
 
-def _snapshots(work, scale):
+def _snapshots(work, scale, rounds):
     own = f"{work}/growth"
     measure.remove(own)
     source = f"{own}/source"
@@ -79,7 +78,7 @@ def _snapshots(work, scale):
         measure.run(step.command, env=tool.env)
     draw, there, added = random.Random(5), 0, []
     paths = sorted(os.path.join(at, name) for at, _, names in os.walk(source) for name in names)
-    for wanted in SNAPSHOTS:
+    for wanted in (max(int(count * scale), 1) for count in SNAPSHOTS):
         while there < wanted:
             for path in draw.sample(paths, max(len(paths) // 100, 1)):
                 with open(path, "wb") as file:
@@ -91,8 +90,8 @@ def _snapshots(work, scale):
         looks = [("unchanged", tool.backup(source)), ("list", tool._repo("snapshots"))]
         looks += [("check", tool.check()), ("forget --dry-run", tool._repo("forget", "--keep-last", "3", "--dry-run"))]
         for name, step in looks:
-            runs = [measure.run(step.command, env=tool.env) for _ in range(ROUNDS)]
-            there += ROUNDS if name == "unchanged" else 0
+            runs = [measure.run(step.command, env=tool.env) for _ in range(rounds)]
+            there += rounds if name == "unchanged" else 0
             lines.append(_row(f"{wanted:,}", name, runs))
         print(f"growth: snapshots, {wanted} is done", flush=True)
     lines += ["", f"A snapshot added {statistics.median(added) / 1024:.0f} KiB to the repository (median)."]
@@ -100,11 +99,11 @@ def _snapshots(work, scale):
     return "\n".join(lines) + "\n"
 
 
-def growth(work, scale):
+def growth(work, scale, rounds):
     """All three tables, as text. `scale` makes every size smaller or larger."""
     parts = [
-        _sizes("files of 100 bytes", FILES, _many, work, scale),
-        _sizes("MiB in files of 64 MiB", MIBS, _much, work, scale),
-        _snapshots(work, scale),
+        _sizes("files of 100 bytes", FILES, _many, work, scale, rounds),
+        _sizes("MiB in files of 64 MiB", MIBS, _much, work, scale, rounds),
+        _snapshots(work, scale, rounds),
     ]
     return "\n".join(parts)
