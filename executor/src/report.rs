@@ -496,6 +496,11 @@ pub trait Progress: Send + Sync {
     /// Called at most ten times a second, from threads of the job; it should return soon.
     fn update(&self, update: &ProgressUpdate);
 
+    /// Whether [`Self::reads`] is wanted: a path for each file is not made for nobody.
+    fn names_files(&self) -> bool {
+        false
+    }
+
     /// A file that a backup reads because it is new or has changed: its logical path, and whether the parent
     /// holds a file of that name. Called from the thread that walks, in its order.
     fn reads(&self, _path: &[u8], _is_known: bool) {}

@@ -68,10 +68,11 @@ impl Progress for Watch {
         self.bar.set_message(format!("{files}{errors} {phase}"));
     }
 
+    fn names_files(&self) -> bool {
+        self.names_files
+    }
+
     fn reads(&self, path: &[u8], is_known: bool) {
-        if !self.names_files {
-            return;
-        }
         let text = match self.output.json {
             true => backup::read_json(path, is_known).to_string(),
             false => backup::read_line(path, is_known, Style::detect()),

@@ -119,8 +119,9 @@ impl<'a> Walk<'a> {
         let Some(at) = parent else { return };
         self.shared.tally.files_found.add(1);
         self.shared.tally.files_new.add(1);
-        if let From::Stdin { logical } = &from {
-            self.shared.input.progress.reads(logical, false);
+        let progress = self.shared.input.progress;
+        if let (From::Stdin { logical }, true) = (&from, progress.names_files()) {
+            progress.reads(logical, false);
         }
         self.batch.items.push(Item { at, name: name.to_vec(), from, link_group: None });
     }
@@ -398,7 +399,10 @@ impl<'a> Walk<'a> {
         }
         let is_known = matches!(before.map(|node| &node.kind), Some(NodeKind::File { .. }));
         if is_known { &tally.files_changed } else { &tally.files_new }.add(1);
-        self.shared.input.progress.reads(&join(&place.logical, name), is_known);
+        let progress = self.shared.input.progress;
+        if progress.names_files() {
+            progress.reads(&join(&place.logical, name), is_known);
+        }
         if let (Some(group), false) = (group, first) {
             let (name, logical) = (name.to_vec(), join(&place.logical, name));
             self.outbox.send(Message::Follow { at, name, logical, group });
