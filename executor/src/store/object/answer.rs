@@ -7,9 +7,6 @@ use object_store::Error as Below;
 
 use crate::store::StoreError;
 
-/// The reason that stands for "this name is taken"; it never leaves the store.
-pub(super) const EXISTS: &str = "exists already";
-
 /// Codes of bodies that mean: these credentials do not do.
 const DENIED: [&str; 8] = [
     "AccessDenied",
@@ -38,6 +35,12 @@ const MEANWHILE: [&str; 2] = ["ConditionalRequestConflict", "OperationAborted"];
 /// The most of a server's words that goes into a message.
 const WORDS_MAX: usize = 300;
 
+/// Whether a put was refused because something has that name.
+pub(super) fn is_taken(error: &Below) -> bool {
+    let refused = matches!(error, Below::AlreadyExists { .. } | Below::Precondition { .. });
+    refused && !code_of(&words(error)).is_some_and(|code| MEANWHILE.contains(&code))
+}
+
 /// The store's error for an answer of the client below.
 pub(super) fn sort(verb: &'static str, key: &str, error: &Below) -> StoreError {
     let text = words(error);
@@ -55,9 +58,6 @@ pub(super) fn sort(verb: &'static str, key: &str, error: &Below) -> StoreError {
     }
     match error {
         Below::NotFound { .. } => StoreError::NotFound { key },
-        Below::AlreadyExists { .. } | Below::Precondition { .. } if !is(&MEANWHILE) => {
-            StoreError::Invalid { key, reason: EXISTS }
-        }
         Below::PermissionDenied { .. } | Below::Unauthenticated { .. } => {
             StoreError::Denied { verb, key }
         }
@@ -137,7 +137,6 @@ mod tests {
             StoreError::Denied { .. } => "denied",
             StoreError::Full { .. } => "full",
             StoreError::Unavailable { .. } => "unavailable",
-            StoreError::Invalid { reason: EXISTS, .. } => "exists",
             StoreError::Invalid { .. } => "lacks",
             StoreError::NotFound { .. } => "not found",
             _ => "other",
@@ -158,13 +157,11 @@ mod tests {
         }
         let source = || said(409, &body("ConditionalRequestConflict")).to_string().into();
         let path = || "config".to_owned();
-        assert_eq!(
-            class(&Below::AlreadyExists { path: path(), source: source() }),
-            "unavailable",
-            "two puts at once: one of them has to ask again"
-        );
+        let meanwhile = Below::AlreadyExists { path: path(), source: source() };
+        assert!(!is_taken(&meanwhile), "two puts at once: one of them has to ask again");
+        assert_eq!(class(&meanwhile), "unavailable");
         let taken = said(412, &body("PreconditionFailed")).to_string();
-        assert_eq!(class(&Below::AlreadyExists { path: path(), source: taken.into() }), "exists");
+        assert!(is_taken(&Below::AlreadyExists { path: path(), source: taken.into() }));
         let gone = said(404, &body("NoSuchKey")).to_string();
         assert_eq!(class(&Below::NotFound { path: path(), source: gone.into() }), "not found");
     }

@@ -8,7 +8,8 @@
 //! without its object.
 //!
 //! It rests on listings that show every object whose put has been answered, and on times that one clock
-//! gives. Bids are a few hundred bytes each, and stay: they are what makes a late comer lose.
+//! gives. Bids are a few hundred bytes each, and stay as long as their object: they are what makes a late comer
+//! lose. With the object they go, else an old one would win over whoever takes the name again.
 
 use std::time::Duration;
 
@@ -31,10 +32,23 @@ pub(super) fn is_one(key: &str) -> bool {
     key.starts_with(FOLDER)
 }
 
-/// Whether two writers of this name always write the same bytes.
-fn is_named_by_content(key: &str) -> bool {
+/// Whether no two writers ever write different bytes under this name: it is the hash of them, or, of an intent,
+/// one writer's own random number.
+fn is_safe(key: &str) -> bool {
     let own = key.strip_prefix("mirror/").unwrap_or(key);
-    ["packs/", "keys/", "meta/index/"].iter().any(|folder| own.starts_with(folder))
+    ["packs/", "keys/", "meta/index/", "intents/"].iter().any(|folder| own.starts_with(folder))
+}
+
+fn folder(key: &str) -> String {
+    format!("{FOLDER}{key}/")
+}
+
+/// Takes the bids of a name away, before its object.
+pub(super) fn withdraw(store: &ObjectStore, key: &str) -> Result<(), StoreError> {
+    if is_safe(key) {
+        return Ok(());
+    }
+    store.rows(&folder(key))?.iter().try_for_each(|bid| store.remove(&bid.key))
 }
 
 /// Puts if nothing has that name.
@@ -42,7 +56,7 @@ pub(super) fn put(store: &ObjectStore, key: &str, bytes: Bytes) -> Result<PutOut
     if store.exists(key)? {
         return Ok(PutOutcome::Exists);
     }
-    if is_named_by_content(key) {
+    if is_safe(key) {
         return store.put(key, bytes, PutMode::Overwrite);
     }
     let random = getrandom::u64().map_err(|error| StoreError::Unavailable {
@@ -50,7 +64,7 @@ pub(super) fn put(store: &ObjectStore, key: &str, bytes: Bytes) -> Result<PutOut
         key: key.to_owned(),
         reason: error.to_string(),
     })?;
-    let folder = format!("{FOLDER}{key}/");
+    let folder = folder(key);
     let own = format!("{folder}{random:016x}");
     store.put(&own, bytes.clone(), PutMode::Overwrite)?;
     std::thread::sleep(SETTLE);
@@ -100,6 +114,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_was_given_up_is_free_again() {
+        let store = store();
+        assert_eq!(store.put_new("config", b"old").unwrap(), PutOutcome::Created);
+        store.delete("config").unwrap();
+        assert_eq!(store.rows(FOLDER).unwrap(), []);
+        assert_eq!(store.put_new("config", b"new").unwrap(), PutOutcome::Created);
+        assert_eq!(store.get("config", 100).unwrap(), b"new");
+    }
+
+    #[test]
     fn of_one_time_the_smallest_name_is_first() {
         let row = |key: &str, modified_ms| ObjectMeta { key: key.into(), size: 1, modified_ms };
         let bids = [row("a", 2), row("c", 1), row("b", 1)];
@@ -107,9 +131,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_by_its_content_is_not_bid_for() {
+    fn what_only_one_writes_is_not_bid_for() {
         let store = store();
-        for key in ["packs/00/a", "mirror/packs/00/a", "keys/a", "meta/index/a"] {
+        for key in
+            ["packs/00/a", "mirror/packs/00/a", "keys/a", "meta/index/a", "intents/a.00000000"]
+        {
             assert_eq!(store.put_new(key, b"x").unwrap(), PutOutcome::Created);
             assert_eq!(store.put_new(key, b"x").unwrap(), PutOutcome::Exists);
         }

@@ -70,28 +70,37 @@ impl ObjectStore {
     }
 
     /// Waits for an answer, on the calling thread, with one of the connections.
+    fn wait<T>(
+        &self,
+        verb: &'static str,
+        key: &str,
+        request: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<object_store::Result<T>, StoreError> {
+        Ok(runtime(verb, key)?.block_on(async {
+            // It is never closed, so there is nothing to say if it were.
+            let _one = self.connections.acquire().await;
+            request.await
+        }))
+    }
+
+    /// The same for requests to which a name that is taken is no answer.
     fn ask<T>(
         &self,
         verb: &'static str,
         key: &str,
         request: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, StoreError> {
-        let answer = runtime(verb, key)?.block_on(async {
-            // It is never closed, so there is nothing to say if it were.
-            let _one = self.connections.acquire().await;
-            request.await
-        });
-        answer.map_err(|error| answer::sort(verb, key, &error))
+        self.wait(verb, key, request)?.map_err(|error| answer::sort(verb, key, &error))
     }
 
     fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<PutOutcome, StoreError> {
         let path = self.checked(key)?;
         let options = PutOptions { mode, ..PutOptions::default() };
         let put = self.below.put_opts(&path, PutPayload::from(bytes), options);
-        match self.ask("put", key, put) {
+        match self.wait("put", key, put)? {
             Ok(_) => Ok(PutOutcome::Created),
-            Err(StoreError::Invalid { reason: answer::EXISTS, .. }) => Ok(PutOutcome::Exists),
-            Err(error) => Err(error),
+            Err(error) if answer::is_taken(&error) => Ok(PutOutcome::Exists),
+            Err(error) => Err(answer::sort("put", key, &error)),
         }
     }
 
@@ -100,6 +109,14 @@ impl ObjectStore {
         match self.writes {
             Writes::Conditional => self.put(key, bytes, PutMode::Create),
             Writes::ByBids => bid::put(self, key, bytes),
+        }
+    }
+
+    fn remove(&self, key: &str) -> Result<(), StoreError> {
+        let path = self.checked(key)?;
+        match self.ask("delete", key, self.below.delete(&path)) {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -205,11 +222,10 @@ impl Store for ObjectStore {
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreError> {
-        let path = self.checked(key)?;
-        match self.ask("delete", key, self.below.delete(&path)) {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
+        if self.writes == Writes::ByBids {
+            bid::withdraw(self, key)?;
         }
+        self.remove(key)
     }
 
     fn habits(&self) -> Habits {
