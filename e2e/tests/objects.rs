@@ -3,14 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_e2e::facts;
 use holdfast_e2e::gateway::{self, Gateway};
 use holdfast_e2e::mounted::Mounted;
 use holdfast_e2e::privilege;
 use holdfast_e2e::proxy::{Proxy, Weather};
+use holdfast_e2e::tree::noise;
 use holdfast_executor::error::Error;
 use holdfast_executor::job::{Backup, RestoreOptions, Selection, Source, Target};
 use holdfast_executor::repo::{
@@ -56,15 +58,14 @@ impl Bench {
         (repo, record)
     }
 
-    /// A source of so many files of 1 MiB that do not compress, and a few small ones.
-    fn source(&self, files: usize) -> PathBuf {
+    /// A source of so many files of 1 MiB that do not compress, and as many small ones.
+    fn source(&self, files: usize) {
         let path = self.dir.path().join("source");
         fs::create_dir_all(path.join("small")).unwrap();
         for number in 0..files {
-            fs::write(path.join(format!("{number}")), noise(number as u64)).unwrap();
+            fs::write(path.join(format!("{number}")), noise(1 << 20, number as u64)).unwrap();
             fs::write(path.join(format!("small/{number}")), format!("{number}")).unwrap();
         }
-        path
     }
 
     fn backup(&self, repo: &Repo<Open>, session: &str) -> Result<Backed, Error> {
@@ -80,7 +81,8 @@ impl Bench {
             repo::restore(repo, &done.committed.snapshot, &target, &options, &environment())
                 .unwrap();
         assert_eq!(figures.failed.count, 0, "{:?}", figures.failed);
-        assert_eq!(content(&to), content(&self.dir.path().join("source")));
+        let expected = facts::of(&self.dir.path().join("source")).unwrap();
+        facts::assert_same(&expected, &facts::of(&to).unwrap());
         let options = CheckOptions { read_data: true, now_ms: 0 };
         let report = repo.check(options, Some(&Trees)).unwrap();
         assert!(report.is_clean(), "{report:?}");
@@ -112,34 +114,6 @@ fn job(path: &Path, session: &str) -> Backup {
         allow_partial: false,
         had_files_before: None,
     }
-}
-
-fn noise(seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let step = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    (0..1 << 17).flat_map(step).collect()
-}
-
-fn content(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut ahead = vec![root.to_owned()];
-    while let Some(dir) = ahead.pop() {
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => ahead.push(path),
-                false => found
-                    .push((path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap())),
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 #[test]
@@ -208,6 +182,7 @@ fn an_upload_outlives_the_network() {
     }
     for (weather, seconds) in [
         (Weather::Cut, 8),
+        (Weather::Stalled, 3),
         (Weather::HalfClosed, 3),
         (Weather::Busy, 5),
         (Weather::Throttled(4 << 20), 2),
@@ -300,12 +275,13 @@ fn a_server_whose_disk_is_full_says_so_and_nothing_is_damaged() {
     let _mounted = Mounted::new_ext4(&dir.path().join("image"), 48 << 20, &disk).unwrap();
     let gateway = Gateway::start(&disk.join("served")).unwrap();
     let store = open_url_with(&gateway.url("p"), &gateway::access()).unwrap();
-    let full =
-        (0..64).find_map(|n| store.put_new(&format!("packs/00/{n}"), &noise(n)).err()).unwrap();
+    let full = (0..64)
+        .find_map(|n| store.put_new(&format!("packs/00/{n}"), &noise(1 << 20, n)).err())
+        .unwrap();
     assert!(matches!(full, StoreError::Full { .. }), "{full:?}");
     for row in store.list("").unwrap() {
         let number: u64 = row.key.rsplit('/').next().unwrap().parse().unwrap();
-        assert_eq!(store.get(&row.key, 1 << 21).unwrap(), noise(number), "{}", row.key);
+        assert_eq!(store.get(&row.key, 1 << 21).unwrap(), noise(1 << 20, number), "{}", row.key);
     }
 }
 
