@@ -15,6 +15,7 @@ import (
 
 	"holdfast.dev/e2e/cluster/home"
 	"holdfast.dev/e2e/cluster/image"
+	"holdfast.dev/e2e/cluster/process"
 	"holdfast.dev/e2e/cluster/provider"
 )
 
@@ -37,28 +38,30 @@ func opened(o options) (provider.Frame, home.Description, error) {
 	return frame, d, err
 }
 
-func kill(_ context.Context, o options) error {
+// component is the one that a call names, in the table that knows it.
+func component(o options) (string, process.Table, error) {
 	name, err := o.one("component")
 	if err != nil {
-		return err
+		return "", process.Table{}, err
 	}
 	frame, _, err := opened(o)
+	return name, frame.Table, err
+}
+
+func kill(_ context.Context, o options) error {
+	name, table, err := component(o)
 	if err != nil {
 		return err
 	}
-	return frame.Table.Kill(name)
+	return table.Kill(name)
 }
 
 func restart(_ context.Context, o options) error {
-	name, err := o.one("component")
+	name, table, err := component(o)
 	if err != nil {
 		return err
 	}
-	frame, _, err := opened(o)
-	if err != nil {
-		return err
-	}
-	return frame.Table.Restart(name, restartGrace)
+	return table.Restart(name, restartGrace)
 }
 
 // status fails when not all runs, so that scripts can ask.
