@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use holdfast_executor::job::Job;
 use holdfast_executor::report::{Failure, FailureKind, Outcome, Progress, ProgressUpdate, Report};
 
-use crate::ports::clock;
+use crate::ports::{clock, memory};
 use crate::signals;
 use directory::{Attendance, Directory, Ended};
 
@@ -36,7 +36,10 @@ pub fn work(dir: &Path, uid: &str) -> anyhow::Result<()> {
     };
     let cancelled = signals::cancelled()?;
     let report = match serde_json::from_slice::<Job>(&text) {
-        Ok(job) => holdfast_executor::run(&job, &Reporter::new(&directory, cancelled)),
+        Ok(mut job) => {
+            job.resources = memory::within_limit(job.resources);
+            holdfast_executor::run(&job, &Reporter::new(&directory, cancelled))
+        }
         Err(error) => unreadable(&error),
     };
     drop(text);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, value_parser};
-use holdfast_executor::job::{self, Job, Resources, Source, Work};
+use holdfast_executor::job::{self, Job, Source, Work};
 
 use super::excludes::Excludes;
 use super::location::Location;
@@ -46,7 +46,7 @@ pub struct Backup {
     /// Name the files that are read, because they are new (+) or have changed (M).
     #[arg(long, short = 'v')]
     verbose: bool,
-    /// Threads; 0: one for each processor.
+    /// Threads; 0: one for each processor, or fewer where a container's memory limit leaves no room.
     #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(..=super::WORKERS_MAX))]
     workers: u32,
     #[command(flatten)]
@@ -106,7 +106,7 @@ impl Backup {
                 allow_partial: false,
                 had_files_before: None,
             }),
-            resources: Resources { workers: self.workers, memory_bytes: 0 },
+            resources: super::resources(self.workers),
         })
     }
 }

@@ -20,8 +20,10 @@ mod snapshots;
 mod stats;
 
 use clap::{Args, Subcommand};
+use holdfast_executor::job::Resources;
 
 use crate::exit::Exit;
+use crate::ports::memory;
 use crate::repository::Misuse;
 use crate::show::repository::failure;
 use location::Location;
@@ -29,6 +31,11 @@ pub use output::Output;
 
 /// Threads that somebody may ask for: more would only wait for each other.
 const WORKERS_MAX: i64 = 256;
+
+/// What a verb may use, of which `--workers` says a part.
+fn resources(workers: u32) -> Resources {
+    memory::within_limit(Resources { workers, memory_bytes: 0 })
+}
 
 /// Arguments of `holdfast repo`.
 #[derive(Debug, Args)]

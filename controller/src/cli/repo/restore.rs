@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, value_parser};
-use holdfast_executor::job::{self, Job, Resources, RestoreOptions, Work};
+use holdfast_executor::job::{self, Job, RestoreOptions, Work};
 use holdfast_executor::repo::{self, Open, Repo};
 use holdfast_executor::snapshot::Snapshot;
 
@@ -47,7 +47,7 @@ pub struct Restore {
     /// Write nothing: say what would be made (+), replaced (M), removed (-) and refused (!).
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Threads; 0: one for each processor.
+    /// Threads; 0: one for each processor, or fewer where a container's memory limit leaves no room.
     #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(..=super::WORKERS_MAX))]
     workers: u32,
 }
@@ -79,7 +79,7 @@ impl Restore {
                 targets: vec![target],
                 options,
             }),
-            resources: Resources { workers: self.workers, memory_bytes: 0 },
+            resources: super::resources(self.workers),
         };
         let report = {
             let watch = Watch::new("restore", output)?;
