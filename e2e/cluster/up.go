@@ -10,7 +10,6 @@ import (
 	"holdfast.dev/e2e/cluster/build"
 	"holdfast.dev/e2e/cluster/dump"
 	"holdfast.dev/e2e/cluster/home"
-	"holdfast.dev/e2e/cluster/image"
 	"holdfast.dev/e2e/cluster/kubectl"
 	"holdfast.dev/e2e/cluster/machine"
 	"holdfast.dev/e2e/cluster/provider"
@@ -81,14 +80,11 @@ func bringUp(ctx context.Context, o options, frame provider.Frame, cluster provi
 	d := home.Description{Provider: o.provider, Environment: environment}
 	environment[provider.State] = frame.Home.Path()
 	environment[provider.Cluster] = frame.Table.Launcher
-	if o.provider != "apiserver" {
-		environment[provider.Images] = "busybox=" + image.BusyboxReference
-	}
 	// Written also where it failed, and before the test: whoever looks for the reason needs it.
 	if err := errors.Join(failed, frame.Home.Write(d)); err != nil {
 		return err
 	}
-	if o.provider != "apiserver" {
+	if environment[provider.Images] != "" {
 		test := selftest.Test{Kubectl: client(frame.Home, environment), Progress: frame.Progress, Environment: environment}
 		if firewall, has := cluster.(interface {
 			Held(context.Context) (int, error)

@@ -24,4 +24,5 @@ pub mod privilege;
 pub mod proxy;
 pub mod site;
 pub mod tree;
+pub mod webhook;
 pub mod workload;

@@ -1,7 +1,7 @@
 //! A TCP proxy that does to connections what networks do to them.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -52,7 +52,15 @@ impl Proxy {
     /// # Errors
     /// What listening answers.
     pub fn start(to: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), to)
+    }
+
+    /// The same on another address of this machine.
+    ///
+    /// # Errors
+    /// What listening answers.
+    pub fn start_at(at: IpAddr, to: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((at, 0))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             weather: Mutex::new(Weather::Fair),

@@ -102,18 +102,12 @@ func (c *Cluster) images(ctx context.Context, p parts) error {
 	if err != nil {
 		return err
 	}
-	for name, packed := range map[string]image.Image{
-		"pause.tar": image.Pause(filepath.Join(p.programs.pause, "pause")), "busybox.tar": busybox,
-	} {
-		archive := c.layout.Path("images", name)
-		if err := packed.Write(archive); err != nil {
-			return err
-		}
-		if err := c.Load(ctx, archive); err != nil {
-			return err
-		}
+	server, err := image.Program(image.ServerReference, filepath.Join(p.programs.objects, objects))
+	if err != nil {
+		return err
 	}
-	return nil
+	return provider.Deliver(ctx, c, c.layout.Path("images"),
+		image.Pause(filepath.Join(p.programs.pause, "pause")), busybox, server)
 }
 
 // Load gives the runtime an image: see [provider.Provider].
@@ -156,6 +150,7 @@ func (c *Cluster) environment(p parts) provider.Environment {
 	return provider.Environment{
 		provider.Kubeconfig: p.plane.Kubeconfig(pki.Admin),
 		provider.Kubectl:    p.plane.Program("kubectl"),
+		provider.Images:     image.List(image.BusyboxReference, image.ServerReference),
 		provider.Node:       nodeIP,
 		provider.S3Endpoint: fmt.Sprintf("http://%s:%d", nodeIP, portObjects),
 		provider.S3Bucket:   bucket,

@@ -19,10 +19,22 @@ var (
 	BusyboxReference = Reference("busybox")
 	PauseReference   = Reference("pause")
 	ProductReference = Reference("holdfast")
+	// ServerReference is the S3 server's, for scenarios that want one of their own.
+	ServerReference = Reference("versitygw")
 )
 
 // Reference is the full name of an image.
 func Reference(name string) string { return registry + name + ":1" }
+
+// List is what scenarios are told of the images: `NAME=REFERENCE`, with blanks between them.
+func List(references ...string) string {
+	var all []string
+	for _, reference := range references {
+		name := strings.TrimSuffix(strings.TrimPrefix(reference, registry), ":1")
+		all = append(all, name+"="+reference)
+	}
+	return strings.Join(all, " ")
+}
 
 // Pause is the image that holds a pod's namespaces.
 func Pause(program string) Image {

@@ -1,7 +1,8 @@
 // Package kind is a cluster that kind makes in containers, where there is Docker and an image of a node:
 // other releases of Kubernetes than the one that is built here, and a network that knows policies.
 //
-// It has no S3 server, no snapshots and no single components to kill: scenarios that need them say so.
+// It has no snapshots and no single components to kill, and the S3 servers are those that scenarios start:
+// scenarios that need more say so.
 package kind
 
 import (
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"holdfast.dev/e2e/cluster/build"
 	"holdfast.dev/e2e/cluster/image"
 	"holdfast.dev/e2e/cluster/machine"
 	"holdfast.dev/e2e/cluster/provider"
@@ -57,22 +59,28 @@ func (c *Cluster) Up(ctx context.Context) (provider.Environment, error) {
 	}
 	return provider.Environment{
 		provider.Kubeconfig: c.kubeconfig(), provider.Kubectl: kubectl, provider.Storage: "standard",
-	}, c.Progress.Step("images loaded", func() error { return c.busybox(ctx) })
+		provider.Images: image.List(image.BusyboxReference, image.ServerReference),
+	}, c.Progress.Step("images loaded", func() error { return c.images(ctx) })
 }
 
-func (c *Cluster) busybox(ctx context.Context) error {
+// images packs what every cluster has, and loads it.
+func (c *Cluster) images(ctx context.Context) error {
 	if err := machine.Install(ctx, machine.Busybox); err != nil {
 		return err
 	}
-	packed, err := image.Busybox(machine.Busybox)
+	busybox, err := image.Busybox(machine.Busybox)
 	if err != nil {
 		return err
 	}
-	archive := c.Home.Path("busybox.tar")
-	if err := packed.Write(archive); err != nil {
+	objects, err := c.Build(ctx, build.Objects)
+	if err != nil {
 		return err
 	}
-	return c.Load(ctx, archive)
+	server, err := image.Program(image.ServerReference, filepath.Join(objects, "versitygw"))
+	if err != nil {
+		return err
+	}
+	return provider.Deliver(ctx, c, c.Home.Path(), busybox, server)
 }
 
 // Down ends it: see [provider.Provider]. One that is not there is deleted; without kind there is none.

@@ -3,9 +3,12 @@ package provider
 
 import (
 	"context"
+	"path"
+	"path/filepath"
 
 	"holdfast.dev/e2e/cluster/build"
 	"holdfast.dev/e2e/cluster/home"
+	"holdfast.dev/e2e/cluster/image"
 	"holdfast.dev/e2e/cluster/process"
 )
 
@@ -19,6 +22,20 @@ type Provider interface {
 	Down(context.Context) error
 	// Load gives the cluster an image, from a file in the OCI layout.
 	Load(ctx context.Context, archive string) error
+}
+
+// Deliver packs images into files of a folder, and loads them.
+func Deliver(ctx context.Context, to Provider, folder string, images ...image.Image) error {
+	for _, packed := range images {
+		archive := filepath.Join(folder, path.Base(packed.Reference)+".tar")
+		if err := packed.Write(archive); err != nil {
+			return err
+		}
+		if err := to.Load(ctx, archive); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Environment are the variables of a scenario. Those that a provider has nothing for are absent, and the

@@ -2,21 +2,10 @@
 
 use std::time::Duration;
 
-use holdfast_e2e::cluster::{Namespace, act, image, kubectl, wait_for};
-use serde_json::json;
+use holdfast_e2e::cluster::{Namespace, act, kubectl, pod, wait_for};
 
 /// How soon the cluster has to be itself again.
 const AGAIN: Duration = Duration::from_secs(60);
-
-fn pod(name: &str, script: &str) -> serde_json::Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
-        "spec": {
-            "restartPolicy": "Never", "terminationGracePeriodSeconds": 0,
-            "containers": [{ "name": "main", "image": image("busybox"), "command": ["sh", "-ec", script] }],
-        },
-    })
-}
 
 fn is_ready() {
     wait_for("a node that is ready", AGAIN, || {
@@ -36,7 +25,7 @@ fn is_ready() {
 /// kubelet and API server are killed: pods that run go on, and new ones run within a minute.
 #[test]
 fn a_cluster_goes_on_after_its_parts_have_died() {
-    let space = Namespace::new("parts");
+    let space = Namespace::alone("parts");
     space.apply(&pod("stays", "sleep 3600"));
     let phase = |name: &str| space.get(&["pod", name]).map(|pod| pod["status"].clone());
     let runs = |name: &str, wanted: &'static str| {

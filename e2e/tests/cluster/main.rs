@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used)] // functions of a test file that are no tests themselves
 
 mod components;
+mod ground;
+mod killed;
+mod server;
 mod volumes;
