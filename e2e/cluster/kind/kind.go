@@ -47,20 +47,22 @@ func (c *Cluster) Up(ctx context.Context) (provider.Environment, error) {
 	if _, err := exec.LookPath("kind"); err != nil {
 		return nil, fmt.Errorf("--provider kind calls kind: %w", err)
 	}
-	args := []string{"create", "cluster", "--name=" + c.name(), "--kubeconfig=" + c.kubeconfig(), "--wait=180s"}
-	if c.nodeImage != "" {
-		args = append(args, "--image="+c.nodeImage)
-	}
-	if err := c.Progress.Step("kind's cluster", func() error {
-		_, err := machine.Run(ctx, "kind", args...)
-		return err
-	}); err != nil {
+	if err := c.Progress.Step("kind's cluster", func() error { return c.create(ctx) }); err != nil {
 		return nil, err
 	}
 	return provider.Environment{
 		provider.Kubeconfig: c.kubeconfig(), provider.Kubectl: kubectl, provider.Storage: "standard",
 		provider.Images: image.List(image.BusyboxReference, image.ServerReference),
 	}, c.Progress.Step("images loaded", func() error { return c.images(ctx) })
+}
+
+func (c *Cluster) create(ctx context.Context) error {
+	args := []string{"create", "cluster", "--name=" + c.name(), "--kubeconfig=" + c.kubeconfig(), "--wait=180s"}
+	if c.nodeImage != "" {
+		args = append(args, "--image="+c.nodeImage)
+	}
+	_, err := machine.Run(ctx, "kind", args...)
+	return err
 }
 
 // images packs what every cluster has, and loads it.
