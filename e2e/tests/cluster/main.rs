@@ -4,5 +4,6 @@
 mod components;
 mod ground;
 mod killed;
+mod providers;
 mod server;
 mod volumes;
