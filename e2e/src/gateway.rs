@@ -1,5 +1,6 @@
 //! An S3 server on this machine, over a directory, ended with the test.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -63,7 +64,8 @@ pub struct Gateway {
     child: Child,
     address: SocketAddr,
     data: PathBuf,
-    tls: Option<(PathBuf, PathBuf)>,
+    options: Vec<OsString>,
+    secret: String,
     scheme: &'static str,
 }
 
@@ -73,7 +75,7 @@ impl Gateway {
     /// # Errors
     /// What starting answers; `TimedOut` when it never listens.
     pub fn start(data: &Path) -> io::Result<Self> {
-        Self::start_with(data, None)
+        Self::start_with(data, Vec::new(), "http")
     }
 
     /// The same with TLS: a file with its certificate and one with its key.
@@ -81,15 +83,26 @@ impl Gateway {
     /// # Errors
     /// As for [`Self::start`].
     pub fn start_tls(data: &Path, certificate: &Path, key: &Path) -> io::Result<Self> {
-        Self::start_with(data, Some((certificate.to_owned(), key.to_owned())))
+        let files = [("--cert", certificate), ("--key", key)];
+        let options = files.iter().flat_map(|(name, file)| [name.into(), file.into()]);
+        Self::start_with(data, options.collect(), "https")
     }
 
-    fn start_with(data: &Path, tls: Option<(PathBuf, PathBuf)>) -> io::Result<Self> {
+    /// The same, which answers 503 to all requests but so many at once.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub fn start_narrow(data: &Path, requests: usize) -> io::Result<Self> {
+        let options = vec!["--max-requests".into(), requests.to_string().into()];
+        Self::start_with(data, options, "http")
+    }
+
+    fn start_with(data: &Path, options: Vec<OsString>, scheme: &'static str) -> io::Result<Self> {
         fs::create_dir_all(data.join(BUCKET))?;
         let address = free()?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let child = run(data, address, tls.as_ref())?;
-        let started = Self { child, address, data: data.to_owned(), tls, scheme };
+        let child = run(data, address, &options, SECRET)?;
+        let (data, secret) = (data.to_owned(), SECRET.to_owned());
+        let started = Self { child, address, data, options, secret, scheme };
         started.wait()?;
         Ok(started)
     }
@@ -131,8 +144,18 @@ impl Gateway {
     /// # Errors
     /// As for [`Self::start`].
     pub fn start_again(&mut self) -> io::Result<()> {
-        self.child = run(&self.data, self.address, self.tls.as_ref())?;
+        self.child = run(&self.data, self.address, &self.options, &self.secret)?;
         self.wait()
+    }
+
+    /// Nothing opens it any more but this secret.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub fn change_secret(&mut self, secret: &str) -> io::Result<()> {
+        self.stop()?;
+        secret.clone_into(&mut self.secret);
+        self.start_again()
     }
 }
 
@@ -162,14 +185,11 @@ pub fn access_with(secret: &str) -> Access {
     Access::of(variables.map(|(name, value)| (name.to_owned(), value.to_owned())))
 }
 
-fn run(data: &Path, address: SocketAddr, tls: Option<&(PathBuf, PathBuf)>) -> io::Result<Child> {
+fn run(data: &Path, address: SocketAddr, options: &[OsString], secret: &str) -> io::Result<Child> {
     let mut command = Command::new(program()?);
-    command.args(["--port", &address.to_string()]);
-    if let Some((certificate, key)) = tls {
-        command.arg("--cert").arg(certificate).arg("--key").arg(key);
-    }
+    command.args(["--port", &address.to_string()]).args(options);
     command.arg("posix").arg(data);
-    command.env("ROOT_ACCESS_KEY", KEY).env("ROOT_SECRET_KEY", SECRET);
+    command.env("ROOT_ACCESS_KEY", KEY).env("ROOT_SECRET_KEY", secret);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 

@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod facts;
 pub mod found;
 pub mod gateway;
+pub mod identity;
 pub mod mounted;
 pub mod opens;
 pub mod operator;

@@ -12,6 +12,12 @@ use crate::wire::{Reader, Write};
 const MAGIC: &[u8; 6] = b"HFPACK";
 /// Bytes of the trailer, which is not sealed.
 pub(crate) const TRAILER_BYTES: usize = 16;
+/// Most bytes of a footer before its blocks: kind, epoch, and how many blocks there are.
+const FOOTER_HEAD_MAX_BYTES: usize = 1 + 4 + 3;
+/// Most bytes of a block in a footer: two lengths and a count, each below 2^28.
+const FOOTER_BLOCK_MAX_BYTES: usize = 3 * 4;
+/// Most bytes of a blob in a footer: its id, and a length below 2^28.
+const FOOTER_BLOB_MAX_BYTES: usize = BlobId::LEN + 4;
 /// Least bytes of a sealed block: one blob of one byte.
 const BLOCK_SEALED_MIN_BYTES: usize = SEAL_OVERHEAD_BYTES + 8;
 
@@ -192,16 +198,27 @@ impl PackWriter {
         Ok(())
     }
 
-    /// Whether another block has to go to another pack. Around the target that is where little padding is
-    /// needed: a pack ends wherever its blocks end, and ending it at the target itself costs 1.5 %.
+    /// Whether a block may still go into this pack, whose aim is so many bytes: with its footer and its padding
+    /// no pack is larger than five quarters of that, but one of a single block.
+    pub(crate) fn has_room(&self, sealed_len: usize, blobs: usize, target_bytes: u64) -> bool {
+        let more = sealed_len + blobs * FOOTER_BLOB_MAX_BYTES + FOOTER_BLOCK_MAX_BYTES;
+        self.block_count == 0
+            || self.padding.size(self.used() + more as u64) <= target_bytes / 4 * 5
+    }
+
+    /// Whether this pack ends here. From three quarters of the aim on that is where little padding is needed: a
+    /// pack ends wherever its blocks end, and ending it at the aim itself costs 1.5 %.
     pub(crate) fn is_full(&self, target_bytes: u64) -> bool {
-        let used = self.size
-            + (self.blocks.len() + self.blobs.len() + SEAL_OVERHEAD_BYTES + TRAILER_BYTES) as u64;
+        let used = self.used();
         let fits = padme(used) - used <= used / limits::PACK_PADDING_PART;
-        let (least, most) = (target_bytes / 4 * 3, target_bytes / 4 * 5);
-        self.size >= most
-            || (self.size >= least && fits)
+        (self.size >= target_bytes / 4 * 3 && fits)
             || self.blob_count + limits::BLOCK_MAX_BLOBS > limits::PACK_MAX_BLOBS
+    }
+
+    /// Bytes without padding.
+    fn used(&self) -> u64 {
+        let footer = FOOTER_HEAD_MAX_BYTES + self.blocks.len() + self.blobs.len();
+        self.size + (footer + SEAL_OVERHEAD_BYTES + TRAILER_BYTES) as u64
     }
 
     /// Writes padding, footer and trailer; what remains is to put it under its name.
@@ -282,7 +299,12 @@ pub(crate) const fn padme(len: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::digest::RepoId;
+    use crate::keys::{Bundle, Keys};
+    use crate::seal::SystemRandom;
     use proptest::prelude::*;
 
     proptest! {
@@ -292,6 +314,38 @@ mod tests {
             prop_assert!(padded >= len);
             prop_assert!((padded - len) * 100 <= len * 12, "{} becomes {}", len, padded);
             prop_assert_eq!(padme(padded), padded);
+        }
+    }
+
+    fn sealer() -> Sealer {
+        let bundle = Bundle::generate(&SystemRandom, RepoId([1; 16]), [0; 32]).unwrap();
+        Sealer::new(Arc::new(Keys::new(&bundle)), Arc::new(SystemRandom))
+    }
+
+    proptest! {
+        /// Blocks as they come, in packs that end as a writer ends them: large ones, and such whose blobs take more
+        /// place in the footer than in the block.
+        #[test]
+        fn no_pack_is_larger_than_five_quarters_of_its_aim(
+            blocks in prop::collection::vec((100usize..60_000, 1usize..400), 1..60),
+            padded in any::<bool>(),
+        ) {
+            let (target, sealer) = (256 << 10, sealer());
+            let padding = if padded { Padding::Padme } else { Padding::None };
+            let new = || PackWriter::new(Kind::Data, 1, Staged::Memory(Vec::new()), padding);
+            let (mut pack, mut sizes) = (new(), Vec::new());
+            for (len, blobs) in blocks {
+                if !pack.has_room(len, blobs, target) {
+                    sizes.push(std::mem::replace(&mut pack, new()).finish(&sealer).unwrap().1.size);
+                }
+                let (ids, lens) = (vec![BlobId([7; 16]); blobs], vec![(1 << 28) - 1; blobs]);
+                pack.append(&vec![0; len], &ids, &lens).unwrap();
+                if pack.is_full(target) {
+                    sizes.push(std::mem::replace(&mut pack, new()).finish(&sealer).unwrap().1.size);
+                }
+            }
+            sizes.push(pack.finish(&sealer).unwrap().1.size);
+            prop_assert!(sizes.iter().all(|size| *size <= target / 4 * 5), "{:?}", sizes);
         }
     }
 

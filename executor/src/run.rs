@@ -286,7 +286,7 @@ fn kind_of(error: &Error) -> FailureKind {
 
 fn kind_of_store(error: &StoreError) -> FailureKind {
     match error {
-        StoreError::Denied { .. } => FailureKind::StoreDenied,
+        StoreError::Denied { .. } | StoreError::NoIdentity { .. } => FailureKind::StoreDenied,
         StoreError::NoBucket { .. } => FailureKind::StoreMissing,
         StoreError::Full { .. } => FailureKind::StoreFull,
         StoreError::NotFound { .. } | StoreError::TooLarge { .. } => FailureKind::RepositoryDamaged,

@@ -360,29 +360,24 @@ impl BlobWriter {
     fn seal(&mut self, kind: Kind, ids: &[BlobId], lens: &[u32], plain: &[u8]) -> Result<()> {
         self.shared.check()?;
         let sealed = self.sealer.seal(kind, ids, lens, plain)?;
-        let slot = &mut self.packs[kind.slot()];
+        let (shared, slot) = (&self.shared, &mut self.packs[kind.slot()]);
+        let target = shared.pack_target(kind);
+        if let Some(pack) = slot.take_if(|pack| !pack.has_room(sealed.len(), ids.len(), target)) {
+            shared.send(&self.uploads, kind, pack)?;
+        }
         let pack = match slot {
             Some(pack) => pack,
-            None => {
-                slot.insert(self.shared.new_pack(kind, self.shared.repo.keys().newest_epoch())?)
-            }
+            None => slot.insert(shared.new_pack(kind, shared.repo.keys().newest_epoch())?),
         };
         pack.append(sealed, ids, lens)?;
-        if pack.is_full(self.shared.pack_target(kind))
-            && let Some(pack) = slot.take()
-        {
-            self.send(kind, pack)?;
+        match slot.take_if(|pack| pack.is_full(target)) {
+            Some(pack) => shared.send(&self.uploads, kind, pack),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn send(&self, kind: Kind, pack: PackWriter) -> Result<()> {
-        let (staged, record) = pack.finish(&self.shared.repo.sealer())?;
-        // The uploaders end before the queue does only after a failure, which `check` then names.
-        if self.uploads.send(Upload { staged, record, kind }).is_err() {
-            self.shared.check()?;
-        }
-        Ok(())
+        self.shared.send(&self.uploads, kind, pack)
     }
 }
 
@@ -405,6 +400,15 @@ impl Shared {
             self.repo.store.stage()?
         };
         Ok(PackWriter::new(kind, epoch, staged, self.repo.state.padding))
+    }
+
+    fn send(&self, uploads: &Sender<Upload>, kind: Kind, pack: PackWriter) -> Result<()> {
+        let (staged, record) = pack.finish(&self.repo.sealer())?;
+        // The uploaders end before the queue does only after a failure, which `check` then names.
+        if uploads.send(Upload { staged, record, kind }).is_err() {
+            self.check()?;
+        }
+        Ok(())
     }
 
     fn upload_all(&self, queue: &Receiver<Upload>) {

@@ -9,6 +9,8 @@ use super::{Habits, ObjectMeta, PutOutcome, SharedStore, Staged, Store, StoreErr
 pub enum Fault {
     /// Nothing was done.
     Unavailable,
+    /// The store says that it cannot at the moment.
+    Busy,
     /// It was done, and the answer was lost.
     AnswerLost,
     /// A put left something behind that is no object; a read ended early.
@@ -108,6 +110,11 @@ impl Faulty {
         match self.next() {
             None => Step::Go,
             Some(Fault::Unavailable) => Step::Refuse(unavailable("on purpose")),
+            Some(Fault::Busy) => Step::Refuse(StoreError::Busy {
+                verb,
+                key: key.to_owned(),
+                reason: "on purpose".to_owned(),
+            }),
             Some(Fault::AnswerLost) => Step::Lose(unavailable("the answer was lost")),
             Some(Fault::Denied) => Step::Refuse(StoreError::Denied { verb, key: key.to_owned() }),
             Some(Fault::Full) => Step::Refuse(StoreError::Full { key: key.to_owned() }),

@@ -205,6 +205,18 @@ pub enum StoreError {
         /// The key.
         key: String,
     },
+    /// Whoever should give us keys gives none.
+    #[error("{key}: {from} gives no keys: {reason}; {advice}")]
+    NoIdentity {
+        /// The key.
+        key: String,
+        /// Who was asked.
+        from: &'static str,
+        /// What it said.
+        reason: String,
+        /// What to do.
+        advice: &'static str,
+    },
     /// There is no such bucket at the server.
     #[error("{key}: the bucket does not exist; create it, or mend the URL")]
     NoBucket {
@@ -217,7 +229,17 @@ pub enum StoreError {
         /// The key.
         key: String,
     },
-    /// Not reachable, busy, or failing at the moment.
+    /// A server answers that it cannot at the moment.
+    #[error("{key}: the store is too busy to {verb}, or broken: {reason}")]
+    Busy {
+        /// What was asked.
+        verb: &'static str,
+        /// The key.
+        key: String,
+        /// What it said.
+        reason: String,
+    },
+    /// Not reachable, or nothing comes of it.
     #[error("{key}: the store does not answer to {verb}: {reason}")]
     Unavailable {
         /// What was asked.
@@ -296,14 +318,24 @@ impl StoreError {
         match self {
             Self::NotFound { .. }
             | Self::Denied { .. }
+            | Self::NoIdentity { .. }
             | Self::NoBucket { .. }
             | Self::Full { .. }
             | Self::TooLarge { .. }
             | Self::BeyondEnd { .. }
             | Self::BadUrl { .. }
             | Self::Invalid { .. } => true,
-            Self::Unavailable { .. } | Self::ShortRead { .. } | Self::Io { .. } => false,
+            Self::Busy { .. }
+            | Self::Unavailable { .. }
+            | Self::ShortRead { .. }
+            | Self::Io { .. } => false,
         }
+    }
+
+    /// Whether a store said this: its address is right, and patience with it pays.
+    #[must_use]
+    pub const fn is_answer(&self) -> bool {
+        self.permanent() || matches!(self, Self::Busy { .. } | Self::ShortRead { .. })
     }
 
     /// Whether the store itself says that there is no such object.

@@ -90,12 +90,11 @@ impl Retry {
         let mut pause = self.policy.first_pause;
         for earlier in 0.. {
             let answer = call(earlier);
-            match &answer {
-                Err(error) if !error.permanent() => {}
-                _ => {
-                    self.answered.store(true, Ordering::Relaxed);
-                    return answer;
-                }
+            if answer.as_ref().err().is_none_or(StoreError::is_answer) {
+                self.answered.store(true, Ordering::Relaxed);
+            }
+            if answer.as_ref().err().is_none_or(StoreError::permanent) {
+                return answer;
             }
             let policy = match self.answered.load(Ordering::Relaxed) {
                 true => self.policy,
@@ -235,6 +234,14 @@ mod tests {
         let (store, pauses) = retry(faulty, 12);
         assert!(store.list("").is_err());
         assert_eq!(pauses.lock().unwrap().len(), 5);
+    }
+
+    #[test]
+    fn a_store_that_says_it_is_busy_is_there_and_worth_waiting_for() {
+        let faulty = Faulty::dies_at(Arc::new(MemoryStore::new()), 0, Fault::Busy);
+        let (store, pauses) = retry(Arc::new(faulty), 12);
+        assert!(store.list("").is_err());
+        assert_eq!(pauses.lock().unwrap().len(), 11);
     }
 
     #[test]

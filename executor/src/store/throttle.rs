@@ -31,13 +31,17 @@ impl Lane {
 
     /// How long the caller has to wait for having moved `bytes`.
     fn pay(&self, bytes: u64) -> Duration {
-        let cost = u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_second);
-        let cost = u64::try_from(cost).unwrap_or(u64::MAX);
         let now = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let mut paid = self.paid_ns.lock().unwrap_or_else(PoisonError::into_inner);
-        *paid = now.max(*paid).saturating_add(cost);
+        *paid = paid_until(*paid, now, bytes, self.bytes_per_second);
         Duration::from_nanos(*paid - now)
     }
+}
+
+/// Until when all is paid for once `bytes` have gone too. Time in which nothing went is not saved up.
+fn paid_until(paid_ns: u64, now_ns: u64, bytes: u64, bytes_per_second: u64) -> u64 {
+    let cost = (u128::from(bytes) * 1_000_000_000).div_ceil(u128::from(bytes_per_second));
+    now_ns.max(paid_ns).saturating_add(u64::try_from(cost).unwrap_or(u64::MAX))
 }
 
 impl Throttle {
@@ -116,8 +120,34 @@ impl Store for Throttle {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::store::MemoryStore;
+
+    proptest! {
+        /// By a clock of its own: whoever has waited as told has kept to the rate, from each moment on at which
+        /// all was paid for, and has not waited longer than that takes.
+        #[test]
+        fn no_more_bytes_go_than_the_rate_allows_and_no_time_is_lost(
+            rate in 1u64..1 << 40,
+            steps in prop::collection::vec((0u64..10_000_000_000, 0u64..32 << 20), 1..60),
+        ) {
+            let (mut now, mut paid, mut began, mut sent) = (0, 0, 0, 0u128);
+            for (number, (pause, bytes)) in (0u128..).zip(steps) {
+                now += pause;
+                if now > paid {
+                    (began, sent) = (now, 0);
+                }
+                paid = paid_until(paid, now, bytes, rate);
+                sent += u128::from(bytes);
+                let took = u128::from(paid - began);
+                prop_assert!(sent * 1_000_000_000 <= took * u128::from(rate));
+                // Each cost is rounded up by less than a nanosecond.
+                prop_assert!(took <= sent * 1_000_000_000 / u128::from(rate) + number + 1);
+            }
+        }
+    }
 
     #[test]
     fn each_direction_pays_for_its_own_bytes() {

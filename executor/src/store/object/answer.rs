@@ -5,6 +5,7 @@ use std::error::Error as _;
 
 use object_store::Error as Below;
 
+use super::identity;
 use crate::store::StoreError;
 
 /// Codes of bodies that mean: these credentials do not do.
@@ -43,6 +44,9 @@ pub(super) fn is_taken(error: &Below) -> bool {
 
 /// The store's error for an answer of the client below.
 pub(super) fn sort(verb: &'static str, key: &str, error: &Below) -> StoreError {
+    if let Some(unknown) = identity::sort(verb, key, error) {
+        return unknown;
+    }
     let text = words(error);
     let code = code_of(&text);
     let is = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
@@ -68,6 +72,11 @@ pub(super) fn sort(verb: &'static str, key: &str, error: &Below) -> StoreError {
         _ => match status_of(&text) {
             Some(501) if verb == "put" => lacks(key),
             Some(401 | 403) => StoreError::Denied { verb, key },
+            Some(status)
+                if status == 429 || is(&MEANWHILE) || (status >= 500 && code.is_some()) =>
+            {
+                StoreError::Busy { verb, key, reason: shown(&text) }
+            }
             _ => StoreError::Unavailable { verb, key, reason: shown(&text) },
         },
     }
@@ -79,7 +88,7 @@ fn lacks(key: String) -> StoreError {
 }
 
 /// The whole chain of an error as one text. Links repeat what stands below them, so the longest one says all.
-fn words(error: &Below) -> String {
+pub(super) fn words(error: &Below) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -93,19 +102,19 @@ fn words(error: &Below) -> String {
 }
 
 /// What stands in `<Code>` of a body.
-fn code_of(text: &str) -> Option<&str> {
+pub(super) fn code_of(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("<Code>")?;
-    Some(rest.split_once("</Code>")?.0)
+    Some(rest.split_once("</Code>")?.0).filter(|code| !code.is_empty())
 }
 
 /// The status that the client names.
-fn status_of(text: &str) -> Option<u16> {
+pub(super) fn status_of(text: &str) -> Option<u16> {
     let (_, rest) = text.split_once("status code: ")?;
     rest.get(..3)?.parse().ok()
 }
 
 /// A text that fits into a message: the code if there is one, else the last words, which are the cause.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     if let Some(code) = code_of(text) {
         let status = status_of(text).map(|status| format!(" ({status})")).unwrap_or_default();
         return format!("{code}{status}");
@@ -136,6 +145,7 @@ mod tests {
             StoreError::NoBucket { .. } => "no bucket",
             StoreError::Denied { .. } => "denied",
             StoreError::Full { .. } => "full",
+            StoreError::Busy { .. } => "busy",
             StoreError::Unavailable { .. } => "unavailable",
             StoreError::Invalid { .. } => "lacks",
             StoreError::NotFound { .. } => "not found",
@@ -148,9 +158,11 @@ mod tests {
             (403, "", "denied"),
             (507, "", "full"),
             (403, "QuotaExceeded", "full"),
-            (503, "SlowDown", "unavailable"),
-            (500, "InternalError", "unavailable"),
-            (429, "", "unavailable"),
+            (503, "SlowDown", "busy"),
+            (500, "InternalError", "busy"),
+            (429, "", "busy"),
+            (503, "", "unavailable"),
+            (400, "AuthorizationHeaderMalformed", "unavailable"),
             (501, "NotImplemented", "lacks"),
         ] {
             assert_eq!(class(&said(status, &body(code))), expected, "{status} {code}");
@@ -159,7 +171,7 @@ mod tests {
         let path = || "config".to_owned();
         let meanwhile = Below::AlreadyExists { path: path(), source: source() };
         assert!(!is_taken(&meanwhile), "two puts at once: one of them has to ask again");
-        assert_eq!(class(&meanwhile), "unavailable");
+        assert_eq!(class(&meanwhile), "busy");
         let taken = said(412, &body("PreconditionFailed")).to_string();
         assert!(is_taken(&Below::AlreadyExists { path: path(), source: taken.into() }));
         let gone = said(404, &body("NoSuchKey")).to_string();

@@ -1,8 +1,10 @@
 //! Objects in an object store. What is asynchronous in the crate below ends in this folder: callers are
 //! threads that block, as with every other store.
 
+mod access;
 mod answer;
 mod bid;
+mod identity;
 mod place;
 
 use std::future::Future;
@@ -23,7 +25,7 @@ use super::{
 };
 use crate::limits;
 
-pub use place::Access;
+pub use access::Access;
 pub(super) use place::{ObjectPlace, Writes};
 
 /// Threads that drive sockets and TLS for all object stores of the process.
@@ -291,6 +293,30 @@ mod tests {
         assert_eq!(keys(&beside), ["config"]);
         assert_eq!(keys(&above), ["a/b/config", "a/bc/config"]);
         assert_eq!(ours.get("config", 10).unwrap(), b"ours");
+    }
+
+    #[test]
+    fn no_more_requests_run_at_once_than_the_url_allows() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let mut place = place("", Writes::Conditional);
+        place.connections_max = 3;
+        let store = ObjectStore::new(Arc::new(InMemory::new()), &place);
+        let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        // Each ends when three are there.
+        let three = tokio::sync::Barrier::new(3);
+        std::thread::scope(|scope| {
+            for _ in 0..12 {
+                let request = async {
+                    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    three.wait().await;
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    Ok(())
+                };
+                scope.spawn(|| store.ask("get", "config", request).unwrap());
+            }
+        });
+        assert_eq!(most.into_inner(), 3);
+        assert_eq!((store.habits().reads_in_flight, store.habits().puts_in_flight), (3, 3));
     }
 
     #[test]

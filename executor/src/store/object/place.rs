@@ -1,13 +1,14 @@
 //! `s3://bucket/prefix?…`: which bucket, at which server, and how to speak to it.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore as Below;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
 use object_store::{Certificate, ClientOptions, RetryConfig};
+
+use super::access::Access;
+use super::identity::{Credentials, Way};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -27,6 +28,20 @@ const CONNECTIONS_MAX: usize = 256;
 /// The region that servers take that have none.
 const REGION: &str = "us-east-1";
 
+/// Variables that name the server where the URL does not.
+const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+
+/// Variables that say how the server is to be used, whoever we are.
+const VARIABLES: [&str; 7] = [
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_REQUEST_PAYER",
+    "AWS_SERVER_SIDE_ENCRYPTION",
+    "AWS_SSE_KMS_KEY_ID",
+    "AWS_SSE_BUCKET_KEY_ENABLED",
+    "AWS_SSE_CUSTOMER_KEY_BASE64",
+];
+
 /// How objects come to be written once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writes {
@@ -34,51 +49,6 @@ pub enum Writes {
     Conditional,
     /// It does not: writers agree by bids.
     ByBids,
-}
-
-/// Where credentials come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Credentials {
-    /// Variables: keys, a web identity, or a container's endpoint.
-    Variables,
-    /// The machine's own identity, asked of its metadata service.
-    Instance,
-    /// None: what everybody may read.
-    Anonymous,
-}
-
-/// What opens a store beside its URL: variables as the tools of its vendor name them (`AWS_ACCESS_KEY_ID`,
-/// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, …). Never shown.
-#[derive(Clone, Default)]
-pub struct Access {
-    variables: BTreeMap<String, String>,
-}
-
-impl fmt::Debug for Access {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Access of {} variables", self.variables.len())
-    }
-}
-
-impl Access {
-    /// Just these variables.
-    #[must_use]
-    pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { variables: variables.into_iter().collect() }
-    }
-
-    /// Those of this process.
-    #[must_use]
-    pub fn ambient() -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self::of(std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_")))
-    }
-
-    fn has(&self, names: &[&str]) -> bool {
-        names.iter().all(|name| self.variables.get(*name).is_some_and(|value| !value.is_empty()))
-    }
 }
 
 /// A place in an object store, as a URL says it.
@@ -123,6 +93,9 @@ impl ObjectPlace {
         if bucket.is_empty() {
             return Err("has no bucket: write s3://bucket/prefix?endpoint=https://server".into());
         }
+        if !is_plain(bucket, b".-_") {
+            return Err("has a bucket with other than letters, digits, `.`, `-` and `_`".into());
+        }
         let prefix = prefix.trim_matches('/');
         if !prefix.is_empty() && super::check_key(prefix).is_err() {
             return Err(
@@ -155,7 +128,8 @@ impl ObjectPlace {
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "endpoint" => self.endpoint = Some(value.trim_end_matches('/').to_owned()),
-            "region" => self.region = Some(value.to_owned()),
+            "region" if is_region(value) => self.region = Some(value.to_owned()),
+            "region" => return Err(REGION_CHARS.into()),
             "path-style" => self.path_style = yes(value)?,
             "ca-file" => self.ca_file = Some(value.to_owned()),
             "insecure-tls" => self.insecure_tls = yes(value)?,
@@ -186,13 +160,11 @@ impl ObjectPlace {
 
     fn check(&self) -> Result<(), String> {
         match &self.endpoint {
-            Some(endpoint) if !endpoint.starts_with("https://") && !endpoint.starts_with("http://") => {
-                Err("endpoint: begins with https:// (or http://, which nobody should use across a network)".into())
-            }
+            Some(endpoint) => check_endpoint(endpoint).map_err(|why| format!("endpoint: {why}")),
             None if self.region.is_none() && !self.path_style => {
                 Err("region: is needed where the bucket is part of the host's name".into())
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -201,16 +173,19 @@ impl ObjectPlace {
     /// # Errors
     /// What is missing or cannot be read, and what would be right.
     pub(crate) fn connect(&self, access: &Access) -> Result<Arc<dyn Below>, String> {
-        if self.credentials == Credentials::Variables {
-            check_variables(access)?;
-        }
+        let way = Way::of(self.credentials, access)?;
+        check_variables(way, access)?;
         let trusted = self.trusted()?;
-        // Looking for the system's authorities fails on a machine that has none, such as a bare image.
-        let system = !self.is_plain() && !self.insecure_tls;
-        let built = match self.builder(access, &trusted, system).build() {
-            Err(_) if system && !trusted.is_empty() => {
-                self.builder(access, &trusted, false).build()
-            }
+        // Looking for the system's authorities fails on a machine that has none, such as a bare image. A web
+        // identity is asked for by TLS whatever the way to the store is.
+        let tls = !self.is_plain() || way == Way::WebIdentity;
+        let system = tls && !self.insecure_tls;
+        let build = |system| {
+            let builder = self.builder(way, access, &trusted, system);
+            way.introduce(builder, access)?.build().map_err(Into::into)
+        };
+        let built: Result<_, Box<dyn std::error::Error + Send + Sync>> = match build(system) {
+            Err(_) if system && !trusted.is_empty() => build(false),
             built => built,
         };
         match built {
@@ -223,10 +198,18 @@ impl ObjectPlace {
         }
     }
 
-    fn builder(&self, access: &Access, trusted: &[Certificate], system: bool) -> AmazonS3Builder {
+    fn builder(
+        &self,
+        way: Way,
+        access: &Access,
+        trusted: &[Certificate],
+        system: bool,
+    ) -> AmazonS3Builder {
         let mut builder = AmazonS3Builder::new();
-        for (name, value) in &access.variables {
-            // Names that the client does not know are other programs' matter.
+        // What else the client below would read from the environment could undo what the URL says, or what
+        // makes a put a put-if-absent.
+        let own = access.among(way.variables()).chain(access.among(&VARIABLES));
+        for (name, value) in own {
             if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
                 builder = builder.with_config(key, value);
             }
@@ -236,10 +219,11 @@ impl ObjectPlace {
             .with_virtual_hosted_style_request(!self.path_style)
             .with_checksum_algorithm(Checksum::SHA256)
             .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
-            .with_skip_signature(self.credentials == Credentials::Anonymous)
+            .with_skip_signature(way == Way::Nobody)
             .with_client_options(self.client(trusted, system));
-        if let Some(endpoint) = &self.endpoint {
-            builder = builder.with_endpoint(endpoint);
+        let endpoint = self.endpoint.as_deref();
+        if let Some(url) = endpoint.or_else(|| ENDPOINTS.iter().find_map(|name| access.get(name))) {
+            builder = builder.with_endpoint(url);
         }
         match &self.region {
             Some(region) => builder.with_region(region),
@@ -252,6 +236,7 @@ impl ObjectPlace {
         let client = ClientOptions::new()
             .with_allow_http(self.is_plain())
             .with_connect_timeout(CONNECT)
+            .with_pool_max_idle_per_host(self.connections_max)
             .with_read_timeout(SILENCE)
             .with_timeout(REQUEST)
             .with_allow_invalid_certificates(self.insecure_tls)
@@ -272,20 +257,57 @@ impl ObjectPlace {
     }
 }
 
-/// Without this the client below would look for the metadata service of a cloud, and wait for it.
-fn check_variables(access: &Access) -> Result<(), String> {
-    let ways: [&[&str]; 4] = [
-        &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
-        &["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"],
-        &["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"],
-        &["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
-    ];
-    if ways.iter().any(|names| access.has(names)) {
+/// The client below panics where parts of a request are none: a line end behind a key is soon there.
+fn check_variables(way: Way, access: &Access) -> Result<(), String> {
+    for (name, value) in access.among(way.variables()).chain(access.among(&VARIABLES)) {
+        let stays_here = name.ends_with("_FILE") || name == "AWS_SECRET_ACCESS_KEY";
+        if value.chars().any(char::is_control) || !(stays_here || value.is_ascii()) {
+            return Err(format!(
+                "{name}: has a line end or another character that makes no request"
+            ));
+        }
+    }
+    for (name, value) in access.among(&ENDPOINTS) {
+        check_endpoint(value).map_err(|why| format!("{name}: {why}"))?;
+    }
+    match access.among(&["AWS_REGION", "AWS_DEFAULT_REGION"]).find(|(_, value)| !is_region(value)) {
+        Some((name, _)) => Err(format!("{name}: {REGION_CHARS}")),
+        None => Ok(()),
+    }
+}
+
+/// Whether a text is the address of a server: scheme, host, port, and where its buckets begin.
+fn check_endpoint(endpoint: &str) -> Result<(), String> {
+    let rest = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
+    let Some(rest) = rest else {
+        return Err(
+            "begins with https:// (or http://, which nobody should use across a network)".into()
+        );
+    };
+    let (at, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, port) = match at.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse::<u16>().is_ok()),
+        _ => (at, true),
+    };
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = match address {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && is_plain(host, b".-_"),
+    };
+    if host && port && is_plain(path, b".-_/") {
         return Ok(());
     }
-    Err("there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or say \
-         credentials=instance (the machine's own) or credentials=none in the URL"
-        .into())
+    Err("is no address of a server: write https://host or https://host:9000".into())
+}
+
+const REGION_CHARS: &str = "is a word of letters, digits and `-`";
+
+fn is_region(text: &str) -> bool {
+    !text.is_empty() && is_plain(text, b"-_.")
+}
+
+fn is_plain(text: &str, more: &[u8]) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
 }
 
 fn yes(value: &str) -> Result<bool, String> {
@@ -332,7 +354,14 @@ mod tests {
             ("s3://key:secret@bucket/x", "AWS_ACCESS_KEY_ID"),
             ("s3://b/a//b", "prefix"),
             ("s3://b/../c", "prefix"),
+            ("s3://b c/x", "bucket"),
             ("s3://b/?endpoint=host:9000", "https://"),
+            ("s3://b/?endpoint=http://a%20b", "https://host:9000"),
+            ("s3://b/?endpoint=http://:9000", "https://host:9000"),
+            ("s3://b/?endpoint=http://[::1", "https://host:9000"),
+            ("s3://b/?endpoint=http://h:99999", "https://host:9000"),
+            ("s3://b/?endpoint=http://h/p?x", "https://host:9000"),
+            ("s3://b/?region=a%0ab", "letters"),
             ("s3://b/?insecure-tls=maybe", "yes or no"),
             ("s3://b/?max-connections=0", "1 to 256"),
             ("s3://b/?upload-rate=fast", "20MiB"),
@@ -346,16 +375,24 @@ mod tests {
     }
 
     #[test]
-    fn without_credentials_nobody_is_asked_for_them() {
-        let place = ObjectPlace::parse("s3://bucket?endpoint=http://127.0.0.1:1").unwrap();
-        let error = place.connect(&Access::default()).err().unwrap();
-        assert!(
-            error.contains("AWS_ACCESS_KEY_ID") && error.contains("credentials=none"),
-            "{error}"
-        );
-        let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
-        let access = Access::of(keys.map(|name| (name.to_owned(), "marker".to_owned())));
-        assert!(place.connect(&access).is_ok());
-        assert!(!format!("{access:?}").contains("marker"));
+    fn what_makes_no_request_is_refused_before_there_is_one() {
+        let place = ObjectPlace::parse("s3://bucket?endpoint=http://[::1]:9000/at").unwrap();
+        let connect = |more: &[(&str, &str)]| {
+            let keys = [("AWS_ACCESS_KEY_ID", "marker"), ("AWS_SECRET_ACCESS_KEY", "marker")];
+            let all = keys.iter().chain(more);
+            let access = Access::of(all.map(|(name, value)| ((*name).into(), (*value).into())));
+            place.connect(&access).map(drop)
+        };
+        assert_eq!(connect(&[]), Ok(()));
+        for (name, value) in [
+            ("AWS_ACCESS_KEY_ID", "marker\n"),
+            ("AWS_SECRET_ACCESS_KEY", "marker\n"),
+            ("AWS_SESSION_TOKEN", "märk"),
+            ("AWS_REGION", "a b"),
+            ("AWS_ENDPOINT_URL", "http://a b"),
+        ] {
+            let error = connect(&[(name, value)]).unwrap_err();
+            assert!(error.starts_with(name) && !error.contains(value), "{error}");
+        }
     }
 }
