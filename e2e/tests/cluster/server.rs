@@ -88,7 +88,7 @@ fn what_is_wrong_with_a_server_is_told_by_exit_codes() {
         assert!(words.iter().all(|word| ended.log.contains(word)), "{name}: {ended:?}");
         assert!(!ended.log.contains("another secret"), "{ended:?}");
     };
-    ends("secret", &good.clone().secret("wrong"), 24, &["check the credentials"]);
+    ends("secret", &good.clone().secret("wrong"), 24, &["SignatureDoesNotMatch (403)"]);
     ends("bucket", &nowhere, 29, &["nowhere"]);
     ends("silent", &silent, 25, &["s3.invalid"]);
     space

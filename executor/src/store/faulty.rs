@@ -116,7 +116,11 @@ impl Faulty {
                 reason: "on purpose".to_owned(),
             }),
             Some(Fault::AnswerLost) => Step::Lose(unavailable("the answer was lost")),
-            Some(Fault::Denied) => Step::Refuse(StoreError::Denied { verb, key: key.to_owned() }),
+            Some(Fault::Denied) => Step::Refuse(StoreError::Denied {
+                verb,
+                key: key.to_owned(),
+                reason: "on purpose".to_owned(),
+            }),
             Some(Fault::Full) => Step::Refuse(StoreError::Full { key: key.to_owned() }),
             Some(Fault::Torn) => Step::Half(unavailable("it ended half-way")),
             Some(Fault::WrongBit) => Step::Flip,

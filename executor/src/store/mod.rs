@@ -197,13 +197,15 @@ pub enum StoreError {
         /// The key.
         key: String,
     },
-    /// The credentials do not allow this.
-    #[error("{key}: the store denies to {verb} it; check the credentials")]
+    /// Who we are may not do this, or the store does not believe that we are it.
+    #[error("{key}: the store denies to {verb} it: {reason}; check credentials and permissions")]
     Denied {
         /// What was asked.
         verb: &'static str,
         /// The key.
         key: String,
+        /// What it said.
+        reason: String,
     },
     /// Whoever should give us keys gives none.
     #[error("{key}: {from} gives no keys: {reason}; {advice}")]
@@ -350,7 +352,9 @@ impl StoreError {
         let key = key.to_owned();
         match source.kind() {
             K::NotFound => Self::NotFound { key },
-            K::PermissionDenied | K::ReadOnlyFilesystem => Self::Denied { verb, key },
+            K::PermissionDenied | K::ReadOnlyFilesystem => {
+                Self::Denied { verb, key, reason: source.kind().to_string() }
+            }
             K::StorageFull | K::QuotaExceeded => Self::Full { key },
             K::NotADirectory | K::IsADirectory => Self::Invalid {
                 key,

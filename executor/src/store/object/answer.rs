@@ -51,27 +51,26 @@ pub(super) fn sort(verb: &'static str, key: &str, error: &Below) -> StoreError {
     let code = code_of(&text);
     let is = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
     let key = key.to_owned();
+    let denied = |key| StoreError::Denied { verb, key, reason: shown(&text) };
     if code == Some("NoSuchBucket") {
         return StoreError::NoBucket { key };
     }
     if is(&DENIED) {
-        return StoreError::Denied { verb, key };
+        return denied(key);
     }
     if is(&FULL) || status_of(&text) == Some(507) {
         return StoreError::Full { key };
     }
     match error {
         Below::NotFound { .. } => StoreError::NotFound { key },
-        Below::PermissionDenied { .. } | Below::Unauthenticated { .. } => {
-            StoreError::Denied { verb, key }
-        }
+        Below::PermissionDenied { .. } | Below::Unauthenticated { .. } => denied(key),
         Below::NotImplemented { .. } | Below::NotSupported { .. } => lacks(key),
         Below::InvalidPath { .. } => {
             StoreError::Invalid { key, reason: "is a name that this store cannot hold" }
         }
         _ => match status_of(&text) {
             Some(501) if verb == "put" => lacks(key),
-            Some(401 | 403) => StoreError::Denied { verb, key },
+            Some(401 | 403) => denied(key),
             Some(status)
                 if status == 429 || is(&MEANWHILE) || (status >= 500 && code.is_some()) =>
             {
