@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::ServerConfig;
 use serde_json::json;
+
+use crate::listen::{self, Listening};
 
 /// What proves to any of them who is asking.
 pub const PROOF: &str = "a-token-of-the-one-who-asks";
@@ -60,13 +61,12 @@ struct Shared {
     answer: Mutex<Answer>,
     given: AtomicUsize,
     tls: Option<Arc<ServerConfig>>,
-    ended: AtomicBool,
 }
 
 /// One that answers until it goes out of scope.
 pub struct Identity {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    listening: Listening,
     dir: tempfile::TempDir,
 }
 
@@ -78,23 +78,26 @@ impl Identity {
     pub fn start(dialect: Dialect, answer: Answer) -> io::Result<Self> {
         let dir = tempfile::tempdir()?;
         fs::write(dir.path().join("token"), PROOF)?;
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let tls = match dialect {
-            Dialect::WebIdentity => Some(certificate(&dir.path().join("authority.pem"))?),
+            Dialect::WebIdentity => {
+                let (config, authority) = listen::certificate(loopback)?;
+                fs::write(dir.path().join("authority.pem"), authority)?;
+                Some(config)
+            }
             Dialect::Container | Dialect::Machine => None,
         };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        let (answer, given, ended) = (Mutex::new(answer), 0.into(), false.into());
-        let shared = Arc::new(Shared { dialect, answer, given, tls, ended });
+        let (answer, given) = (Mutex::new(answer), 0.into());
+        let shared = Arc::new(Shared { dialect, answer, given, tls });
         let own = shared.clone();
-        std::thread::spawn(move || accept(&listener, &own));
-        Ok(Self { shared, address, dir })
+        let listening = Listening::start(loopback, move |client| serve(client, &own))?;
+        Ok(Self { shared, listening, dir })
     }
 
     /// The variables that lead a client here.
     #[must_use]
     pub fn variables(&self) -> Vec<(String, String)> {
-        let plain = format!("http://{}", self.address);
+        let plain = format!("http://{}", self.listening.address());
         let token = self.token_file().display().to_string();
         let named = match self.shared.dialect {
             Dialect::Container => vec![
@@ -102,7 +105,7 @@ impl Identity {
                 ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token),
             ],
             Dialect::WebIdentity => vec![
-                ("AWS_ENDPOINT_URL_STS", format!("https://{}", self.address)),
+                ("AWS_ENDPOINT_URL_STS", format!("https://{}", self.listening.address())),
                 ("AWS_WEB_IDENTITY_TOKEN_FILE", token),
                 ("AWS_ROLE_ARN", ROLE.to_owned()),
             ],
@@ -135,54 +138,13 @@ impl Identity {
     }
 }
 
-impl Drop for Identity {
-    fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::Relaxed);
-        // Wakes the thread that waits for connections.
-        let _ = TcpStream::connect(self.address);
-    }
-}
-
-/// A certificate of the loopback; what has to be trusted for it goes into a file.
-fn certificate(authority: &std::path::Path) -> io::Result<Arc<ServerConfig>> {
-    let key = rcgen::KeyPair::generate().map_err(io::Error::other)?;
-    let names = vec![Ipv4Addr::LOCALHOST.to_string()];
-    let made = rcgen::CertificateParams::new(names).map_err(io::Error::other)?;
-    let own = made.self_signed(&key).map_err(io::Error::other)?;
-    fs::write(authority, own.pem())?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_no_client_auth();
-    let secret = PrivatePkcs8KeyDer::from(key.serialize_der());
-    let config = config.with_single_cert(vec![own.der().clone()], secret.into());
-    Ok(Arc::new(config.map_err(io::Error::other)?))
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for client in listener.incoming() {
-        if shared.ended.load(Ordering::Relaxed) {
-            return;
-        }
-        let Ok(client) = client else { continue };
-        let shared = shared.clone();
-        std::thread::spawn(move || {
-            // The client sees that its connection has closed, and says so itself.
-            let _ = serve(client, &shared);
-        });
-    }
-}
-
 /// One request a connection.
 fn serve(client: TcpStream, shared: &Shared) -> io::Result<()> {
     client.set_read_timeout(Some(SILENCE))?;
-    let Some(config) = &shared.tls else { return reply(client, shared) };
-    let session = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
-    let mut stream = StreamOwned::new(session, client);
-    reply(&mut stream, shared)?;
-    stream.conn.send_close_notify();
-    stream.flush()
+    match &shared.tls {
+        Some(config) => listen::by_tls(client, config, |stream| reply(stream, shared)),
+        None => reply(client, shared),
+    }
 }
 
 fn reply(mut stream: impl Read + Write, shared: &Shared) -> io::Result<()> {

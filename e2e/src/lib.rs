@@ -18,6 +18,7 @@ pub mod facts;
 pub mod found;
 pub mod gateway;
 pub mod identity;
+pub mod listen;
 pub mod mounted;
 pub mod opens;
 pub mod operator;

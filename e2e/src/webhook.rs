@@ -1,17 +1,16 @@
 //! An admission webhook of a test: HTTPS on an address that the API server reaches, answered by a function.
 
-use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
+
+use crate::listen::{self, Listening};
 
 /// How long a client may say nothing before it is given up.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -19,21 +18,11 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// Most bytes of a request: the API server sends no object above 3 MiB.
 const REQUEST_BYTES: u64 = 8 << 20;
 
-type Decide = Box<dyn Fn(&Value) -> Result<(), String> + Send + Sync>;
-
-struct Shared {
-    config: Arc<ServerConfig>,
-    decide: Decide,
-    asked: AtomicUsize,
-    ended: AtomicBool,
-}
-
 /// A webhook that answers until it goes out of scope.
 pub struct Webhook {
-    shared: Arc<Shared>,
-    address: SocketAddr,
+    listening: Listening,
+    asked: Arc<AtomicUsize>,
     authority: String,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Webhook {
@@ -45,36 +34,24 @@ impl Webhook {
         at: IpAddr,
         decide: impl Fn(&Value) -> Result<(), String> + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let key = rcgen::KeyPair::generate().map_err(io::Error::other)?;
-        let made = rcgen::CertificateParams::new(vec![at.to_string()]).map_err(io::Error::other)?;
-        let own = made.self_signed(&key).map_err(io::Error::other)?;
-        let secret = PrivatePkcs8KeyDer::from(key.serialize_der());
-        let config = ServerConfig::builder_with_provider(Arc::new(
-            rustls::crypto::aws_lc_rs::default_provider(),
-        ))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_no_client_auth()
-        .with_single_cert(vec![own.der().clone()], secret.into())
-        .map_err(io::Error::other)?;
-        let listener = TcpListener::bind((at, 0))?;
-        let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            config: Arc::new(config),
-            decide: Box::new(decide),
-            asked: 0.into(),
-            ended: false.into(),
-        });
-        let authority = BASE64_STANDARD.encode(own.pem());
-        let serving = shared.clone();
-        let thread = Some(std::thread::spawn(move || accept(&listener, &serving)));
-        Ok(Self { shared, address, authority, thread })
+        let (config, authority) = listen::certificate(at)?;
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let listening = Listening::start(at, move |client: TcpStream| {
+            client.set_read_timeout(Some(SILENCE))?;
+            listen::by_tls(client, &config, |stream| {
+                let answer = reviewed(&body(stream)?, &decide)?;
+                count.fetch_add(1, Ordering::Relaxed);
+                reply(stream, &answer)
+            })
+        })?;
+        Ok(Self { listening, asked, authority: BASE64_STANDARD.encode(authority) })
     }
 
     /// Where it is asked.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("https://{}/", self.address)
+        format!("https://{}/", self.listening.address())
     }
 
     /// The certificate that its clients have to trust, as `caBundle` wants it.
@@ -86,57 +63,28 @@ impl Webhook {
     /// Reviews that were answered.
     #[must_use]
     pub fn asked(&self) -> usize {
-        self.shared.asked.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Webhook {
-    fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::Relaxed);
-        // Wakes the thread that waits for connections; once it has ended nobody listens.
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for client in listener.incoming() {
-        if shared.ended.load(Ordering::Relaxed) {
-            return;
-        }
-        let Ok(client) = client else { continue };
-        let shared = shared.clone();
-        std::thread::spawn(move || {
-            // The client sees that its connection has closed, and says so itself.
-            let _ = serve(client, &shared);
-        });
-    }
-}
-
-/// One request a connection.
-fn serve(client: TcpStream, shared: &Shared) -> io::Result<()> {
-    client.set_read_timeout(Some(SILENCE))?;
-    let session = ServerConnection::new(shared.config.clone()).map_err(io::Error::other)?;
-    let mut stream = StreamOwned::new(session, client);
-    let review: Value = serde_json::from_slice(&body(&mut stream)?)?;
+/// The answer to a review.
+fn reviewed(review: &[u8], decide: &impl Fn(&Value) -> Result<(), String>) -> io::Result<String> {
+    let review: Value = serde_json::from_slice(review)?;
     let request = &review["request"];
-    let decided = (shared.decide)(request);
+    let decided = decide(request);
     let mut response = json!({ "uid": request["uid"], "allowed": decided.is_ok() });
     if let Err(why) = decided {
         response["status"] = json!({ "message": why });
     }
-    let answer = json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response });
-    let answer = answer.to_string();
-    shared.asked.fetch_add(1, Ordering::Relaxed);
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{answer}",
-        answer.len()
-    )?;
-    stream.conn.send_close_notify();
-    stream.flush()
+    let api = "admission.k8s.io/v1";
+    Ok(json!({ "apiVersion": api, "kind": "AdmissionReview", "response": response }).to_string())
+}
+
+/// One answer a connection.
+fn reply(to: &mut impl Write, body: &str) -> io::Result<()> {
+    let len = body.len();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+    write!(to, "{head}\r\nContent-Length: {len}\r\n\r\n{body}")
 }
 
 /// The body of a request that says how long it is.
