@@ -131,10 +131,6 @@ func load(ctx context.Context, o options) error {
 }
 
 func loadProgram(ctx context.Context, frame provider.Frame, d home.Description, reference, program string) error {
-	cluster, err := newProvider(d.Provider, frame)
-	if err != nil {
-		return err
-	}
 	packed, err := image.Program(reference, program)
 	if err != nil {
 		return err
@@ -147,11 +143,20 @@ func loadProgram(ctx context.Context, frame provider.Frame, d home.Description, 
 	if err := errors.Join(archive.Close(), packed.Write(archive.Name())); err != nil {
 		return err
 	}
-	if err := cluster.Load(ctx, archive.Name()); err != nil {
+	return loadArchive(ctx, frame, d, filepath.Base(program), reference, archive.Name())
+}
+
+// loadArchive gives an image to the cluster, and tells scenarios of it.
+func loadArchive(ctx context.Context, frame provider.Frame, d home.Description, name, reference, archive string) error {
+	cluster, err := newProvider(d.Provider, frame)
+	if err != nil {
+		return err
+	}
+	if err := cluster.Load(ctx, archive); err != nil {
 		return err
 	}
 	images := strings.Fields(d.Environment[provider.Images])
-	if entry := filepath.Base(program) + "=" + reference; !slices.Contains(images, entry) {
+	if entry := name + "=" + reference; !slices.Contains(images, entry) {
 		d.Environment[provider.Images] = strings.Join(append(images, entry), " ")
 	}
 	return frame.Home.Write(d)

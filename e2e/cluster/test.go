@@ -111,7 +111,11 @@ func runScenarios(ctx context.Context, o options, d home.Description) error {
 }
 
 func cargo(ctx context.Context, o options, args ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, "cargo", args...)
+	return command(ctx, o, "cargo", args...)
+}
+
+func command(ctx context.Context, o options, program string, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, program, args...)
 	command.Dir, command.Stdout, command.Stderr = o.tree, os.Stderr, os.Stderr
 	// Who is asked to stop while tests run, stops all that they have started.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -120,14 +124,23 @@ func cargo(ctx context.Context, o options, args ...string) *exec.Cmd {
 	return command
 }
 
-// loadProduct builds the binary as users get it, and gives it to the cluster.
+// loadProduct builds the image that users get, but for its name, and gives it to the cluster.
 func loadProduct(ctx context.Context, o options, frame provider.Frame, d home.Description) error {
-	if err := cargo(ctx, o, "build", "--locked", "--release", "--package", "holdfast").Run(); err != nil {
+	out := filepath.Join(o.cache, "image")
+	// That of another version has another file's name.
+	if err := os.RemoveAll(out); err != nil {
 		return err
 	}
-	target := os.Getenv("CARGO_TARGET_DIR")
-	if target == "" {
-		target = filepath.Join(o.tree, "target")
+	build := filepath.Join(o.tree, "deploy", "image", "build")
+	if err := command(ctx, o, build, "--name", image.ProductReference, "--out", out).Run(); err != nil {
+		return err
 	}
-	return loadProgram(ctx, frame, d, image.ProductReference, filepath.Join(target, "release", "holdfast"))
+	built, err := filepath.Glob(filepath.Join(out, "*.oci.tar"))
+	if err != nil {
+		return err
+	}
+	if len(built) != 1 {
+		return fmt.Errorf("%s left %d archives in %s, not one", build, len(built), out)
+	}
+	return loadArchive(ctx, frame, d, "holdfast", image.ProductReference, built[0])
 }

@@ -39,6 +39,7 @@ var packageOf = map[string]string{
 	"mount":             "mount",
 	"losetup":           "mount",
 	"ldd":               "libc-bin",
+	"python3":           "python3",
 }
 
 // Install installs what is missing of what is [Needed], with Debian's own means. None of it may start a service.

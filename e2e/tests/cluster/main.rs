@@ -3,6 +3,7 @@
 
 mod components;
 mod ground;
+mod image;
 mod killed;
 mod providers;
 mod server;
