@@ -7,8 +7,7 @@ use serde_json::json;
 fn services_and_their_pods_have_names() {
     let space = Namespace::new("names");
     space.apply(&headless("web"));
-    let serve =
-        "mkdir -p /tmp/www; hostname >/tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www";
+    let serve = "mkdir /www; hostname >/www/index.html; exec httpd -f -p 8080 -h /www";
     let mut web = writer(2, "16Mi", "true");
     let mut main = container(serve);
     main["readinessProbe"] = json!({ "tcpSocket": { "port": 8080 }, "periodSeconds": 1 });
