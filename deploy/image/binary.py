@@ -55,7 +55,12 @@ def build(root, target, renamed, rust, env, offline):
     library = output(["cc", "-print-file-name=libc.a"], env).strip()
     if not os.path.isabs(library):
         raise Failure("the C library cannot be linked statically: install libc6-dev (Debian) or glibc-static (Fedora)")
-    flags = ["-Ctarget-feature=+crt-static", "-Clink-arg=-Wl,--build-id=none"]
+    flags = [
+        "-Ctarget-feature=+crt-static", "-Clink-arg=-Wl,--build-id=none",
+        # Randomness is asked of the kernel. A static program finds no function by its name while it runs, and the
+        # crate would take that for an old kernel, and open /dev/random.
+        '--cfg=getrandom_backend="linux_getrandom"',
+    ]
     flags += [f"--remap-path-prefix={folder}={name}" for folder, name in renamed]
     # C code is compiled by the build scripts of crates, which take these by the name of the target.
     compiler = " ".join(shlex.quote(f"-ffile-prefix-map={folder}={name}") for folder, name in renamed)
