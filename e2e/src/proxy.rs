@@ -1,10 +1,12 @@
 //! A TCP proxy that does to connections what networks do to them.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::listen::Listening;
 
 /// How often a connection looks whether its weather has changed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -30,7 +32,6 @@ struct Shared {
     weather: Mutex<Weather>,
     to: SocketAddr,
     ended: AtomicBool,
-    connections: AtomicU64,
     bytes_up: AtomicU64,
 }
 
@@ -43,7 +44,7 @@ impl Shared {
 /// A proxy that runs until it goes out of scope.
 pub struct Proxy {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    listening: Listening,
 }
 
 impl Proxy {
@@ -60,35 +61,26 @@ impl Proxy {
     /// # Errors
     /// What listening answers.
     pub fn start_at(at: IpAddr, to: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind((at, 0))?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             weather: Mutex::new(Weather::Fair),
             to,
             ended: false.into(),
-            connections: 0.into(),
             bytes_up: 0.into(),
         });
         let own = shared.clone();
-        std::thread::spawn(move || accept(&listener, &own));
-        Ok(Self { shared, address })
+        let listening = Listening::start(at, move |client| serve(client, &own))?;
+        Ok(Self { shared, listening })
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
-        self.address
+        self.listening.address()
     }
 
     /// Changes the weather.
     pub fn set(&self, weather: Weather) {
         *self.shared.weather.lock().unwrap_or_else(PoisonError::into_inner) = weather;
-    }
-
-    /// Connections so far.
-    #[must_use]
-    pub fn connections(&self) -> u64 {
-        self.shared.connections.load(Ordering::Relaxed)
     }
 
     /// Bytes that clients have sent through it.
@@ -100,24 +92,8 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
+        // Connections that are open look at this.
         self.shared.ended.store(true, Ordering::Relaxed);
-        // Wakes the thread that waits for connections.
-        let _ = TcpStream::connect(self.address);
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for client in listener.incoming() {
-        if shared.ended.load(Ordering::Relaxed) {
-            return;
-        }
-        let Ok(client) = client else { continue };
-        shared.connections.fetch_add(1, Ordering::Relaxed);
-        let shared = shared.clone();
-        std::thread::spawn(move || {
-            // A connection that fails is closed, which is all that its two ends can see of it.
-            let _ = serve(client, &shared);
-        });
     }
 }
 
