@@ -236,6 +236,40 @@ fn in_place_keeps_what_is_equal_and_removes_only_when_asked() {
     assert_eq!(facts(&source), before);
 }
 
+/// A directory that holds something goes only where extra files go, whatever takes its place.
+#[test]
+fn directories_in_the_way_go_with_what_they_hold_where_extra_files_go() {
+    let bench = Bench::new();
+    let source = bench.source();
+    fs::write(source.join("first"), b"one file").unwrap();
+    fs::hard_link(source.join("first"), source.join("second")).unwrap();
+    fs::write(source.join("third"), b"alone").unwrap();
+    symlink("first", source.join("fourth")).unwrap();
+    settle();
+    bench.backup().succeeded();
+    let before = facts(&source);
+    let in_the_way = ["second", "third", "fourth"];
+    for name in in_the_way {
+        fs::remove_file(source.join(name)).unwrap();
+        fs::create_dir(source.join(name)).unwrap();
+        fs::write(source.join(name).join("held"), b"held").unwrap();
+    }
+
+    let failed = bench.restore("latest", "/data", &source, RestoreOptions::default());
+    let Figures::Restore(figures) = &failed.repositories[0].figures else { panic!("{failed:?}") };
+    assert_eq!(figures.failed.count, 3, "{figures:?}");
+    for (name, listed) in in_the_way.iter().zip(&figures.failed.first) {
+        assert!(listed.message.contains("holds other files"), "{listed:?}");
+        assert!(source.join(name).join("held").exists(), "{name} was not ours to remove");
+    }
+
+    let options = RestoreOptions { delete_extra: true, ..Default::default() };
+    let done = bench.restore("latest", "/data", &source, options);
+    let Figures::Restore(figures) = &done.repositories[0].figures else { panic!("{done:?}") };
+    assert_eq!(figures.failed.count, 0, "{figures:?}");
+    assert_eq!(facts(&source), before);
+}
+
 #[test]
 fn verify_finds_what_size_and_time_hide() {
     let bench = Bench::new();

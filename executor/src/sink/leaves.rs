@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::Run;
 use super::files::FileJob;
-use super::places::{Place, Verdict};
+use super::places::{Place, Verdict, clear_directory};
 use crate::beneath::join;
 use crate::error::Result;
 use crate::report::Skipped;
@@ -62,7 +62,7 @@ impl Run<'_, '_> {
                 return Ok(());
             }
             if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
-                unlinkat(&to, name, AtFlags::REMOVEDIR)?;
+                clear_directory(to.as_fd(), name, self.sink.options.delete_extra)?;
             }
         }
         let temporary = self.sink.temporary.name();

@@ -139,9 +139,7 @@ pub(super) fn verdict(entry: &Entry<'_>, node: &Node, sink: &Sink<'_>) -> Result
     if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
         return match clear_directory(dir.as_fd(), entry.name, sink.options.delete_extra) {
             Ok(()) => Ok(Verdict::Replace),
-            Err(error) => Ok(Verdict::Fail(format!(
-                "a directory is in its place that holds other files: {error}"
-            ))),
+            Err(error) => fail(error),
         };
     }
     let NodeKind::File { size, .. } = &node.kind else { return Ok(Verdict::Replace) };
@@ -201,12 +199,19 @@ fn is_zero(opened: &crate::source::OpenedFile, from: u64, len: u64) -> bool {
 }
 
 /// Removes a directory that is in the way: an empty one always, another one only if extra files may go.
-fn clear_directory(dir: BorrowedFd<'_>, name: &[u8], everything: bool) -> io::Result<()> {
-    match unlinkat(dir, name, AtFlags::REMOVEDIR) {
-        Ok(()) => Ok(()),
+pub(super) fn clear_directory(
+    dir: BorrowedFd<'_>,
+    name: &[u8],
+    everything: bool,
+) -> io::Result<()> {
+    let cleared = match unlinkat(dir, name, AtFlags::REMOVEDIR) {
         Err(Errno::NOTEMPTY) if everything => remove_all(dir, name).map(drop),
-        Err(error) => Err(error.into()),
-    }
+        removed => removed.map_err(io::Error::from),
+    };
+    cleared.map_err(|error| {
+        let why = format!("a directory is in its place that holds other files: {error}");
+        io::Error::new(error.kind(), why)
+    })
 }
 
 /// Removes an entry with everything beneath it and counts what it removed. Links are removed, not followed.
