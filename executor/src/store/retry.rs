@@ -1,7 +1,7 @@
 //! Tries again what may succeed without a change from outside, with growing pauses, until a deadline.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Habits, ObjectMeta, PutOutcome, SharedStore, Staged, Store, StoreError};
@@ -18,7 +18,7 @@ pub struct RetryPolicy {
     pub first_pause: Duration,
     /// No pause is longer.
     pub longest_pause: Duration,
-    /// No try begins later than this after the first.
+    /// No try begins later than this after the first, nor after a store got stuck: then one try is all.
     pub deadline: Duration,
 }
 
@@ -57,6 +57,8 @@ pub struct Retry {
     policy: RetryPolicy,
     /// Whether the store has ever answered.
     answered: AtomicBool,
+    /// Since when no call has come to an end: who asks after others have given up waits no second time.
+    stuck_since: Mutex<Option<Instant>>,
     sleep: Sleep,
 }
 
@@ -64,7 +66,8 @@ impl Retry {
     /// Retries what `inner` answers with errors that are not permanent.
     #[must_use]
     pub fn new(inner: SharedStore, policy: RetryPolicy) -> Self {
-        Self { inner, policy, answered: false.into(), sleep: Arc::new(std::thread::sleep) }
+        let sleep = Arc::new(std::thread::sleep);
+        Self { inner, policy, answered: false.into(), stuck_since: Mutex::default(), sleep }
     }
 
     /// The same, as patient as `inner` likes it.
@@ -93,14 +96,18 @@ impl Retry {
             if answer.as_ref().err().is_none_or(StoreError::is_answer) {
                 self.answered.store(true, Ordering::Relaxed);
             }
+            let mut stuck = self.stuck_since.lock().unwrap_or_else(PoisonError::into_inner);
             if answer.as_ref().err().is_none_or(StoreError::permanent) {
+                *stuck = None;
                 return answer;
             }
+            let waited = (*stuck.get_or_insert_with(Instant::now)).min(start).elapsed();
+            drop(stuck);
             let policy = match self.answered.load(Ordering::Relaxed) {
                 true => self.policy,
                 false => self.policy.of_a_first_request(),
             };
-            if earlier + 1 >= policy.tries || start.elapsed() + pause > policy.deadline {
+            if earlier + 1 >= policy.tries || waited + pause > policy.deadline {
                 return answer;
             }
             (self.sleep)(pause);
@@ -186,8 +193,6 @@ impl Store for Retry {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
     use crate::store::{Fault, Faulty, MemoryStore};
 
@@ -234,6 +239,25 @@ mod tests {
         let (store, pauses) = retry(faulty, 12);
         assert!(store.list("").is_err());
         assert_eq!(pauses.lock().unwrap().len(), 5);
+    }
+
+    #[test]
+    fn patience_is_lost_once_and_comes_back_with_the_store() {
+        let memory = Arc::new(MemoryStore::new());
+        let faulty = Arc::new(Faulty::at(memory, 0, Fault::Unavailable));
+        let policy = RetryPolicy { deadline: Duration::ZERO, ..RetryPolicy::default() };
+        let store = Retry::new(faulty.clone(), policy).with_sleep(Arc::new(|_| {}));
+        assert!(store.list("").is_err());
+        assert!(store.stuck_since.lock().unwrap().is_some());
+        assert!(store.list("").is_ok());
+        assert!(store.stuck_since.lock().unwrap().is_none());
+
+        let (store, pauses) = retry(Arc::new(Faulty::dead(Arc::new(MemoryStore::new()))), 40);
+        let long_ago = Instant::now().checked_sub(store.policy.deadline);
+        *store.stuck_since.lock().unwrap() = long_ago;
+        assert!(store.list("").is_err());
+        // A machine that was started just now has no such time.
+        assert_eq!(pauses.lock().unwrap().is_empty(), long_ago.is_some());
     }
 
     #[test]
