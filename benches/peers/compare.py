@@ -11,7 +11,7 @@ import tools
 STEPS = ("first", "same", "changed", "restore", "check")
 
 
-def compare(corpus, names, rounds, steps, work, restore_to):
+def compare(corpus, names, rounds, steps, work, restore_to, where):
     """Runs all steps; returns {tool: {step: [Run]}} with `size` and `grown`, lists of MiB, among the steps."""
     results = {name: {} for name in names}
     measure.warm(corpus.path)
@@ -20,7 +20,7 @@ def compare(corpus, names, rounds, steps, work, restore_to):
             own = f"{work}/{name}"
             measure.remove(own)
             os.makedirs(own)
-            tool = tools.ALL[name](tools.find(name), own)
+            tool = tools.ALL[name](tools.find(name), own, where.below(own))
             _round(tool, corpus, steps, results[name], restore_to)
             measure.remove(own)
             print(f"{corpus.name}: round {number + 1} of {rounds}, {name} is done", flush=True)

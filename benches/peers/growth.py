@@ -35,7 +35,7 @@ def _much(folder, mib):
                 file.write(draw.randbytes(corpora.MIB // 2) + half)
 
 
-def _sizes(title, sizes, make, work, scale, rounds):
+def _sizes(title, sizes, make, work, scale, rounds, where):
     lines = [f"### {title}", "", "| size | step | wall s | cpu s | peak MiB |", "|---|---|---|---|---|"]
     for size in (int(size * scale) for size in sizes):
         own = f"{work}/growth"
@@ -46,7 +46,7 @@ def _sizes(title, sizes, make, work, scale, rounds):
         runs = {}
         for number in range(rounds):
             os.makedirs(f"{own}/{number}")
-            tool = tools.Holdfast(tools.find("holdfast"), f"{own}/{number}")
+            tool = tools.Holdfast(tools.find("holdfast"), f"{own}/{number}", where.below(f"{own}/{number}"))
             for step in tool.init():
                 measure.run(step.command, env=tool.env)
             steps = [("first", tool.backup(source)), ("unchanged", tool.backup(source))]
@@ -66,12 +66,12 @@ def _row(size, name, runs):
     return f"| {size} | {name} | {wall:.2f} | {cpu:.2f} | {memory:.0f} |"
 
 
-def _snapshots(work, scale, rounds):
+def _snapshots(work, scale, rounds, where):
     own = f"{work}/growth"
     measure.remove(own)
     source = f"{own}/source"
     _many(source, int(10_000 * scale))
-    tool = tools.Holdfast(tools.find("holdfast"), own)
+    tool = tools.Holdfast(tools.find("holdfast"), own, where.below(own))
     lines = ["### snapshots of one tree, one file in a hundred changed between them", ""]
     lines += ["| snapshots | step | wall s | cpu s | peak MiB |", "|---|---|---|---|---|"]
     for step in tool.init():
@@ -87,10 +87,14 @@ def _snapshots(work, scale, rounds):
             measure.run(tool.backup(source).command, env=tool.env)
             added.append(measure.tree_bytes(tool.repository) - before)
             there += 1
-        looks = [("unchanged", tool.backup(source)), ("list", tool._repo("snapshots"))]
-        looks += [("check", tool.check()), ("forget --dry-run", tool._repo("forget", "--keep-last", "3", "--dry-run"))]
+        looks = [("unchanged", tool.backup(source)), ("list", tool.repo("snapshots"))]
+        looks += [("check", tool.check()), ("forget --dry-run", tool.repo("forget", "--keep-last", "3", "--dry-run"))]
+        looks += [("restore", tool.restore(f"{own}/restored"))]
         for name, step in looks:
-            runs = [measure.run(step.command, env=tool.env) for _ in range(rounds)]
+            runs = []
+            for _ in range(rounds):
+                runs.append(measure.run(step.command, env=tool.env))
+                measure.remove(f"{own}/restored")
             there += rounds if name == "unchanged" else 0
             lines.append(_row(f"{wanted:,}", name, runs))
         print(f"growth: snapshots, {wanted} is done", flush=True)
@@ -99,11 +103,13 @@ def _snapshots(work, scale, rounds):
     return "\n".join(lines) + "\n"
 
 
-def growth(work, scale, rounds):
-    """All three tables, as text. `scale` makes every size smaller or larger."""
-    parts = [
-        _sizes("files of 100 bytes", FILES, _many, work, scale, rounds),
-        _sizes("MiB in files of 64 MiB", MIBS, _much, work, scale, rounds),
-        _snapshots(work, scale, rounds),
-    ]
-    return "\n".join(parts)
+TABLES = {
+    "files": lambda *how: _sizes("files of 100 bytes", FILES, _many, *how),
+    "bytes": lambda *how: _sizes("MiB in files of 64 MiB", MIBS, _much, *how),
+    "snapshots": _snapshots,
+}
+
+
+def growth(names, work, scale, rounds, where):
+    """These tables, as text. `scale` makes every size smaller or larger."""
+    return "\n".join(TABLES[name](work, scale, rounds, where) for name in names)

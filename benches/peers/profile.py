@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import measure
+import places
 import tools
 
 # The first rule that fits a symbol decides; what fits none is `other`.
@@ -58,7 +59,7 @@ def profile(corpus, work):
     own = f"{work}/profile"
     measure.remove(own)
     os.makedirs(own)
-    tool = tools.Holdfast(tools.find("holdfast"), own)
+    tool = tools.Holdfast(tools.find("holdfast"), own, places.Directories().below(own))
     measure.warm(corpus.path)
     for step in tool.init():
         measure.run(step.command, env=tool.env)

@@ -1,7 +1,7 @@
 """How each tool is called. A tool is whichever program is found: in PATH, or where a variable says (RESTIC=/path).
 
-All compress with zstd at level 3 or their nearest, encrypt, and keep their repository in a directory. Options
-are otherwise the defaults; caches are inside the work directory and begin empty.
+All compress with zstd at level 3 or their nearest, encrypt, and keep their repository in one place (`places`).
+Options are otherwise the defaults; caches are inside the work directory and begin empty.
 """
 
 import json
@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+
+import places
 
 PASSWORD = "a password for measuring"
 
@@ -27,12 +29,18 @@ class Tool:
     program = ""
     # What a figure of another tool is compared with, not a peer.
     is_floor = False
+    # Whether what is below knows how it keeps a repository in a bucket.
+    speaks_s3 = False
 
-    def __init__(self, program, work):
+    def __init__(self, program, work, place):
         self.at = program
         self.work = work
-        self.repository = f"{work}/repository"
+        self.place = place
+        self.repository = place.directory
         self.env = dict(os.environ, HOME=work, XDG_CACHE_HOME=f"{work}/cache")
+        if place.endpoint:
+            self.env.update(AWS_ACCESS_KEY_ID=places.KEY, AWS_SECRET_ACCESS_KEY=places.SECRET)
+            self.env.update(AWS_DEFAULT_REGION=places.REGION)
 
     def version(self):
         """The first line of what the program says of itself."""
@@ -54,39 +62,47 @@ class Tool:
 
 class Holdfast(Tool):
     program = "holdfast"
+    speaks_s3 = True
 
-    def _repo(self, *words):
-        return Step([self.at, "repo", "--url", f"file://{self.repository}", *words])
+    def repo(self, *words):
+        url = f"file://{self.repository}"
+        if self.place.endpoint:
+            url = f"s3://{places.BUCKET}/repository?endpoint={self.place.endpoint}"
+        return Step([self.at, "repo", "--url", url, *words])
 
-    def __init__(self, program, work):
-        super().__init__(program, work)
+    def __init__(self, program, work, place):
+        super().__init__(program, work, place)
         self.env["HOLDFAST_PASSWORD"] = PASSWORD
 
     def init(self):
-        return [self._repo("init")]
+        return [self.repo("init")]
 
     def backup(self, source):
-        return self._repo("backup", source)
+        return self.repo("backup", source)
 
     def restore(self, target):
-        return self._repo("restore", "latest", "--target", target)
+        return self.repo("restore", "latest", "--target", target)
 
     def check(self):
-        return self._repo("check", "--read-data")
+        return self.repo("check", "--read-data")
 
 
 class Restic(Tool):
     program = "restic"
+    speaks_s3 = True
 
-    def __init__(self, program, work):
-        super().__init__(program, work)
+    def __init__(self, program, work, place):
+        super().__init__(program, work, place)
         self.env["RESTIC_PASSWORD"] = PASSWORD
 
     def version(self):
         return subprocess.run([self.at, "version"], capture_output=True, text=True).stdout.split(" compiled")[0]
 
     def _repo(self, *words, cwd=None):
-        return Step([self.at, "--repo", self.repository, "--quiet", *words], cwd)
+        repository = self.repository
+        if self.place.endpoint:
+            repository = f"s3:{self.place.endpoint}/{places.BUCKET}/repository"
+        return Step([self.at, "--repo", repository, "--quiet", *words], cwd)
 
     def init(self):
         return [self._repo("init")]
@@ -104,8 +120,8 @@ class Restic(Tool):
 class Rustic(Tool):
     program = "rustic"
 
-    def __init__(self, program, work):
-        super().__init__(program, work)
+    def __init__(self, program, work, place):
+        super().__init__(program, work, place)
         self.env["RUSTIC_PASSWORD"] = PASSWORD
 
     def _repo(self, *words, cwd=None):
@@ -127,8 +143,8 @@ class Rustic(Tool):
 class Borg(Tool):
     program = "borg"
 
-    def __init__(self, program, work):
-        super().__init__(program, work)
+    def __init__(self, program, work, place):
+        super().__init__(program, work, place)
         self.archives = 0
         self.env.update(BORG_PASSPHRASE=PASSWORD, BORG_BASE_DIR=f"{work}/base")
 
@@ -149,9 +165,10 @@ class Borg(Tool):
 
 class Kopia(Tool):
     program = "kopia"
+    speaks_s3 = True
 
-    def __init__(self, program, work):
-        super().__init__(program, work)
+    def __init__(self, program, work, place):
+        super().__init__(program, work, place)
         self.env.update(KOPIA_PASSWORD=PASSWORD, KOPIA_CHECK_FOR_UPDATES="false")
 
     def _do(self, *words):
@@ -160,7 +177,11 @@ class Kopia(Tool):
 
     def init(self):
         cache = f"--cache-directory={self.work}/cache"
-        create = self._do("repository", "create", "filesystem", f"--path={self.repository}", cache)
+        where = ["filesystem", f"--path={self.repository}"]
+        if self.place.endpoint:
+            host = self.place.endpoint.removeprefix("http://")
+            where = ["s3", f"--bucket={places.BUCKET}", "--prefix=repository/", f"--endpoint={host}", "--disable-tls"]
+        create = self._do("repository", "create", *where, cache)
         return [create, self._do("policy", "set", "--global", "--compression=zstd")]
 
     def backup(self, source):
@@ -177,6 +198,7 @@ class Kopia(Tool):
 
 class Vykar(Tool):
     program = "vykar"
+    speaks_s3 = True
 
     def _do(self, *words, source="/nonexistent"):
         config = f"{self.work}/vykar.yaml"
@@ -185,13 +207,20 @@ class Vykar(Tool):
                 f'cache_dir: "{self.work}/cache"\n'
                 "encryption: {mode: aes256gcm}\n"
                 "compression: {algorithm: zstd, zstd_level: 3}\n"
-                f'repositories: [{{label: r, url: "{self.repository}"}}]\n'
+                f"repositories: [{{label: r, {self._where()}}}]\n"
                 f'sources: ["{source}"]\n'
             )
         return Step([self.at, "-c", config, *words])
 
-    def __init__(self, program, work):
-        super().__init__(program, work)
+    def _where(self):
+        if not self.place.endpoint:
+            return f'url: "{self.repository}"'
+        url = f"s3+{self.place.endpoint}/{places.BUCKET}/repository"
+        opens = f'access_key_id: "{places.KEY}", secret_access_key: "{places.SECRET}", region: "{places.REGION}"'
+        return f'url: "{url}", allow_insecure_http: true, {opens}'
+
+    def __init__(self, program, work, place):
+        super().__init__(program, work, place)
         self.env["VYKAR_PASSPHRASE"] = PASSWORD
 
     def init(self):
