@@ -24,6 +24,8 @@ pub enum Weather {
     Throttled(u64),
     /// What the client sends arrives; the way back is closed.
     HalfClosed,
+    /// Each answer comes so much later, whole as it is: the server is far away.
+    Distant(Duration),
     /// New connections are answered with HTTP status 503 by the proxy itself.
     Busy,
 }
@@ -104,17 +106,28 @@ fn serve(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
         _ => {}
     }
     let server = TcpStream::connect(shared.to)?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
     let (client_in, server_in) = (client.try_clone()?, server.try_clone()?);
-    let own = shared.clone();
-    let up = std::thread::spawn(move || pump(client_in, server_in, &own, true));
-    let down = pump(server, client, shared, false);
+    let (own, asked) = (shared.clone(), Arc::new(AtomicBool::new(false)));
+    let asks = asked.clone();
+    let up = std::thread::spawn(move || pump(client_in, server_in, &own, Way::Up(&asks)));
+    let down = pump(server, client, shared, Way::Down(&asked));
     let _ = up.join();
     down
 }
 
+/// One direction of a connection, with whether something was asked since the last answer began.
+#[derive(Clone, Copy)]
+enum Way<'a> {
+    Up(&'a AtomicBool),
+    Down(&'a AtomicBool),
+}
+
 /// Passes on what comes, until an end closes or the weather does it.
-fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared, up: bool) -> io::Result<()> {
+fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared, way: Way<'_>) -> io::Result<()> {
     from.set_read_timeout(Some(LOOK))?;
+    let up = matches!(way, Way::Up(_));
     let mut buffer = [0; 16 * 1024];
     loop {
         let weather = shared.weather();
@@ -141,10 +154,17 @@ fn pump(mut from: TcpStream, mut to: TcpStream, shared: &Shared, up: bool) -> io
         if let Weather::Throttled(rate) = weather {
             std::thread::sleep(Duration::from_secs_f64(read as f64 / rate as f64));
         }
-        to.write_all(&buffer[..read])?;
-        if up {
-            shared.bytes_up.fetch_add(read as u64, Ordering::Relaxed);
+        match (way, weather) {
+            (Way::Up(asked), _) => {
+                asked.store(true, Ordering::Relaxed);
+                shared.bytes_up.fetch_add(read as u64, Ordering::Relaxed);
+            }
+            (Way::Down(asked), Weather::Distant(late)) if asked.swap(false, Ordering::Relaxed) => {
+                std::thread::sleep(late);
+            }
+            (Way::Down(_), _) => {}
         }
+        to.write_all(&buffer[..read])?;
     }
 }
 

@@ -118,5 +118,9 @@ pub const KDF_MAX_LANES: u32 = 16;
 /// Bytes of opened blocks that a reader keeps.
 pub const READ_CACHE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Bytes that one merged read may have.
-pub const READ_MERGE_MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of blocks that are being fetched, or were, before somebody reads them: most of what a reader keeps, so that
+/// they are still there when their turn comes.
+pub const READ_AHEAD_BYTES: usize = READ_CACHE_BYTES / 4 * 3;
+
+/// Bytes that one merged read may have: sixteen of them are in flight from a store that is far away.
+pub const READ_MERGE_MAX_BYTES: u64 = 2 * 1024 * 1024;

@@ -20,6 +20,7 @@ fn an_upload_outlives_the_network() {
         (Weather::HalfClosed, 3),
         (Weather::Busy, 5),
         (Weather::Throttled(4 << 20), 2),
+        (Weather::Distant(Duration::from_millis(200)), 2),
     ] {
         let bench = Bench::new();
         bench.source(96);

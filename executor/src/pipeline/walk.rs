@@ -45,8 +45,12 @@ pub(super) fn run(shared: &Shared<'_>, batches: Sender<Batch>, messages: Sender<
             waiting: Vec::new(),
         };
         let plan = &shared.input.plan;
-        let previous = shared.input.previous.as_ref().map(|(id, _)| *id);
-        walk.planned(plan, b"", b"/", None, previous)?;
+        match &shared.input.previous {
+            None => walk.planned(plan, b"", b"/", None, None),
+            Some((id, reader)) => {
+                reader.reading_ahead(|| walk.planned(plan, b"", b"/", None, Some(*id)))
+            }
+        }?;
         walk.send_batch();
         walk.writer.finish()
     });

@@ -48,10 +48,15 @@ pub struct Environment<'a> {
     pub repository: &'a str,
 }
 
+/// Threads that this process may run at once.
+pub(super) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 impl Environment<'_> {
     pub(super) fn threads(&self) -> usize {
         let wanted = match self.workers {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            0 => processors(),
             workers => workers,
         };
         match self.memory_bytes {

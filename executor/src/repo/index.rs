@@ -97,12 +97,7 @@ impl Repo<Open> {
 
     /// All snapshots that can be read.
     fn all_snapshots(&self) -> Result<Vec<Snapshot>> {
-        let names = self.snapshot_names()?;
-        let read = fetch_all(&*self.store, &names, |name| match self.load_snapshot(name) {
-            Err(Error::Store(error)) if !error.permanent() => Err(error.into()),
-            read => Ok(read.ok()),
-        })?;
-        Ok(read.into_iter().flatten().collect())
+        Ok(self.read_snapshots()?.into_iter().filter_map(|(_, read)| read.ok()).collect())
     }
 
     /// Every index object with what reading it gave. The outer error is the store's.

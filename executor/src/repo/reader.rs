@@ -1,18 +1,21 @@
 //! Reading blobs: locate, fetch the block, open it, recompute every id. A tag that is right says that
 //! the bytes are ours; only the id says that they are these.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
+use super::backup::processors;
+use super::cache::{BlockCache, Wanted};
+use super::openers::Openers;
 use super::{Indexed, Repo};
-use crate::block::BlockOpener;
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
 use crate::index::{IdMap, Index, Location, group_by_block};
 use crate::keys::Keys;
-use crate::limits;
 use crate::pack::pack_key;
 use crate::store::SharedStore;
+use crate::tree::{beneath, decode_page};
 
 /// An opened block: its plaintext, and where each of its blobs lies in it. Of a damaged one it is what
 /// other packs hold of it.
@@ -32,9 +35,14 @@ impl OpenedBlock {
         Some(&self.plain[start as usize..][..len as usize])
     }
 
-    fn push(&mut self, id: BlobId, content: &[u8]) {
+    pub(super) fn push(&mut self, id: BlobId, content: &[u8]) {
         self.blobs.insert(id, (self.plain.len() as u32, content.len() as u32));
         self.plain.extend_from_slice(content);
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn len(&self) -> usize {
+        self.plain.len()
     }
 
     /// Why a blob that should be in this block is not.
@@ -46,21 +54,14 @@ impl OpenedBlock {
     }
 }
 
-#[derive(Default)]
-struct Cache {
-    blocks: HashMap<Location, Arc<OpenedBlock>>,
-    order: VecDeque<Location>,
-    bytes: usize,
-}
-
 /// Reads blobs of an indexed repository; shared by threads, and cheap to clone.
 #[derive(Clone)]
 pub struct BlobReader {
     store: SharedStore,
     keys: Arc<Keys>,
     index: Arc<Index>,
-    cache: Arc<Mutex<Cache>>,
-    openers: Arc<Mutex<Vec<BlockOpener>>>,
+    cache: Arc<BlockCache>,
+    openers: Arc<Openers>,
 }
 
 impl Repo<Indexed> {
@@ -72,7 +73,7 @@ impl Repo<Indexed> {
             keys: self.state.open.keys.clone(),
             index: self.state.index.clone(),
             cache: Arc::default(),
-            openers: Arc::default(),
+            openers: Arc::new(Openers::new(self.state.open.keys.clone(), processors())),
         }
     }
 }
@@ -123,24 +124,77 @@ impl BlobReader {
     /// # Errors
     /// As for `read`.
     pub fn block(&self, kind: Kind, at: Location) -> Result<Arc<OpenedBlock>> {
-        if let Some(block) = self.cache().blocks.get(&at) {
-            return Ok(block.clone());
+        match self.kept(at) {
+            Some(block) => Ok(block),
+            None => Ok(self.keep(at, self.fetch(kind, at)?)),
         }
-        let block = Arc::new(self.fetch(kind, at)?);
-        let mut cache = self.cache();
-        if cache.blocks.insert(at, block.clone()).is_some() {
-            // Another thread has fetched it meanwhile; it is counted and in order already.
-            return Ok(block);
+    }
+
+    /// A block that was read before, or is on its way.
+    pub(super) fn kept(&self, at: Location) -> Option<Arc<OpenedBlock>> {
+        self.cache.take(at)
+    }
+
+    pub(super) fn keep(&self, at: Location, block: OpenedBlock) -> Arc<OpenedBlock> {
+        let block = Arc::new(block);
+        self.cache.keep(at, &block);
+        block
+    }
+
+    /// What one read may fetch to save another one.
+    pub(crate) fn join_bytes(&self) -> u64 {
+        self.store.habits().read_join_bytes
+    }
+
+    pub(super) fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    /// Runs `work`, and fetches meanwhile what it says that it will read next, and what lies beneath that, as much
+    /// at once as the store likes.
+    pub(crate) fn reading_ahead<T>(&self, work: impl FnOnce() -> T) -> T {
+        let fetch = |wanted: &Wanted| self.fetch(wanted.kind, wanted.at).ok();
+        let see = |wanted: &Wanted, block: &OpenedBlock| self.look_beneath(wanted, block);
+        let habits = self.store.habits();
+        let threads = if habits.is_far() { habits.reads_in_flight } else { 0 };
+        self.cache.read_ahead(threads, fetch, see, work)
+    }
+
+    /// Says which blobs are read next, in this order.
+    pub(crate) fn will_read(&self, next: &mut dyn Iterator<Item = (Kind, BlobId)>) {
+        if self.cache.reads_ahead() {
+            self.cache.want(self.wanted(next));
         }
-        cache.bytes += block.plain.len();
-        cache.order.push_back(at);
-        while cache.bytes > limits::READ_CACHE_BYTES && cache.order.len() > 1 {
-            let Some(oldest) = cache.order.pop_front() else { break };
-            if let Some(gone) = cache.blocks.remove(&oldest) {
-                cache.bytes -= gone.plain.len();
+    }
+
+    fn wanted(&self, next: &mut dyn Iterator<Item = (Kind, BlobId)>) -> Vec<Wanted> {
+        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut places: HashMap<Location, usize> = HashMap::new();
+        for (kind, id) in next {
+            let Some(at) = self.index.locate(&id) else { continue };
+            match places.entry(at) {
+                Entry::Occupied(place) => wanted[*place.get()].ids.push(id),
+                Entry::Vacant(place) => {
+                    place.insert(wanted.len());
+                    let block = self.index.block(at);
+                    let bytes = block.sealed_len as usize + block.plain_len as usize;
+                    wanted.push(Wanted { kind, at, bytes, ids: vec![id] });
+                }
             }
         }
-        Ok(block)
+        wanted
+    }
+
+    /// What the pages lead to for which a block was fetched is wanted as well, after everything else: what changed
+    /// last lies together, and leads to what has not changed for long and lies everywhere.
+    fn look_beneath(&self, wanted: &Wanted, block: &OpenedBlock) {
+        if wanted.kind != Kind::Tree {
+            return;
+        }
+        let pages = wanted.ids.iter().filter_map(|id| decode_page(block.get(id)?).ok());
+        for page in pages {
+            self.cache.want_later(self.wanted(&mut *beneath(&page)));
+        }
     }
 
     fn fetch(&self, kind: Kind, at: Location) -> Result<OpenedBlock> {
@@ -202,7 +256,18 @@ impl BlobReader {
         let block = self.index.block(at);
         let sealed =
             self.store.get_range(key, u64::from(block.offset), block.sealed_len as usize)?;
-        let opened = self.open_block(key, kind, at, &sealed)?;
+        self.open_checked(key, kind, at, &sealed)
+    }
+
+    /// Opens bytes that were fetched for a location, and compares what they hold with the index.
+    pub(super) fn open_checked(
+        &self,
+        key: &str,
+        kind: Kind,
+        at: Location,
+        sealed: &[u8],
+    ) -> Result<OpenedBlock> {
+        let opened = self.open_block(key, kind, at, sealed)?;
         match opened.blobs.keys().find(|id| !self.index.is_in(id, at.block)) {
             Some(id) => Err(Error::binding(key, format!("a block of it holds {id} instead"))),
             None => Ok(opened),
@@ -218,26 +283,15 @@ impl BlobReader {
         sealed: &[u8],
     ) -> Result<OpenedBlock> {
         let epoch = self.index.pack(at).epoch;
-        let mut opener = match self.openers().pop() {
-            Some(opener) => opener,
-            None => BlockOpener::new(self.keys.clone())?,
-        };
-        let opened = opener.open(kind, epoch, sealed).map(|block| {
-            let mut opened = OpenedBlock::default();
-            opened.plain.reserve_exact(block.plain().len());
-            opened.blobs.reserve(block.len());
-            block.blobs().for_each(|blob| opened.push(self.keys.blob_id(kind, blob), blob));
-            opened
-        });
-        self.openers().push(opener);
+        let opened = self.openers.with(|opener| {
+            opener.open(kind, epoch, sealed).map(|block| {
+                let mut opened = OpenedBlock::default();
+                opened.plain.reserve_exact(block.plain().len());
+                opened.blobs.reserve(block.len());
+                block.blobs().for_each(|blob| opened.push(self.keys.blob_id(kind, blob), blob));
+                opened
+            })
+        })?;
         opened.map_err(|error| Error::damaged(key, format!("block {}: {error}", at.block)))
-    }
-
-    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn openers(&self) -> std::sync::MutexGuard<'_, Vec<BlockOpener>> {
-        self.openers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,13 +1,17 @@
 //! Which blobs a snapshot needs, and for what: the eyes of `check` and of collections.
 
-use super::{BlobReader, Indexed, Names, Need, References, Repo};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use super::{BlobReader, Indexed, Names, Need, References, Repo, fetch_all};
 use crate::beneath::join;
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
+use crate::index::group_by_block;
 use crate::snapshot::Snapshot;
 use crate::tree::{
-    Attributes, Content, DEPTH_MAX, Node, NodeKind, PAGE_LEVELS_MAX, Page, Piece, decode_list,
-    decode_page,
+    Attributes, Content, DEPTH_MAX, Node, NodeKind, PAGE_LEVELS_MAX, Page, Piece, beneath,
+    decode_list, decode_page,
 };
 
 /// Finds references by reading the trees.
@@ -26,6 +30,25 @@ struct Ahead {
 }
 
 impl References for Trees {
+    fn are_whole(
+        &self,
+        repo: &Repo<Indexed>,
+        trees: &mut dyn Iterator<Item = BlobId>,
+        is_there: &(dyn Fn(&BlobId) -> bool + Sync),
+    ) -> Result<bool> {
+        let whole = Whole { reader: repo.reader(), seen: Mutex::default(), is_there };
+        let mut pages: Vec<_> = trees.collect::<BTreeSet<_>>().into_iter().collect();
+        let mut lists = Vec::new();
+        while !pages.is_empty() || !lists.is_empty() {
+            let Some(next) = whole.beneath(Kind::Tree, &pages)? else { return Ok(false) };
+            if whole.beneath(Kind::List, &lists)?.is_none() {
+                return Ok(false);
+            }
+            (pages, lists) = next;
+        }
+        Ok(true)
+    }
+
     fn visit(
         &self,
         repo: &Repo<Indexed>,
@@ -79,8 +102,74 @@ impl Ahead {
     }
 }
 
+/// Looks whether all is there, by levels: what one of them needs of a block is taken from it at once, and no
+/// page is looked at twice.
+struct Whole<'a> {
+    reader: BlobReader,
+    seen: Mutex<HashSet<BlobId>>,
+    is_there: &'a (dyn Fn(&BlobId) -> bool + Sync),
+}
+
+/// Pages and lists.
+type Level = (Vec<BlobId>, Vec<BlobId>);
+
+impl Whole<'_> {
+    /// What blobs lead to that was not seen before; nothing when something is missing or cannot be read.
+    fn beneath(&self, kind: Kind, ids: &[BlobId]) -> Result<Option<Level>> {
+        let Ok(groups) = group_by_block(self.reader.index(), ids) else { return Ok(None) };
+        let levels = fetch_all(&**self.reader.store(), &groups, |(at, positions)| {
+            let Some(block) = readable(self.reader.block(kind, *at))? else { return Ok(None) };
+            let mut level = Level::default();
+            for position in positions {
+                let bytes = block.get(&ids[*position]);
+                if bytes.and_then(|bytes| self.look_at(kind, bytes, &mut level)).is_none() {
+                    return Ok(None);
+                }
+            }
+            Ok(Some(level))
+        })?;
+        Ok(levels.into_iter().collect::<Option<Vec<_>>>().map(|levels| {
+            let (pages, lists): (Vec<_>, Vec<_>) = levels.into_iter().unzip();
+            (pages.concat(), lists.concat())
+        }))
+    }
+
+    fn look_at(&self, kind: Kind, bytes: &[u8], level: &mut Level) -> Option<()> {
+        let is_there = |id: &BlobId| (self.is_there)(id).then_some(());
+        if kind == Kind::List {
+            return decode_list(bytes).ok()?.iter().filter_map(chunk).try_for_each(is_there);
+        }
+        let page = decode_page(bytes).ok()?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (kind, id) in beneath(&page).filter(|(_, id)| seen.insert(*id)) {
+            is_there(&id)?;
+            if kind == Kind::Tree { level.0.push(id) } else { level.1.push(id) }
+        }
+        drop(seen);
+        let Page::Leaf(nodes) = &page else { return Some(()) };
+        nodes.iter().try_for_each(|node| {
+            if let Attributes::Blob(id) = &node.attributes {
+                is_there(id)?;
+            }
+            match &node.kind {
+                NodeKind::File { content: Content::Pieces(pieces), .. } => {
+                    pieces.iter().filter_map(chunk).try_for_each(is_there)
+                }
+                _ => Some(()),
+            }
+        })
+    }
+}
+
+const fn chunk(piece: &Piece) -> Option<&BlobId> {
+    match piece {
+        Piece::Chunk { id, .. } => Some(id),
+        _ => None,
+    }
+}
+
 /// What was read; nothing where the repository is at fault; an error where the store does not answer.
-fn readable(read: Result<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+fn readable<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(bytes) => Ok(Some(bytes)),
         Err(Error::Store(error)) if !error.permanent() => Err(error.into()),
@@ -116,9 +205,7 @@ fn visit_node(
 }
 
 fn visit_pieces(path: &[u8], pieces: &[Piece], each: &mut dyn FnMut(&Need<'_>)) {
-    for piece in pieces {
-        if let Piece::Chunk { id, .. } = piece {
-            each(&Need { path, kind: Kind::Data, id, names: None });
-        }
+    for id in pieces.iter().filter_map(chunk) {
+        each(&Need { path, kind: Kind::Data, id, names: None });
     }
 }

@@ -30,5 +30,5 @@ pub fn rehearse(
         path => path,
     };
     let sink = Sink::new(&reader, repo.keys().clone(), options, 1, progress, "repository")?;
-    sink.rehearse(&node, logical.as_bytes(), &target.to, &mut each)
+    reader.reading_ahead(|| sink.rehearse(&node, logical.as_bytes(), &target.to, &mut each))
 }

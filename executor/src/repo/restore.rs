@@ -61,13 +61,15 @@ pub fn restore(
     {
         sink.expect(snapshot.counts.files, snapshot.counts.bytes);
     }
-    for (node, target) in &nodes {
-        let logical = match target.from.trim_end_matches('/') {
-            "" => "/",
-            path => path,
-        };
-        sink.write(node, logical.as_bytes(), &target.to)?;
-    }
+    reader.reading_ahead(|| {
+        nodes.iter().try_for_each(|(node, target)| {
+            let logical = match target.from.trim_end_matches('/') {
+                "" => "/",
+                path => path,
+            };
+            sink.write(node, logical.as_bytes(), &target.to)
+        })
+    })?;
     Ok(sink.figures())
 }
 

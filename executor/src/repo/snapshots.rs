@@ -1,6 +1,6 @@
 //! Lists snapshots and finds the one that a name means.
 
-use super::{Filter, Open, Repo};
+use super::{Filter, Open, Repo, fetch_all};
 use crate::digest::SnapshotName;
 use crate::error::{Error, Result};
 use crate::report::{Progress, Quiet, SnapshotInfo, printable};
@@ -25,15 +25,22 @@ impl Repo<Open> {
     /// The store's.
     pub fn snapshots(&self) -> Result<Snapshots> {
         let mut all = Snapshots::default();
-        for name in self.snapshot_names()? {
-            match self.load_snapshot(&name) {
+        for (name, read) in self.read_snapshots()? {
+            match read {
                 Ok(snapshot) => all.found.push((name, snapshot)),
-                Err(Error::Store(error)) if !error.permanent() => return Err(error.into()),
                 Err(error) => all.damaged.push((name, error)),
             }
         }
         all.found.sort_by_key(|(name, snapshot)| (snapshot.started_ms, *name));
         Ok(all)
+    }
+
+    /// Every snapshot with what reading it gave, as many at once as the store likes. The outer error is the store's.
+    pub(super) fn read_snapshots(&self) -> Result<Vec<(SnapshotName, Result<Snapshot>)>> {
+        fetch_all(&*self.store, &self.snapshot_names()?, |name| match self.load_snapshot(name) {
+            Err(Error::Store(error)) if !error.permanent() => Err(error.into()),
+            read => Ok((*name, read)),
+        })
     }
 
     /// The snapshot that a name means, where `latest` is the newest complete one that fits. Tells of snapshots

@@ -17,6 +17,7 @@ use crate::beneath::join;
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
 use crate::index::Location;
+use crate::repo::{OpenedBlock, runs};
 use crate::tree::{Node, NodeKind, Piece, read_content};
 
 /// Files of a window: what is known about them stays in memory.
@@ -179,15 +180,17 @@ impl<'s, 'a> Files<'s, 'a> {
                 }
             }
         }
-        let blocks: Vec<_> = blocks.into_iter().collect();
+        let (at, chunks): (Vec<Location>, Vec<Vec<Chunk>>) = blocks.into_iter().unzip();
+        let runs = runs(sink.reader.index(), &at, self.bytes_of_a_read(&at));
         let next = AtomicUsize::new(0);
         let next_bare = AtomicUsize::new(0);
         let stop = Mutex::new(None);
         sink.pool.broadcast(|context| {
             let mut worker = Worker { sink, dir: None };
             let stopped = || stop.lock().is_ok_and(|stop| stop.is_some());
-            while let Some((at, chunks)) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let done = if stopped() { return } else { worker.block(*at, chunks) };
+            while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (at, chunks) = (&at[run.clone()], &chunks[run.clone()]);
+                let done = if stopped() { return } else { worker.run(at, chunks) };
                 if let Err(error) = done.and_then(|()| sink.stop_if_asked()) {
                     stop.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 }
@@ -204,10 +207,16 @@ impl<'s, 'a> Files<'s, 'a> {
         });
         let stopped = stop.into_inner().unwrap_or_else(PoisonError::into_inner);
         if stopped.is_some() {
-            let chunks = blocks.iter().flat_map(|(_, chunks)| chunks);
-            chunks.for_each(|chunk| lost.abandon(&chunk.file));
+            chunks.iter().flatten().for_each(|chunk| lost.abandon(&chunk.file));
         }
         stopped.map_or(Ok(()), Err)
+    }
+
+    /// So many that every worker has something to fetch.
+    fn bytes_of_a_read(&self, blocks: &[Location]) -> u64 {
+        let index = self.sink.reader.index();
+        let all: u64 = blocks.iter().map(|at| u64::from(index.block(*at).sealed_len)).sum();
+        (all / self.sink.pool.current_num_threads() as u64).min(self.sink.reader.join_bytes())
     }
 }
 
@@ -231,9 +240,14 @@ impl Worker<'_, '_> {
         }
     }
 
-    /// Writes everything that one block holds of this window. An error here ends the restore.
-    fn block(&mut self, at: Location, chunks: &[Chunk]) -> Result<()> {
-        let block = match self.sink.reader.block(Kind::Data, at) {
+    /// Writes everything that blocks side by side hold of this window. An error here ends the restore.
+    fn run(&mut self, at: &[Location], chunks: &[Vec<Chunk>]) -> Result<()> {
+        let reader = self.sink.reader;
+        reader.blocks(Kind::Data, at, |number, block| self.block(block, &chunks[number]))
+    }
+
+    fn block(&mut self, block: Result<Arc<OpenedBlock>>, chunks: &[Chunk]) -> Result<()> {
+        let block = match block {
             Ok(block) => block,
             Err(error) => {
                 for chunk in chunks {

@@ -209,6 +209,7 @@ impl Store for FileStore {
             pack_target_bytes: limits::PACK_FILE_TARGET_BYTES,
             // A disk serves one reader as well as four; what they do with the bytes takes the time.
             reads_in_flight: 4,
+            read_join_bytes: 0,
             puts_in_flight: 2,
             patience: RetryPolicy::of_a_file_system(),
         }

@@ -126,6 +126,7 @@ impl Store for MemoryStore {
         Habits {
             pack_target_bytes: limits::PACK_OBJECT_TARGET_BYTES,
             reads_in_flight: 1,
+            read_join_bytes: 0,
             puts_in_flight: 1,
             patience: RetryPolicy::of_a_file_system(),
         }

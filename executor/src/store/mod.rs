@@ -57,10 +57,20 @@ pub struct Habits {
     pub pack_target_bytes: u64,
     /// Reads to have in flight.
     pub reads_in_flight: usize,
+    /// What one read may fetch of an object to save another one, bytes; 0 where another one costs nothing.
+    pub read_join_bytes: u64,
     /// Puts to have in flight.
     pub puts_in_flight: usize,
     /// When to stop asking again.
     pub patience: RetryPolicy,
+}
+
+impl Habits {
+    /// Whether asking takes longer than opening what comes: then it pays to ask before it is needed.
+    #[must_use]
+    pub const fn is_far(&self) -> bool {
+        self.read_join_bytes > 0
+    }
 }
 
 /// Named write-once objects. Keys are ASCII, parts divided by `/`, none of them `.` or `..`.

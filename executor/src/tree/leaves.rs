@@ -1,9 +1,9 @@
 //! The leaf pages of a directory, one after the other: a directory may have more entries than memory holds.
 
-use crate::digest::BlobId;
+use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
 use crate::tree::PAGE_LEVELS_MAX;
-use crate::tree::node::Node;
+use crate::tree::node::{Content, Node, NodeKind};
 use crate::tree::page::Page;
 use crate::tree::reader::{Fetch, page};
 
@@ -69,6 +69,7 @@ impl<F: Fetch> Leaves<F> {
             if first.is_some() && begins != first {
                 return misplaced("does not begin with the name that its parent says");
             }
+            self.fetch.will_fetch(&mut *beneath(&page));
             match page {
                 Page::Leaf(nodes) => {
                     if self.last.is_some() && begins <= self.last {
@@ -91,6 +92,21 @@ impl<F: Fetch> Leaves<F> {
     }
 }
 
+/// The trees and lists that whoever goes on from a page reads, in the order of its entries.
+pub(crate) fn beneath(page: &Page) -> Box<dyn Iterator<Item = (Kind, BlobId)> + '_> {
+    match page {
+        Page::Parent(children) => Box::new(children.iter().map(|(_, id)| (Kind::Tree, *id))),
+        Page::Leaf(nodes) => Box::new(nodes.iter().flat_map(|node| {
+            let lists = match &node.kind {
+                NodeKind::File { content: Content::Lists(lists), .. } => &lists[..],
+                _ => &[],
+            };
+            let tree = node.kind.tree().map(|id| (Kind::Tree, id));
+            tree.into_iter().chain(lists.iter().map(|id| (Kind::List, *id)))
+        })),
+    }
+}
+
 impl<F: Fetch> Iterator for Leaves<F> {
     type Item = Result<Leaf>;
 
@@ -108,7 +124,6 @@ impl<F: Fetch> Iterator for Leaves<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Kind;
     use crate::tree::arbitrary::{Memory, file};
     use crate::tree::encode_directory;
 

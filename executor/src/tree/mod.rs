@@ -16,6 +16,7 @@ mod reader;
 
 pub use builder::{Blobs, Child, encode_directory, encode_leaves, encode_top};
 pub use differing::read_differing;
+pub(crate) use leaves::beneath;
 pub use leaves::{Leaf, Leaves};
 pub use list::{decode_list, encode_lists};
 pub use node::{

@@ -14,6 +14,9 @@ pub trait Fetch {
     /// # Errors
     /// When it is missing, damaged or cannot be read.
     fn fetch(&self, kind: Kind, id: &BlobId) -> Result<Vec<u8>>;
+
+    /// Hears which blobs are likely to be read next, in this order.
+    fn will_fetch(&self, _next: &mut dyn Iterator<Item = (Kind, BlobId)>) {}
 }
 
 pub(super) fn page(fetch: &(impl Fetch + ?Sized), id: &BlobId) -> Result<Page> {
@@ -82,10 +85,18 @@ impl<F: Fetch + ?Sized> Fetch for &F {
     fn fetch(&self, kind: Kind, id: &BlobId) -> Result<Vec<u8>> {
         (**self).fetch(kind, id)
     }
+
+    fn will_fetch(&self, next: &mut dyn Iterator<Item = (Kind, BlobId)>) {
+        (**self).will_fetch(next);
+    }
 }
 
 impl Fetch for BlobReader {
     fn fetch(&self, kind: Kind, id: &BlobId) -> Result<Vec<u8>> {
         self.read(kind, id)
+    }
+
+    fn will_fetch(&self, next: &mut dyn Iterator<Item = (Kind, BlobId)>) {
+        self.will_read(next);
     }
 }

@@ -7,7 +7,7 @@ use crate::config::{CONFIG_KEY, Config};
 use crate::digest::{ObjectHash, SnapshotName};
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::repo::{Open, Repo, is_repository_key};
+use crate::repo::{Open, Repo, fetch_all, is_repository_key};
 use crate::slot::{Slot, slot_key};
 use crate::snapshot::{Snapshot, snapshot_key};
 
@@ -16,7 +16,7 @@ const KEYS_FOLDER: &str = "keys/";
 
 impl Repo<Open> {
     pub(super) fn check_config(&self, report: &mut CheckReport) -> Result<()> {
-        self.check_twice(CONFIG_KEY, report, |key| {
+        self.check_twice(&[CONFIG_KEY.to_owned()], report, |_, key| {
             let bytes = self.store.get(key, limits::CONFIG_MAX_BYTES as u64)?;
             let config = Config::parse(key, &bytes)?;
             if !Config::is_authentic(&bytes, self.keys()) || config != *self.config() {
@@ -34,15 +34,17 @@ impl Repo<Open> {
                 names.extend(ObjectHash::from_hex(&row.key[prefix.len()..]));
             }
         }
+        let names: Vec<_> = names.into_iter().collect();
+        let keys: Vec<_> = names.iter().map(slot_key).collect();
+        let slots = self.check_twice(&keys, report, |number, key| {
+            let bytes = self.store.get(key, limits::SLOT_MAX_BYTES as u64)?;
+            if ObjectHash::of(&bytes) != names[number] {
+                return Err(Error::damaged(key, "its bytes do not match its name"));
+            }
+            Slot::decode(&bytes).map_err(|error| Error::damaged(key, error))
+        })?;
         let mut own = 0;
-        for name in names {
-            let slot = self.check_twice(&slot_key(&name), report, |key| {
-                let bytes = self.store.get(key, limits::SLOT_MAX_BYTES as u64)?;
-                if ObjectHash::of(&bytes) != name {
-                    return Err(Error::damaged(key, "its bytes do not match its name"));
-                }
-                Slot::decode(&bytes).map_err(|error| Error::damaged(key, error))
-            })?;
+        for slot in slots {
             match slot {
                 Some(slot) if slot.repo == self.id() => own += 1,
                 Some(_) => report.reclaimable.stray_slots += 1,
@@ -60,26 +62,45 @@ impl Repo<Open> {
         &self,
         report: &mut CheckReport,
     ) -> Result<BTreeMap<SnapshotName, Snapshot>> {
-        let mut found = BTreeMap::new();
-        for name in self.snapshot_names()? {
-            let snapshot = self.check_twice(&snapshot_key(&name), report, |key| {
-                let bytes = self.store.get(key, limits::SNAPSHOT_MAX_BYTES as u64)?;
-                self.decode_snapshot(key, &name, &bytes)
-            })?;
-            found.extend(snapshot.map(|snapshot| (name, snapshot)));
-        }
+        let names = self.snapshot_names()?;
+        let keys: Vec<_> = names.iter().map(snapshot_key).collect();
+        let snapshots = self.check_twice(&keys, report, |number, key| {
+            let bytes = self.store.get(key, limits::SNAPSHOT_MAX_BYTES as u64)?;
+            self.decode_snapshot(key, &names[number], &bytes)
+        })?;
+        let found: BTreeMap<_, _> = names
+            .into_iter()
+            .zip(snapshots)
+            .filter_map(|(name, found)| Some((name, found?)))
+            .collect();
         report.snapshots = found.len() as u64;
         Ok(found)
     }
 
-    /// Reads both copies of an object and files what is wrong with either.
-    fn check_twice<T>(
+    /// Reads both copies of objects and files what is wrong with either. `read` gets the place of an object among
+    /// them, and the key of a copy; what it read comes in the order of `keys`.
+    fn check_twice<T: Send>(
         &self,
-        key: &str,
+        keys: &[String],
         report: &mut CheckReport,
-        read: impl Fn(&str) -> Result<T>,
+        read: impl Fn(usize, &str) -> Result<T> + Sync,
+    ) -> Result<Vec<Option<T>>> {
+        let copies: Vec<(usize, String)> =
+            keys.iter().enumerate().flat_map(|(at, key)| both(key).map(|key| (at, key))).collect();
+        let reads = fetch_all(&*self.store, &copies, |(at, key)| Ok(read(*at, key)))?;
+        let mut copies = reads.into_iter().zip(copies.into_iter().map(|(_, key)| key));
+        let mut found = Vec::with_capacity(keys.len());
+        while let (Some(first), Some(second)) = (copies.next(), copies.next()) {
+            found.push(Self::settle_copies(first, second, report)?);
+        }
+        Ok(found)
+    }
+
+    fn settle_copies<T>(
+        first: (Result<T>, String),
+        second: (Result<T>, String),
+        report: &mut CheckReport,
     ) -> Result<Option<T>> {
-        let [first, second] = both(key).map(|key| (read(&key), key));
         let (has_first, has_second) = (first.0.is_ok(), second.0.is_ok());
         let mut found = None;
         for ((read, key), has_copy) in [(first, has_second), (second, has_first)] {

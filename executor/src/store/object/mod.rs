@@ -234,6 +234,7 @@ impl Store for ObjectStore {
         Habits {
             pack_target_bytes: limits::PACK_OBJECT_TARGET_BYTES,
             reads_in_flight: READS_IN_FLIGHT.min(self.connections_max),
+            read_join_bytes: limits::READ_MERGE_MAX_BYTES,
             puts_in_flight: PUTS_IN_FLIGHT.min(self.connections_max),
             patience: RetryPolicy::default(),
         }
