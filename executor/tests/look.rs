@@ -122,6 +122,23 @@ proptest! {
         prop_assert_eq!(usage.together, stored.blobs);
         prop_assert_eq!(usage.exclusive, stored.blobs);
     }
+
+    /// Trees are whole where nothing that a visit shows is missing, whatever it is: the root as well.
+    #[test]
+    fn one_missing_blob_is_seen_wherever_it_is(steps in steps()) {
+        let shelf = grown(&steps);
+        let indexed = shelf.repo.index_for_reading().unwrap();
+        let is_whole_without = |missing: Option<BlobId>| {
+            let mut trees = shelf.taken.iter().flat_map(|(_, one)| &one.roots).map(|root| root.tree);
+            Trees.are_whole(&indexed, &mut trees, &|id| Some(*id) != missing).unwrap()
+        };
+        prop_assert!(is_whole_without(None));
+        for (_, snapshot) in &shelf.taken {
+            for id in blobs_of(&shelf, snapshot) {
+                prop_assert!(!is_whole_without(Some(id)), "{id} is missing");
+            }
+        }
+    }
 }
 
 fn blobs_of(shelf: &Shelf, snapshot: &Snapshot) -> HashSet<BlobId> {

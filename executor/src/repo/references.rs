@@ -40,6 +40,9 @@ impl References for Trees {
         let mut pages: Vec<_> = trees.collect::<BTreeSet<_>>().into_iter().collect();
         let mut lists = Vec::new();
         while !pages.is_empty() || !lists.is_empty() {
+            if !pages.iter().chain(&lists).all(is_there) {
+                return Ok(false);
+            }
             let Some(next) = whole.beneath(Kind::Tree, &pages)? else { return Ok(false) };
             if whole.beneath(Kind::List, &lists)?.is_none() {
                 return Ok(false);
@@ -142,7 +145,6 @@ impl Whole<'_> {
         let page = decode_page(bytes).ok()?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for (kind, id) in beneath(&page).filter(|(_, id)| seen.insert(*id)) {
-            is_there(&id)?;
             if kind == Kind::Tree { level.0.push(id) } else { level.1.push(id) }
         }
         drop(seen);
