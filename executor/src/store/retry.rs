@@ -1,7 +1,7 @@
 //! Tries again what may succeed without a change from outside, with growing pauses, until a deadline.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Habits, ObjectMeta, PutOutcome, SharedStore, Staged, Store, StoreError};
@@ -51,14 +51,21 @@ impl RetryPolicy {
     }
 }
 
+/// A time in which no call has come to an end: from its first failure to its last.
+#[derive(Clone, Copy)]
+struct Stuck {
+    since: Instant,
+    last: Instant,
+}
+
 /// A store that is asked again.
 pub struct Retry {
     inner: SharedStore,
     policy: RetryPolicy,
     /// Whether the store has ever answered.
     answered: AtomicBool,
-    /// Since when no call has come to an end: who asks after others have given up waits no second time.
-    stuck_since: Mutex<Option<Instant>>,
+    /// Who asks after others have given up waits no second time.
+    stuck: Mutex<Option<Stuck>>,
     sleep: Sleep,
 }
 
@@ -67,7 +74,7 @@ impl Retry {
     #[must_use]
     pub fn new(inner: SharedStore, policy: RetryPolicy) -> Self {
         let sleep = Arc::new(std::thread::sleep);
-        Self { inner, policy, answered: false.into(), stuck_since: Mutex::default(), sleep }
+        Self { inner, policy, answered: false.into(), stuck: Mutex::default(), sleep }
     }
 
     /// The same, as patient as `inner` likes it.
@@ -96,13 +103,11 @@ impl Retry {
             if answer.as_ref().err().is_none_or(StoreError::is_answer) {
                 self.answered.store(true, Ordering::Relaxed);
             }
-            let mut stuck = self.stuck_since.lock().unwrap_or_else(PoisonError::into_inner);
             if answer.as_ref().err().is_none_or(StoreError::permanent) {
-                *stuck = None;
+                *self.stuck() = None;
                 return answer;
             }
-            let waited = (*stuck.get_or_insert_with(Instant::now)).min(start).elapsed();
-            drop(stuck);
+            let waited = self.stuck_since().min(start).elapsed();
             let policy = match self.answered.load(Ordering::Relaxed) {
                 true => self.policy,
                 false => self.policy.of_a_first_request(),
@@ -114,6 +119,21 @@ impl Retry {
             pause = (pause * 2).min(policy.longest_pause);
         }
         Err(StoreError::Invalid { key: String::new(), reason: "was tried 2^32 times" })
+    }
+
+    /// Notes a failure; since when there have been nothing but failures.
+    fn stuck_since(&self) -> Instant {
+        let mut stuck = self.stuck();
+        let last = Instant::now();
+        // What failed long ago says nothing of a store that nobody has asked since.
+        let before = stuck.filter(|stuck| last - stuck.last <= self.policy.deadline);
+        let since = before.map_or(last, |stuck| stuck.since);
+        *stuck = Some(Stuck { since, last });
+        since
+    }
+
+    fn stuck(&self) -> MutexGuard<'_, Option<Stuck>> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -248,16 +268,26 @@ mod tests {
         let policy = RetryPolicy { deadline: Duration::ZERO, ..RetryPolicy::default() };
         let store = Retry::new(faulty.clone(), policy).with_sleep(Arc::new(|_| {}));
         assert!(store.list("").is_err());
-        assert!(store.stuck_since.lock().unwrap().is_some());
+        assert!(store.stuck().is_some());
         assert!(store.list("").is_ok());
-        assert!(store.stuck_since.lock().unwrap().is_none());
+        assert!(store.stuck().is_none());
+    }
 
-        let (store, pauses) = retry(Arc::new(Faulty::dead(Arc::new(MemoryStore::new()))), 40);
-        let long_ago = Instant::now().checked_sub(store.policy.deadline);
-        *store.stuck_since.lock().unwrap() = long_ago;
-        assert!(store.list("").is_err());
-        // A machine that was started just now has no such time.
-        assert_eq!(pauses.lock().unwrap().is_empty(), long_ago.is_some());
+    #[test]
+    fn a_store_that_is_stuck_is_tried_once_and_one_that_was_is_tried_anew() {
+        let pauses_after = |failed_for: Duration, idle: Duration| {
+            let (store, pauses) = retry(Arc::new(Faulty::dead(Arc::new(MemoryStore::new()))), 4);
+            let last = Instant::now().checked_sub(idle)?;
+            *store.stuck() = Some(Stuck { since: last.checked_sub(failed_for)?, last });
+            assert!(store.list("").is_err());
+            let pauses = pauses.lock().unwrap().len();
+            Some(pauses)
+        };
+        let patience = RetryPolicy::default().deadline;
+        // A machine that was started just now has no such times.
+        assert!(matches!(pauses_after(patience, Duration::ZERO), Some(0) | None));
+        assert!(matches!(pauses_after(patience, patience * 2), Some(3) | None));
+        assert_eq!(pauses_after(Duration::ZERO, Duration::ZERO), Some(3));
     }
 
     #[test]
