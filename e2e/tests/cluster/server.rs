@@ -17,9 +17,9 @@ fn source(space: &Namespace, files: usize) {
     space.ready(&["statefulset", "web"]);
 }
 
-/// A backup that takes a while. Returns when the first of its packs has arrived.
+/// A backup that takes most of a minute by itself. Returns when the first of its packs has arrived.
 fn begin(space: &Namespace, server: &Server, url: &str) -> Product {
-    let slow = Product::at(&format!("{url}&upload-rate=4MiB")).volume("data-web-0", true);
+    let slow = Product::at(&format!("{url}&upload-rate=2MiB")).volume("data-web-0", true);
     slow.run(space, "init", &["init"]);
     space.apply(&slow.job("backup", &["backup", "/data"]));
     server.gets_one("packs");
