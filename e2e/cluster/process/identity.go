@@ -41,7 +41,24 @@ func Of(pid int) (Identity, bool, error) {
 		return Identity{}, false, err
 	}
 	state, start, err := parseStat(string(text))
-	return Identity{Pid: pid, Start: start}, err == nil && state != "Z" && state != "X", err
+	if err != nil {
+		return Identity{}, false, err
+	}
+	runs := state != "Z" && state != "X"
+	if state == "Z" {
+		runs, err = othersRun(pid)
+	}
+	return Identity{Pid: pid, Start: start}, runs, err
+}
+
+// othersRun says whether threads are left after the first one has ended. A killed program ends thread by
+// thread, and until the last has gone its ports are taken and its files are locked.
+func othersRun(pid int) (bool, error) {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+		return false, nil
+	}
+	return len(threads) > 1, err
 }
 
 // Alive says whether the process runs.

@@ -4,14 +4,33 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
+
+// A program whose first thread has ended while another still listens: it prints where.
+func init() {
+	if len(os.Args) != 2 || os.Args[1] != "headless" {
+		return
+	}
+	runtime.LockOSThread() // The first one, as long as init runs.
+	go func() {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("listens at %s.\n", listener.Addr())
+		select {}
+	}()
+	_, _, _ = syscall.Syscall(syscall.SYS_EXIT, 0, 0, 0)
+}
 
 // The test's own program is the launcher of its tables.
 func TestMain(m *testing.M) {
@@ -132,6 +151,40 @@ func TestWhatDoesNotListenIsKilledAfterItsGrace(t *testing.T) {
 	if alive(t, deaf) || alive(t, polite) {
 		t.Error("stopped and alive")
 	}
+}
+
+func TestAProgramRunsUntilItsLastThreadHasEnded(t *testing.T) {
+	in := table(t)
+	spec := Spec{Name: "headless", Args: []string{in.Launcher, "headless"}}
+	if err := in.Start(spec); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it listens", said(in, "headless", "listens at "))
+	found, err := in.Find("headless")
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "its first thread ends", func() bool {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", found.Pid))
+		return err == nil && strings.Contains(string(text), ") Z ")
+	})
+	if !alive(t, found) {
+		t.Error("it has ended while it listens")
+	}
+	if err := in.Kill("headless"); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(filepath.Join(in.Logs, "headless.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(log), "listens at ")
+	address, _, _ := strings.Cut(rest, ".\n")
+	again, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatalf("its port is still taken: %v", err)
+	}
+	_ = again.Close()
 }
 
 func TestANumberThatSomebodyElseHasNowIsLeftAlone(t *testing.T) {
