@@ -98,7 +98,7 @@ func hasScenarios(tree string) (bool, error) {
 
 func runScenarios(ctx context.Context, o options, d home.Description) error {
 	args := append([]string{
-		"test", "--locked", "--package", "holdfast-e2e", "--features", "cluster", "--test", "cluster", "--",
+		"test", "--locked", "--package", "holdfast-e2e", "--no-default-features", "--features", "cluster", "--test", "cluster", "--",
 		// They wait for the cluster most of the time.
 		"--test-threads=8",
 	}, o.args...)

@@ -15,7 +15,9 @@ pub mod appender;
 pub mod chance;
 pub mod cluster;
 pub mod facts;
+#[cfg(feature = "product")]
 pub mod found;
+#[cfg(feature = "product")]
 pub mod gateway;
 pub mod identity;
 pub mod listen;
@@ -24,7 +26,9 @@ pub mod opens;
 pub mod operator;
 pub mod privilege;
 pub mod proxy;
+#[cfg(feature = "product")]
 pub mod site;
 pub mod tree;
 pub mod webhook;
+#[cfg(feature = "product")]
 pub mod workload;

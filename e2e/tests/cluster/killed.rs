@@ -40,28 +40,51 @@ fn ends_whole(space: &Namespace, product: &Product) -> Value {
     report
 }
 
-/// SIGKILL at five moments. Packs that an index names by then are not sent again.
+/// A backup that is so slow that it can be killed wherever one likes.
+struct Slow<'a> {
+    space: &'a Namespace,
+    product: &'a Product,
+    slow: Product,
+}
+
+impl<'a> Slow<'a> {
+    fn new(space: &'a Namespace, server: &Server, product: &'a Product) -> Self {
+        let slow = Product::at(&format!("{}&upload-rate=1MiB", server.url("p")));
+        Self { space, product, slow: slow.volume("data-web-0", true) }
+    }
+
+    /// It is killed at this moment. Whatever it has left is clean.
+    fn dies(&self, name: &str, moment: impl FnOnce()) {
+        self.space.apply(&self.slow.job(name, &["backup", "/data"]));
+        let pod = self.space.running(name);
+        moment();
+        assert!(kill(&pod).unwrap(), "it had ended by itself: {:?}", self.space.ended(name));
+        let ended = self.space.ended(name);
+        assert_eq!(ended.code, KILLED, "{ended:?}");
+        is_clean(self.space, self.product, &format!("check-{name}"));
+    }
+}
+
+/// SIGKILL again and again, before anything names what has arrived.
 #[test]
 fn a_backup_that_is_killed_again_and_again_ends_whole() {
     let space = Namespace::new("killed");
     let (server, product) = ground(&space);
-    let slow = Product::at(&format!("{}&upload-rate=1MiB", server.url("p")));
-    let slow = slow.volume("data-web-0", true);
-    let dies = |name: &str, moment: &dyn Fn()| {
-        space.apply(&slow.job(name, &["backup", "/data"]));
-        let pod = space.running(name);
-        moment();
-        assert!(kill(&pod).unwrap(), "it had ended by itself: {:?}", space.ended(name));
-        let ended = space.ended(name);
-        assert_eq!(ended.code, KILLED, "{ended:?}");
-        is_clean(&space, &product, &format!("check-{name}"));
-    };
-    dies("at-once", &|| ());
-    dies("opening", &|| std::thread::sleep(Duration::from_millis(300)));
-    dies("reading", &|| std::thread::sleep(Duration::from_secs(3)));
-    dies("first-packs", &|| server.gets_one("packs"));
-    // An index is written once a minute: by then so many packs have arrived, and as many have not.
-    dies("first-index", &|| server.gets_one("meta/index"));
+    let slow = Slow::new(&space, &server, &product);
+    slow.dies("at-once", || ());
+    slow.dies("opening", || std::thread::sleep(Duration::from_millis(300)));
+    slow.dies("reading", || std::thread::sleep(Duration::from_secs(3)));
+    slow.dies("first-packs", || server.gets_one("packs"));
+    ends_whole(&space, &product);
+}
+
+/// SIGKILL once an index has arrived. The packs that it names are not sent again.
+#[test]
+fn what_an_index_names_is_not_sent_again() {
+    let space = Namespace::new("indexed");
+    let (server, product) = ground(&space);
+    // An index is written once a minute: by then so many packs have arrived, and more than that have not.
+    Slow::new(&space, &server, &product).dies("first-index", || server.gets_one("meta/index"));
     let report = ends_whole(&space, &product);
     let sent = report["repositories"][0]["figures"]["backup"]["bytesAdded"].as_u64().unwrap();
     assert!(sent < SOURCE_BYTES - (32 << 20), "{sent} bytes were sent again: {report}");
