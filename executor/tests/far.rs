@@ -4,14 +4,14 @@
 
 mod shelf;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use holdfast_executor::error::Error;
-use holdfast_executor::repo::{CheckOptions, Trees};
+use holdfast_executor::repo::{CheckOptions, Trees, usage};
 use holdfast_executor::report::RestoreFigures;
 use holdfast_executor::snapshot::Snapshot;
 use holdfast_executor::store::{Habits, MemoryStore, ObjectMeta, PutOutcome, Store, StoreError};
@@ -29,9 +29,9 @@ struct Far {
     join_bytes: AtomicU64,
     /// Reads of packs: key, offset, length.
     reads: Mutex<Vec<(String, u64, usize)>>,
-    /// Whether a read waits for others.
+    /// Whether a read or a deletion waits for others.
     waits: AtomicBool,
-    /// Reads that are under way, and the most there were.
+    /// Reads and deletions that are under way, and the most there were.
     together: Mutex<(usize, usize)>,
     met: Condvar,
     /// A byte of a pack that is read wrongly.
@@ -103,6 +103,9 @@ impl Store for Far {
         self.inner.stat(key)
     }
     fn delete(&self, key: &str) -> Result<(), StoreError> {
+        if self.waits.load(Ordering::Relaxed) {
+            self.wait_for_company();
+        }
         self.inner.delete(key)
     }
     fn habits(&self) -> Habits {
@@ -236,6 +239,41 @@ fn a_check_reads_a_page_once_whatever_the_number_of_snapshots() {
     let reads = far.take_reads();
     assert_eq!(reads.iter().collect::<BTreeSet<_>>().len(), reads.len(), "{reads:?}");
     assert!(far.most_together() >= IN_FLIGHT / 2, "{} at once", far.most_together());
+}
+
+#[test]
+fn what_snapshots_take_is_counted_with_many_pages_at_once() {
+    let far = Far::new();
+    let (shelf, _) = grown(&far, 20);
+    let all = shelf.repo.snapshots().unwrap().found;
+    let chosen = BTreeSet::from([all[0].0]);
+    let count = || usage(&shelf.repo, &all, &chosen);
+    far.waits.store(true, Ordering::Relaxed);
+    assert_eq!(count().unwrap().unreadable, 0);
+    let mut times = BTreeMap::new();
+    far.take_reads().into_iter().for_each(|read| *times.entry(read).or_insert(0) += 1);
+    assert!(times.values().all(|times| *times <= 4), "{times:?}");
+    assert!(far.most_together() >= IN_FLIGHT / 2, "{} at once", far.most_together());
+    far.last.store(10, Ordering::Relaxed);
+    far.is_silent.store(true, Ordering::Relaxed);
+    let ended = count().unwrap_err();
+    assert!(matches!(ended, Error::Store(StoreError::Unavailable { .. })), "{ended:?}");
+}
+
+#[test]
+fn snapshots_are_forgotten_many_at_once() {
+    let far = Far::new();
+    let (shelf, last) = grown(&far, 20);
+    let all = shelf.repo.snapshots().unwrap().found;
+    let others = all.iter().filter(|(_, one)| *one != last);
+    let names: Vec<_> = others.map(|(name, _)| *name).collect();
+    assert_eq!(names.len(), 19);
+    far.waits.store(true, Ordering::Relaxed);
+    shelf.repo.forget_all(&names).unwrap();
+    assert!(far.most_together() >= IN_FLIGHT / 2, "{} at once", far.most_together());
+    let left = shelf.repo.snapshots().unwrap();
+    assert_eq!(left.found.into_iter().map(|(_, one)| one).collect::<Vec<_>>(), [last]);
+    assert!(left.damaged.is_empty());
 }
 
 /// A store that answers no more says nothing about what it holds: no file is called damaged for that.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Stop asks components to end, all at once, and kills those that are still there after the grace. It
-// names the killed ones. One that does not run, or never did, is stopped.
+// Stop asks components to end, all at once, and kills those that are still there after the grace; without a
+// grace none is asked. It names the killed ones. One that does not run, or never did, is stopped.
 func (t Table) Stop(grace time.Duration, names ...string) ([]string, error) {
 	running := map[string]Identity{}
 	for _, name := range names {
@@ -22,6 +22,9 @@ func (t Table) Stop(grace time.Duration, names ...string) ([]string, error) {
 			return nil, err
 		}
 		running[name] = found
+		if grace == 0 {
+			continue
+		}
 		if err := found.signal(syscall.SIGTERM); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}

@@ -96,13 +96,16 @@ func said(in Table, name, text string) func() bool {
 
 func TestAComponentIsKilledAndStartedAgainFromItsRecord(t *testing.T) {
 	in := table(t)
-	first := start(t, in, "sleeper", `echo "started $0 $MARK"; exec sleep 1000`)
+	first := start(t, in, "sleeper", `trap 'echo asked to end; exit' TERM; echo "started $0 $MARK"; while :; do sleep 0.01; done`)
 	until(t, "the first says so", said(in, "sleeper", "started /bin/sh of the test"))
 	if err := in.Kill("sleeper"); err != nil {
 		t.Fatal(err)
 	}
 	if alive(t, first) {
 		t.Fatal("killed and alive")
+	}
+	if said(in, "sleeper", "asked to end")() {
+		t.Error("a crash is announced to nobody")
 	}
 	if err := in.Kill("sleeper"); err == nil || !strings.Contains(err.Error(), "does not run") {
 		t.Errorf("killed twice: %v", err)

@@ -1,6 +1,6 @@
 //! Removing a snapshot. Its data stays until a collection finds that nothing else needs it.
 
-use super::{Repo, mirror_key};
+use super::{Repo, fetch_all, mirror_key};
 use crate::digest::SnapshotName;
 use crate::error::Result;
 use crate::snapshot::snapshot_key;
@@ -17,5 +17,16 @@ impl<S> Repo<S> {
         self.store.delete(&mirror_key(&key))?;
         self.store.delete(&key)?;
         Ok(())
+    }
+
+    /// Removes snapshots, as many at once as the store likes.
+    ///
+    /// # Errors
+    /// As for `forget`, the first in their order. Others may be gone by then.
+    pub fn forget_all(&self, names: &[SnapshotName]) -> Result<()>
+    where
+        S: Sync,
+    {
+        fetch_all(&*self.store, names, |name| self.forget(name)).map(|_| ())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::chunk::Chunker;
 use crate::config::Config;
 use crate::digest::{BlobId, Kind, PackName, RepoId};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::keys::{Bundle, Keys};
 use crate::pack::Padding;
@@ -246,7 +246,16 @@ fn fetch_all<T: Sync, R: Send>(
     });
     done.sort_unstable_by_key(|(at, _)| *at);
     if done.len() < items.len() {
-        return Err(crate::error::Error::Crypto("a reading thread"));
+        return Err(Error::Crypto("a reading thread"));
     }
     done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// What was read; nothing where the repository is at fault; an error where the store does not answer.
+fn readable<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Error::Store(error)) if !error.permanent() => Err(error.into()),
+        Err(_) => Ok(None),
+    }
 }

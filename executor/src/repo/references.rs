@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::{BlobReader, Indexed, Names, Need, References, Repo, fetch_all};
+use super::{BlobReader, Indexed, Names, Need, References, Repo, fetch_all, readable};
 use crate::beneath::join;
 use crate::digest::{BlobId, Kind};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::index::group_by_block;
 use crate::snapshot::Snapshot;
 use crate::tree::{
@@ -167,15 +167,6 @@ const fn chunk(piece: &Piece) -> Option<&BlobId> {
     match piece {
         Piece::Chunk { id, .. } => Some(id),
         _ => None,
-    }
-}
-
-/// What was read; nothing where the repository is at fault; an error where the store does not answer.
-fn readable<T>(read: Result<T>) -> Result<Option<T>> {
-    match read {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(Error::Store(error)) if !error.permanent() => Err(error.into()),
-        Err(_) => Ok(None),
     }
 }
 

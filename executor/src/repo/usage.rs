@@ -2,13 +2,14 @@
 //!
 //! A page of a tree is read again only for a snapshot that adds something to what is known of it, which
 //! happens four times at most: a hundred snapshots that share nearly everything cost little more than one.
+//! In which order pages are visited makes no difference, so that many are read at once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{BlobReader, Indexed, Open, Repo};
+use super::{BlobReader, Indexed, Open, Repo, fetch_all, readable};
 use crate::digest::{BlobId, Kind, SnapshotName};
-use crate::error::{Error, Result};
-use crate::index::{IdMap, Index, Location};
+use crate::error::Result;
+use crate::index::{IdMap, Index, Location, group_by_block};
 use crate::snapshot::Snapshot;
 use crate::tree::{
     Attributes, Content, Node, NodeKind, PAGE_LEVELS_MAX, Page, Piece, decode_list, decode_page,
@@ -88,13 +89,14 @@ pub fn usage(
 ) -> Result<Usage> {
     let indexed = repo.index_for_reading()?;
     let mut census = Census::new(&indexed);
-    for (number, (name, snapshot)) in (0..).zip(all) {
-        let mark = if chosen.contains(name) { CHOSEN } else { OTHER };
-        for root in &snapshot.roots {
-            census.tree(root.tree, number, mark)?;
-        }
+    let roots = (0..).zip(all).flat_map(|(number, (name, snapshot))| {
+        let by = By { snapshot: number, mark: if chosen.contains(name) { CHOSEN } else { OTHER } };
+        snapshot.roots.iter().map(move |root| Visit { id: root.tree, levels: PAGE_LEVELS_MAX, by })
+    });
+    for roots in roots.collect::<Vec<_>>().chunks(census.at_once) {
+        census.trees(roots.to_vec())?;
     }
-    let mut usage = Usage { unreadable: census.unreadable, ..Usage::default() };
+    let mut usage = Usage { unreadable: census.unreadable.len() as u64, ..Usage::default() };
     let index = indexed.index();
     usage.together =
         amount(index, census.blobs.iter().filter(|(_, seen)| seen.marks & CHOSEN != 0));
@@ -118,6 +120,10 @@ const OTHER: u8 = 2;
 /// More than one snapshot needs it.
 const MANY: u8 = 4;
 
+/// Pages that are taken up together, and trees that are begun together, for each read that the store likes to
+/// have in flight: enough that few reads wait for the slowest, and not more than memory has place for.
+const AT_ONCE: usize = 4;
+
 /// Who needs a blob.
 #[derive(Clone, Copy)]
 struct Seen {
@@ -126,105 +132,182 @@ struct Seen {
     marks: u8,
 }
 
+/// Who asks.
+#[derive(Clone, Copy)]
+struct By {
+    snapshot: u32,
+    mark: u8,
+}
+
+/// A page that a snapshot needs.
+#[derive(Clone, Copy)]
+struct Visit {
+    id: BlobId,
+    levels: usize,
+    by: By,
+}
+
 struct Census {
     reader: BlobReader,
+    at_once: usize,
     blobs: IdMap<Seen>,
-    unreadable: u64,
+    unreadable: HashSet<BlobId>,
 }
 
 impl Census {
     fn new(indexed: &Repo<Indexed>) -> Self {
-        Self { reader: indexed.reader(), blobs: IdMap::default(), unreadable: 0 }
+        let at_once = AT_ONCE * indexed.store.habits().reads_in_flight.max(1);
+        let reader = indexed.reader();
+        Self { reader, at_once, blobs: IdMap::default(), unreadable: HashSet::new() }
     }
 
     /// Notes that a snapshot needs a blob; returns whether that says anything new about it.
-    fn note(&mut self, id: BlobId, len: u64, snapshot: u32, mark: u8) -> bool {
-        let fresh = Seen { len: len as u32, first: snapshot, marks: 0 };
+    fn note(&mut self, id: BlobId, len: u64, by: By) -> bool {
+        let fresh = Seen { len: len as u32, first: by.snapshot, marks: 0 };
         let seen = self.blobs.entry(id).or_insert(fresh);
         let before = seen.marks;
-        seen.marks |= mark | if seen.first == snapshot { 0 } else { MANY };
+        seen.marks |= by.mark | if seen.first == by.snapshot { 0 } else { MANY };
         seen.marks != before
     }
 
-    fn tree(&mut self, root: BlobId, snapshot: u32, mark: u8) -> Result<()> {
-        let mut ahead = vec![(root, PAGE_LEVELS_MAX)];
-        while let Some((id, levels)) = ahead.pop() {
-            if self.is_settled(&id, snapshot, mark) {
-                continue;
+    fn trees(&mut self, mut ahead: Vec<Visit>) -> Result<()> {
+        loop {
+            let visits = self.next(&mut ahead);
+            if visits.is_empty() {
+                return Ok(());
             }
-            let Some(bytes) = self.read(Kind::Tree, &id)? else { continue };
-            if !self.note(id, bytes.len() as u64, snapshot, mark) {
-                continue;
-            }
-            match decode_page(&bytes) {
-                Ok(Page::Parent(children)) if levels > 1 => {
-                    ahead.extend(children.iter().map(|(_, child)| (*child, levels - 1)));
+            let pages = self.pages(&visits)?;
+            for visit in visits {
+                let Some(bytes) = pages.get(&visit.id) else { continue };
+                if self.note(visit.id, bytes.len() as u64, visit.by) {
+                    self.page(&visit, bytes, &mut ahead)?;
                 }
-                Ok(Page::Leaf(nodes)) => {
-                    for node in &nodes {
-                        self.node(node, snapshot, mark)?;
-                        ahead.extend(node.kind.tree().map(|tree| (tree, PAGE_LEVELS_MAX)));
-                    }
-                }
-                Ok(Page::Parent(_)) | Err(_) => self.unreadable += 1,
             }
+        }
+    }
+
+    /// Takes visits that may say something new, to as many pages as are read at once.
+    fn next(&self, ahead: &mut Vec<Visit>) -> Vec<Visit> {
+        let (mut visits, mut pages) = (Vec::new(), HashSet::new());
+        while pages.len() < self.at_once
+            && let Some(visit) = ahead.pop()
+        {
+            if !self.is_settled(&visit.id, visit.by) {
+                pages.insert(visit.id);
+                visits.push(visit);
+            }
+        }
+        visits
+    }
+
+    /// The pages that can be read.
+    fn pages(&mut self, visits: &[Visit]) -> Result<IdMap<Vec<u8>>> {
+        let (ids, lost): (BTreeSet<_>, BTreeSet<_>) = visits
+            .iter()
+            .map(|visit| visit.id)
+            .partition(|id| self.reader.index().locate(id).is_some());
+        let ids: Vec<_> = ids.into_iter().collect();
+        let groups = group_by_block(self.reader.index(), &ids).unwrap_or_default();
+        let read = fetch_all(&**self.reader.store(), &groups, |(at, positions)| {
+            let block = readable(self.reader.block(Kind::Tree, *at))?;
+            let page = |position: &usize| {
+                let id = ids[*position];
+                (id, block.as_ref().and_then(|block| block.get(&id)).map(<[u8]>::to_vec))
+            };
+            Ok(positions.iter().map(page).collect::<Vec<_>>())
+        })?;
+        self.unreadable.extend(lost);
+        let mut pages = IdMap::default();
+        for (id, page) in read.into_iter().flatten() {
+            if let Some(page) = page {
+                pages.insert(id, page);
+            } else {
+                self.lose(&id);
+            }
+        }
+        Ok(pages)
+    }
+
+    fn page(&mut self, visit: &Visit, bytes: &[u8], ahead: &mut Vec<Visit>) -> Result<()> {
+        let by = visit.by;
+        match decode_page(bytes) {
+            Ok(Page::Parent(children)) if visit.levels > 1 => {
+                let levels = visit.levels - 1;
+                self.push(ahead, children.into_iter().map(|(_, id)| Visit { id, levels, by }));
+            }
+            Ok(Page::Leaf(nodes)) => {
+                for node in &nodes {
+                    self.node(node, by)?;
+                }
+                let trees = nodes.iter().filter_map(|node| node.kind.tree());
+                self.push(ahead, trees.map(|id| Visit { id, levels: PAGE_LEVELS_MAX, by }));
+            }
+            Ok(Page::Parent(_)) | Err(_) => self.lose(&visit.id),
         }
         Ok(())
     }
 
-    fn node(&mut self, node: &Node, snapshot: u32, mark: u8) -> Result<()> {
+    fn push(&self, ahead: &mut Vec<Visit>, visits: impl Iterator<Item = Visit>) {
+        ahead.extend(visits.filter(|visit| !self.is_settled(&visit.id, visit.by)));
+    }
+
+    fn node(&mut self, node: &Node, by: By) -> Result<()> {
         if let Attributes::Blob(id) = &node.attributes
-            && !self.is_settled(id, snapshot, mark)
+            && !self.is_settled(id, by)
             && let Some(bytes) = self.read(Kind::Data, id)?
         {
-            self.note(*id, bytes.len() as u64, snapshot, mark);
+            self.note(*id, bytes.len() as u64, by);
         }
         let NodeKind::File { content, .. } = &node.kind else { return Ok(()) };
         let lists = match content {
             Content::Pieces(pieces) => {
-                self.pieces(pieces, snapshot, mark);
+                self.pieces(pieces, by);
                 return Ok(());
             }
             Content::Lists(lists) => lists,
         };
         for id in lists {
-            if self.is_settled(id, snapshot, mark) {
+            if self.is_settled(id, by) {
                 continue;
             }
             let Some(bytes) = self.read(Kind::List, id)? else { continue };
-            self.note(*id, bytes.len() as u64, snapshot, mark);
+            self.note(*id, bytes.len() as u64, by);
             match decode_list(&bytes) {
-                Ok(pieces) => self.pieces(&pieces, snapshot, mark),
-                Err(_) => self.unreadable += 1,
+                Ok(pieces) => self.pieces(&pieces, by),
+                Err(_) => self.lose(id),
             }
         }
         Ok(())
     }
 
-    fn pieces(&mut self, pieces: &[Piece], snapshot: u32, mark: u8) {
+    fn pieces(&mut self, pieces: &[Piece], by: By) {
         for piece in pieces {
             if let Piece::Chunk { id, len } = piece {
-                self.note(*id, *len, snapshot, mark);
+                self.note(*id, *len, by);
             }
         }
     }
 
     /// Whether another visit would say nothing new about a blob and all that it leads to.
-    fn is_settled(&self, id: &BlobId, snapshot: u32, mark: u8) -> bool {
-        self.blobs.get(id).is_some_and(|seen| {
-            seen.marks & mark != 0 && (seen.first == snapshot || seen.marks & MANY != 0)
-        })
+    fn is_settled(&self, id: &BlobId, by: By) -> bool {
+        match self.blobs.get(id) {
+            Some(seen) => {
+                seen.marks & by.mark != 0 && (seen.first == by.snapshot || seen.marks & MANY != 0)
+            }
+            None => self.unreadable.contains(id),
+        }
     }
 
     fn read(&mut self, kind: Kind, id: &BlobId) -> Result<Option<Vec<u8>>> {
-        match self.reader.read(kind, id) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(Error::Store(error)) if !error.permanent() => Err(error.into()),
-            Err(_) => {
-                self.unreadable += 1;
-                Ok(None)
-            }
+        let read = readable(self.reader.read(kind, id))?;
+        if read.is_none() {
+            self.lose(id);
         }
+        Ok(read)
+    }
+
+    fn lose(&mut self, id: &BlobId) {
+        self.unreadable.insert(*id);
     }
 }
 

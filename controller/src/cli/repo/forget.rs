@@ -96,7 +96,7 @@ impl Forget {
         match &usage {
             Some(usage) => output.say(show::rehearsed(names.len(), usage)),
             None => {
-                names.iter().try_for_each(|name| repository.forget(name))?;
+                repository.forget_all(&names)?;
                 output.say(format_args!(
                     "forgot {} snapshots; their data waits to be reclaimed",
                     names.len()
