@@ -1,7 +1,8 @@
 //! Keeps below a number of bytes a second, each way on its own, so that a backup leaves room for what
 //! it backs up. Packs wait for all that went before them. What says where packs are (an index, an
 //! intent, a snapshot) overtakes the packs that wait: behind four of them it would come minutes late on
-//! a slow line, and a run that is killed meanwhile would send them again.
+//! a slow line, and a run that is killed meanwhile would send them again. What overtook them is made up
+//! for by the packs that come next: for a moment more may go than the rate says, over a run it does not.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
