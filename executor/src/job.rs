@@ -195,6 +195,10 @@ pub struct RestoreOptions {
     pub verify: bool,
     /// Restore owners, setuid bits, capabilities, devices and system attributes too.
     pub privileged: bool,
+    /// Patterns of the names of attributes (access lists among them) that are restored; all when empty.
+    pub include_attributes: Vec<String>,
+    /// Patterns of the names of attributes that stay as the target has them. Not together with the above.
+    pub exclude_attributes: Vec<String>,
 }
 
 /// How much of the machine a job may use.

@@ -7,6 +7,7 @@
 mod beneath;
 pub mod block;
 pub mod chunk;
+mod closing;
 pub mod compress;
 pub mod config;
 pub mod digest;

@@ -358,6 +358,8 @@ pub struct RestoreFigures {
     pub skipped: Skipped,
     /// Entries that could not be written.
     pub failed: Listed,
+    /// Entries that are there, without some of the metadata that was asked for: the target refused it.
+    pub unset: Listed,
     /// Requests to the store.
     pub requests: u64,
 }
@@ -379,8 +381,12 @@ pub struct Skipped {
     /// Attributes of the names `trusted.*`, `security.*` and `system.*` that were dropped; access lists are
     /// restored, capabilities are counted above.
     pub system_attributes: u64,
-    /// Attributes that the target's file system does not take.
+    /// Attributes that the target's file system does not take; they are listed, too.
     pub unsupported_attributes: u64,
+    /// Entries that were there before, belong to another user and kept metadata of theirs.
+    pub belongs_to_another: u64,
+    /// Entries whose time the target's file system keeps in steps of up to two seconds.
+    pub coarse_times: u64,
 }
 
 impl Skipped {
@@ -394,6 +400,8 @@ impl Skipped {
             + self.sockets
             + self.system_attributes
             + self.unsupported_attributes
+            + self.belongs_to_another
+            + self.coarse_times
     }
 }
 

@@ -153,7 +153,7 @@ fn run_restore(
         Ok(figures) => {
             // Every id was recomputed on the way.
             let grade = Grade::ReadBack;
-            report.outcome = match figures.failed.count {
+            report.outcome = match figures.failed.count + figures.unset.count {
                 0 => Outcome::Succeeded { grade },
                 _ => Outcome::Partial { grade },
             };

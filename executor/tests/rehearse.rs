@@ -46,7 +46,7 @@ fn counted(figures: RestoreFigures) -> RestoreFigures {
     let mut failed = figures.failed;
     // The words differ where the system has some of its own.
     failed.first.iter_mut().for_each(|listed| listed.message.clear());
-    RestoreFigures { skipped, failed, ..figures }
+    RestoreFigures { skipped, failed, unset: Default::default(), ..figures }
 }
 
 proptest! {
@@ -77,6 +77,7 @@ proptest! {
             delete_extra,
             verify,
             privileged: false,
+            ..Default::default()
         };
         let root = tempfile::tempdir().unwrap();
         let to = root.path().join("target");

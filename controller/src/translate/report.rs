@@ -29,7 +29,11 @@ pub fn restore(report: &Report, ended: Timestamp) -> RestoreReport {
         Figures::Restore(figures) => Some(figures.as_ref()),
         _ => None,
     });
-    let failed = figures.map(|figures| &figures.failed).filter(|failed| failed.count > 0);
+    // What could not be written says more than what only lacks metadata.
+    let failed = figures.and_then(|figures| {
+        let lists = [(&figures.failed, UNWRITTEN), (&figures.unset, UNSET)];
+        lists.into_iter().find(|(listed, _)| listed.count > 0)
+    });
     RestoreReport {
         failure: failure(&report.outcome, failed),
         ended,
@@ -103,14 +107,20 @@ fn path_results(
     results.collect()
 }
 
-fn unreadable(repository: &executor::RepositoryReport) -> Option<&Listed> {
+fn unreadable(repository: &executor::RepositoryReport) -> Option<(&Listed, &'static str)> {
     match &repository.figures {
-        Figures::Backup(figures) if figures.unreadable.count > 0 => Some(&figures.unreadable),
+        Figures::Backup(figures) if figures.unreadable.count > 0 => {
+            Some((&figures.unreadable, UNWRITTEN))
+        }
         _ => None,
     }
 }
 
-fn failure(outcome: &Outcome, listed: Option<&Listed>) -> Option<Failure> {
+/// What is said of entries that are listed.
+const UNWRITTEN: &str = "could not be read or written";
+const UNSET: &str = "lack some of their metadata";
+
+fn failure(outcome: &Outcome, listed: Option<(&Listed, &str)>) -> Option<Failure> {
     match outcome {
         Outcome::Succeeded { .. } | Outcome::Superseded { .. } => None,
         Outcome::Partial { .. } => Some(Failure {
@@ -127,13 +137,13 @@ fn failure(outcome: &Outcome, listed: Option<&Listed>) -> Option<Failure> {
 }
 
 /// How many entries, and the first of them by name.
-fn sentence(listed: &Listed) -> String {
+fn sentence((listed, what): (&Listed, &str)) -> String {
     /// Paths that fit into a condition's message.
     const NAMED: usize = 3;
     let names: Vec<String> = listed.first.iter().take(NAMED).map(listing).collect();
     let more = if listed.first.len() > NAMED || listed.count > NAMED as u64 { ", …" } else { "" };
     let entries = if listed.count == 1 { "entry" } else { "entries" };
-    format!("{} {entries} could not be read or written: {}{more}", listed.count, names.join(", "))
+    format!("{} {entries} {what}: {}{more}", listed.count, names.join(", "))
 }
 
 fn listing(listing: &executor::Listing) -> String {
@@ -156,6 +166,8 @@ fn skipped(skipped: executor::Skipped) -> Vec<(String, u64)> {
         ("sockets", skipped.sockets),
         ("systemAttributes", skipped.system_attributes),
         ("unsupportedAttributes", skipped.unsupported_attributes),
+        ("belongsToAnother", skipped.belongs_to_another),
+        ("coarseTimes", skipped.coarse_times),
     ]
     .into_iter()
     .filter(|(_, count)| *count > 0)

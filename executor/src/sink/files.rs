@@ -8,16 +8,19 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+use rustix::fs::{Advice, AtFlags, Mode, OFlags, fadvise, openat, unlinkat};
 
 use super::Sink;
+use super::entry::loosen;
 use super::leaves::finish_rename;
-use super::places::{Place, TemporaryNames, Verdict};
+use super::metadata::Settled;
+use super::places::{Place, TemporaryNames, Verdict, has_content};
 use crate::beneath::join;
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
 use crate::index::Location;
 use crate::repo::{OpenedBlock, runs};
+use crate::source::open_file;
 use crate::tree::{Node, NodeKind, Piece, read_content};
 
 /// Files of a window: what is known about them stays in memory.
@@ -288,7 +291,8 @@ impl Worker<'_, '_> {
                 // Known before anything else can fail: what is not known is not removed.
                 let file = none.insert(job.create(self.directory(&job.place)?)?);
                 if job.size() > chunk.len {
-                    file.set_len(job.size())?;
+                    // Only a help: a file that the target does not size beforehand grows as it is written.
+                    let _ = file.set_len(job.size());
                 }
                 file
             }
@@ -300,23 +304,21 @@ impl Worker<'_, '_> {
 
     /// A file without chunks, or one that stays as it is.
     fn bare(&mut self, job: &Arc<FileJob>) -> Result<()> {
-        let opened = if job.keep {
-            self.directory(&job.place)
-                .and_then(|dir| crate::source::open_file(dir.as_fd(), &job.node.name))
-                .map(|opened| opened.file)
-        } else {
-            self.directory(&job.place).and_then(|dir| job.create(dir))
-        };
-        let grown = opened.and_then(|file| {
-            let mut open = job.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let file = open.insert(file);
-            if !job.keep && job.size() > 0 { file.set_len(job.size()) } else { Ok(()) }
-        });
-        let fatal = match grown {
-            Ok(()) if job.keep => {
-                self.sink.tally.add(|figures| figures.files_unchanged += 1);
-                Ok(())
+        if job.keep {
+            match self.kept(job) {
+                Ok(settled) => {
+                    self.sink.note(&settled, || job.logical());
+                    self.sink.tally.add(|figures| figures.files_unchanged += 1);
+                    self.sink.tally.done(&job.node);
+                }
+                Err(error) => self.fail(job, &error),
             }
+            return Ok(());
+        }
+        let made = self.directory(&job.place).and_then(|dir| job.create(dir)).map(|file| {
+            *job.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+        });
+        let fatal = match made {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.fail(job, &error);
@@ -325,6 +327,26 @@ impl Worker<'_, '_> {
         };
         self.settle(job);
         fatal
+    }
+
+    /// A file that stays gets the metadata of the snapshot, and nobody needs to be able to read it for that.
+    fn kept(&mut self, job: &FileJob) -> io::Result<Settled> {
+        let sink = self.sink;
+        let dir = self.directory(&job.place)?.as_fd();
+        let name = &job.node.name[..];
+        let opened = match open_file(dir, name) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                loosen(dir, name, 0o400).and_then(|()| open_file(dir, name))
+            }
+            opened => opened,
+        };
+        match opened {
+            Ok(opened) => Ok(sink.settle(opened.file.as_fd(), &job.node, false)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                sink.settle_at(dir, &job.node, false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The restore ends: a file that is not whole does not stay under its name.
@@ -349,23 +371,44 @@ impl Worker<'_, '_> {
         let file = job.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(file) = file else { return };
         if !job.has_failed() {
-            let applied = match self.sink.apply(file.as_fd(), &job.node) {
-                Ok(applied) => applied.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            let renamed = applied.and_then(|()| match &job.temporary {
-                Some(temporary) => self
-                    .directory(&job.place)
-                    .and_then(|dir| finish_rename(dir, temporary, &job.node.name))
-                    .map_err(|error| error.to_string()),
-                None => Ok(()),
-            });
-            match renamed {
+            match self.complete(job, file) {
                 Ok(()) => return self.sink.tally.done(&job.node),
                 Err(error) => self.fail(job, &error),
             }
         }
         self.remove(job);
+    }
+
+    /// The content is written: metadata, the close, the name. Only the content and the name can cost the file.
+    fn complete(&mut self, job: &Arc<FileJob>, file: File) -> io::Result<()> {
+        sized(&file, job.size())?;
+        let settled = self.sink.settle(file.as_fd(), &job.node, true);
+        if let Err(error) = crate::closing::close(file) {
+            if !self.reads_back(job)? {
+                return Err(error);
+            }
+            let what = format!("it is there and was read back, but closing it said: {error}");
+            self.sink.tally.unset(&job.logical(), &what);
+        }
+        if let Some(temporary) = &job.temporary {
+            finish_rename(self.directory(&job.place)?, temporary, &job.node.name)?;
+        }
+        self.sink.note(&settled, || job.logical());
+        Ok(())
+    }
+
+    /// Whether a file whose close failed is whole all the same: on its disk, and not in memory only.
+    fn reads_back(&mut self, job: &FileJob) -> io::Result<bool> {
+        let sink = self.sink;
+        let dir = self.directory(&job.place)?.as_fd();
+        let name = job.temporary.as_ref().unwrap_or(&job.node.name).clone();
+        let Ok(opened) = open_file(dir, &name) else { return Ok(false) };
+        if opened.file.sync_all().is_err() {
+            return Ok(false);
+        }
+        fadvise(&opened.file, 0, None, Advice::DontNeed)?;
+        let node = Node { name, ..job.node.clone() };
+        has_content(dir, &node, sink).map_err(io::Error::other)
     }
 
     fn remove(&mut self, job: &Arc<FileJob>) {
@@ -376,5 +419,20 @@ impl Worker<'_, '_> {
         if let Ok(dir) = self.directory(&job.place) {
             let _ = unlinkat(dir, &name[..], AtFlags::empty());
         }
+    }
+}
+
+/// Gives a file the size that it must have. What is written has made it as long as its last byte; a hole at the
+/// end is still missing, and where the target makes none, a zero in its last place does.
+fn sized(file: &File, size: u64) -> io::Result<()> {
+    if file.metadata()?.len() == size {
+        return Ok(());
+    }
+    if file.set_len(size).is_err() && size > 0 {
+        file.write_all_at(&[0], size - 1)?;
+    }
+    match file.metadata()?.len() {
+        len if len == size => Ok(()),
+        len => Err(io::Error::other(format!("the target made it {len} bytes long, not {size}"))),
     }
 }

@@ -17,7 +17,7 @@ use crate::beneath::join;
 use crate::error::Result;
 use crate::report::Skipped;
 use crate::source::read_link;
-use crate::tree::{Node, NodeKind};
+use crate::tree::{Device, Node, NodeKind};
 
 /// A further name of a file that this run has made or kept.
 pub(super) struct Link {
@@ -37,10 +37,11 @@ impl Run<'_, '_> {
         }
         let place = self.dirs[link.dir].place(&self.root);
         match self.link_to(&place, link) {
-            Ok(()) => self.sink.tally.add(|figures| {
+            Ok(None) => self.sink.tally.add(|figures| {
                 figures.entries.files += 1;
                 figures.entries.hard_links += 1;
             }),
+            Ok(Some(refused)) => self.copy_of(place, link, &refused)?,
             Err(error) => {
                 self.sink.fatal(&logical, &error)?;
                 self.sink.tally.failed(&logical, &error);
@@ -49,25 +50,40 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    fn link_to(&self, place: &Place, link: &Link) -> io::Result<()> {
+    /// Where the target links nothing, or not this file, the name gets the content as a file of its own.
+    fn copy_of(&mut self, place: Arc<Place>, link: &Link, errno: &Errno) -> Result<()> {
+        let what = format!(
+            "it is a file of its own, because the target does not link it: {}",
+            io::Error::from(*errno)
+        );
+        self.sink.tally.unset(&join(&place.logical, &link.name), &what);
+        let node = Node { name: link.name.clone(), ..link.leader.node.clone() };
+        let verdict = if place.existed { Verdict::Replace } else { Verdict::Make };
+        self.files.add(FileJob::new(place, node, verdict, &self.sink.temporary))
+    }
+
+    /// Makes the name. Returns what the target says when it does not link the file at all.
+    fn link_to(&self, place: &Place, link: &Link) -> io::Result<Option<Errno>> {
         let from = link.leader.place.open()?;
         let to = place.open()?;
         let (first, name) = (&link.leader.node.name[..], &link.name[..]);
         if !place.existed {
-            return Ok(linkat(&from, first, &to, name, AtFlags::empty())?);
+            return Ok(linkat(&from, first, &to, name, AtFlags::empty()).err());
         }
         let of_first = statat(&from, first, AtFlags::SYMLINK_NOFOLLOW)?;
         if let Ok(found) = statat(&to, name, AtFlags::SYMLINK_NOFOLLOW) {
             if (found.st_dev, found.st_ino) == (of_first.st_dev, of_first.st_ino) {
-                return Ok(());
+                return Ok(None);
             }
             if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
                 clear_directory(to.as_fd(), name, self.sink.options.delete_extra)?;
             }
         }
         let temporary = self.sink.temporary.name();
-        linkat(&from, first, &to, &temporary[..], AtFlags::empty())?;
-        finish_rename(&to, &temporary, name)
+        if let Err(errno) = linkat(&from, first, &to, &temporary[..], AtFlags::empty()) {
+            return Ok(Some(errno));
+        }
+        finish_rename(&to, &temporary, name).map(|()| None)
     }
 
     /// A symbolic link, a pipe, a device; sockets are never made.
@@ -93,70 +109,73 @@ impl Run<'_, '_> {
             }
             verdict => verdict,
         };
-        let opened = place.open();
-        let made = opened.and_then(|fd| self.make_leaf(&fd, node, &verdict).map(|()| fd));
-        let applied = match made {
-            Ok(fd) => self.sink.apply_at(fd.as_fd(), &node.name, node),
-            Err(error) => Ok(Err(error)),
-        };
-        match applied {
-            Ok(Ok(())) => self.sink.tally.done(node),
-            Ok(Err(error)) => {
+        let made = place.open().and_then(|fd| {
+            let fresh = self.make_leaf(&fd, node, &verdict)?;
+            self.sink.settle_at(fd.as_fd(), node, fresh)
+        });
+        match made {
+            Ok(settled) => {
+                self.sink.note(&settled, || logical);
+                self.sink.tally.done(node);
+            }
+            Err(error) => {
                 self.sink.fatal(&logical, &error)?;
                 self.sink.tally.failed(&logical, &error);
             }
-            Err(error) => self.sink.tally.failed(&logical, &error),
         }
         Ok(())
     }
 
+    /// Makes a leaf, unless the very same is there. Returns whether it did.
     fn make_leaf(
         &self,
         dir: &std::os::fd::OwnedFd,
         node: &Node,
         verdict: &Verdict,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         if *verdict == Verdict::Make {
-            return self.make_at(dir, &node.name, node);
+            make_at(dir, &node.name, node)?;
+            return Ok(true);
         }
-        if let NodeKind::Symlink { target } = &node.kind
-            && read_link(dir.as_fd(), &node.name).is_ok_and(|found| found == *target)
-        {
-            return Ok(());
+        if is_same(dir, node) {
+            return Ok(false);
         }
         let temporary = self.sink.temporary.name();
-        self.make_at(dir, &temporary, node)?;
-        finish_rename(dir, &temporary, &node.name)
-    }
-
-    /// All of these calls fail when the name is taken, by a link too.
-    fn make_at(&self, dir: &std::os::fd::OwnedFd, name: &[u8], node: &Node) -> io::Result<()> {
-        let mut skipped = Skipped::default();
-        let mode = Mode::from_raw_mode(self.sink.mode(node, &mut skipped));
-        let (kind, device) = match &node.kind {
-            NodeKind::Symlink { target } => return Ok(symlinkat(&target[..], dir, name)?),
-            NodeKind::CharDevice(device) => (FileType::CharacterDevice, Some(device)),
-            NodeKind::BlockDevice(device) => (FileType::BlockDevice, Some(device)),
-            _ => (FileType::Fifo, None),
-        };
-        let device = device.map_or(0, |device| makedev(device.major, device.minor));
-        mknodat(dir, name, kind, Mode::empty(), device)?;
-        // The name is ours since the call above made it; the call below follows no link of others either
-        // because a directory that this run made holds nothing else.
-        set_mode(dir, name, mode)?;
-        self.sink.skipped(&skipped);
-        Ok(())
+        make_at(dir, &temporary, node)?;
+        finish_rename(dir, &temporary, &node.name)?;
+        Ok(true)
     }
 }
 
-/// The mode of a node that must not be opened: through a descriptor that only names it.
-fn set_mode(dir: &std::os::fd::OwnedFd, name: &[u8], mode: Mode) -> io::Result<()> {
-    use rustix::fs::OFlags;
-    use std::os::fd::AsRawFd;
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(dir, name, flags, Mode::empty())?;
-    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    Ok(rustix::fs::chmod(path, mode)?)
+/// Whether a name stands for the same link, pipe or device already.
+fn is_same(dir: &std::os::fd::OwnedFd, node: &Node) -> bool {
+    if let NodeKind::Symlink { target } = &node.kind {
+        return read_link(dir.as_fd(), &node.name).is_ok_and(|found| found == *target);
+    }
+    let Ok(stat) = statat(dir, &node.name[..], AtFlags::SYMLINK_NOFOLLOW) else { return false };
+    let (kind, device) = kind_of(node);
+    FileType::from_raw_mode(stat.st_mode) == kind
+        && stat.st_nlink == 1
+        && (kind == FileType::Fifo || stat.st_rdev == device)
+}
+
+fn kind_of(node: &Node) -> (FileType, u64) {
+    let number = |device: &Device| makedev(device.major, device.minor);
+    match &node.kind {
+        NodeKind::CharDevice(device) => (FileType::CharacterDevice, number(device)),
+        NodeKind::BlockDevice(device) => (FileType::BlockDevice, number(device)),
+        _ => (FileType::Fifo, 0),
+    }
+}
+
+/// All of these calls fail when the name is taken, by a link too. A device that nobody has any rights on waits
+/// for those of its node.
+fn make_at(dir: &std::os::fd::OwnedFd, name: &[u8], node: &Node) -> io::Result<()> {
+    if let NodeKind::Symlink { target } = &node.kind {
+        return Ok(symlinkat(&target[..], dir, name)?);
+    }
+    let (kind, device) = kind_of(node);
+    Ok(mknodat(dir, name, kind, Mode::empty(), device)?)
 }
 
 /// Gives what was made its name: replaces what is there, and where nothing is, does not replace what comes.
@@ -166,8 +185,9 @@ pub(super) fn finish_rename(
     name: &[u8],
 ) -> io::Result<()> {
     let renamed = match renameat_with(dir, temporary, dir, name, RenameFlags::NOREPLACE) {
-        Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS) => renameat(dir, temporary, dir, name),
-        other => other,
+        Ok(()) => Ok(()),
+        // Something is there, or the file system does not know this call; each has an answer of its own to it.
+        Err(_) => renameat(dir, temporary, dir, name),
     };
     if renamed.is_err() {
         let _ = unlinkat(dir, temporary, AtFlags::empty());

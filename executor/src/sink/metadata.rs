@@ -1,93 +1,122 @@
-//! Owner, mode, attributes and times, always by descriptor.
+//! Makes the metadata of an entry what the snapshot says: owner, attributes and access lists, mode, time.
+//!
+//! The content is there before any of this begins, and nothing here takes it away. Each call stands alone: what
+//! the target refuses is remembered by its name, and the next call is made all the same. What is equal already
+//! is not set again, so that a second restore makes no call that could fail. Whatever fails, and in whatever
+//! order, nobody gets rights that the snapshot does not give.
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::fmt;
+use std::os::fd::BorrowedFd;
 
-use rustix::fs::{
-    AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chownat, fchmod, fchown,
-    fsetxattr, fstat, futimens, statat, utimensat,
-};
-
-use rustix::io::Errno;
+use rustix::fs::FileType;
+use rustix::io::{Errno, Result as Done};
 
 use super::Sink;
+use super::attributes::{
+    ACCESS_LIST, CAPABILITY, Chosen, DEFAULT_LIST, count_refused, is_foreign, is_list, may_set,
+    without_list,
+};
+use super::entry::{Entry, Named, Opened, Seen};
 use crate::digest::Kind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::Skipped;
-use crate::tree::{Attribute, Attributes, Node, Time};
+use crate::tree::{Attribute, Attributes, Node, NodeKind, Time};
 
 /// Setuid and setgid.
 const SET_ID_BITS: u32 = 0o6000;
+/// Read, write and search of the owning group; with an access list, the most that it gives.
+const GROUP_BITS: u32 = 0o070;
+/// Those of everybody else.
+const OTHER_BITS: u32 = 0o007;
+/// What an owner needs to read and set attributes.
+const WORK_BITS: u32 = 0o600;
+/// File systems keep times in steps of up to two seconds: that much is no other time.
+const COARSE_NANOS: i128 = 2_000_000_000;
 
-/// Access lists follow the mode, because a change of the mode would change them.
-const ACCESS_LISTS: &[u8] = b"system.posix_acl_";
+/// What a restore wants of one entry.
+pub(super) struct Terms<'t> {
+    pub(super) node: &'t Node,
+    /// The snapshot's attributes; nothing where they are damaged.
+    pub(super) wanted: Option<&'t [Attribute]>,
+    pub(super) chosen: &'t Chosen,
+    pub(super) privileged: bool,
+    /// This run has made the entry: what it has now came from the target and not from anybody.
+    pub(super) fresh: bool,
+}
 
-impl Sink<'_> {
-    /// Gives an open file or directory everything that the node says.
-    ///
-    /// # Errors
-    /// The first thing that the system refuses and that is not skipped by rule.
-    pub(super) fn apply(&self, fd: BorrowedFd<'_>, node: &Node) -> Result<io::Result<()>> {
-        let attributes = self.attributes(node)?;
-        Ok(self.apply_all(fd, node, &attributes))
-    }
+/// Something that the target refused.
+#[derive(Debug, PartialEq, Eq)]
+struct Refused {
+    what: String,
+    /// Nothing where the call succeeded and did not do it.
+    errno: Option<Errno>,
+}
 
-    fn apply_all(&self, fd: BorrowedFd<'_>, node: &Node, list: &[Attribute]) -> io::Result<()> {
-        let mut skipped = Skipped::default();
-        if self.options.privileged {
-            let owned = fchown(fd, Some(Uid::from_raw(node.uid)), Some(Gid::from_raw(node.gid)));
-            skipped.owners += denied(owned)?;
-        } else {
-            let stat = fstat(fd)?;
-            skipped.owners += u64::from(stat.st_uid != node.uid || stat.st_gid != node.gid);
+/// What came of the metadata of an entry.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    refused: Vec<Refused>,
+    skipped: Skipped,
+    damaged: Option<Error>,
+}
+
+impl fmt::Display for Settled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is there, but the target does not take")?;
+        let mut mark = "";
+        for refused in &self.refused {
+            write!(f, "{mark} {}", refused.what)?;
+            if let Some(errno) = refused.errno {
+                write!(f, " ({})", std::io::Error::from(errno))?;
+            }
+            mark = ",";
         }
-        let is_access_list = |attribute: &&Attribute| attribute.name.starts_with(ACCESS_LISTS);
-        for attribute in list.iter().filter(|attribute| !is_access_list(attribute)) {
-            self.set_attribute(fd, attribute, &mut skipped)?;
-        }
-        fchmod(fd, Mode::from_raw_mode(self.mode(node, &mut skipped)))?;
-        for attribute in list.iter().filter(is_access_list) {
-            self.set_attribute(fd, attribute, &mut skipped)?;
-        }
-        futimens(fd, &times(node.mtime))?;
-        self.skipped(&skipped);
         Ok(())
     }
+}
 
-    pub(super) fn mode(&self, node: &Node, skipped: &mut Skipped) -> u32 {
-        // With another owner than the snapshot's these bits would lend the wrong rights.
-        let allowed = self.options.privileged && skipped.owners == 0;
-        if allowed || node.mode & SET_ID_BITS == 0 {
-            return node.mode;
-        }
-        skipped.setuid += 1;
-        node.mode & !SET_ID_BITS
+impl Sink<'_> {
+    /// Gives an open file or directory what the node says.
+    pub(super) fn settle(&self, fd: BorrowedFd<'_>, node: &Node, fresh: bool) -> Settled {
+        self.settle_entry(&Opened(fd), node, fresh)
     }
 
-    fn set_attribute(
+    /// The same for an entry that cannot be opened: a link, a pipe, a device.
+    ///
+    /// # Errors
+    /// When nothing has this name.
+    pub(super) fn settle_at(
         &self,
-        fd: BorrowedFd<'_>,
-        attribute: &Attribute,
-        skipped: &mut Skipped,
-    ) -> io::Result<()> {
-        let name = &attribute.name[..];
-        if !self.options.privileged && !self.may_set(name, skipped) {
-            return Ok(());
-        }
-        settle_attribute(name, fsetxattr(fd, name, &attribute.value, XattrFlags::empty()), skipped)
+        dir: BorrowedFd<'_>,
+        node: &Node,
+        fresh: bool,
+    ) -> std::io::Result<Settled> {
+        Ok(self.settle_entry(&Named::hold(dir, &node.name)?, node, fresh))
     }
 
-    /// Whether anybody may set this attribute; counts it when not.
-    fn may_set(&self, name: &[u8], skipped: &mut Skipped) -> bool {
-        if name == b"security.capability" {
-            skipped.capabilities += 1;
-            return false;
+    fn settle_entry(&self, entry: &impl Entry, node: &Node, fresh: bool) -> Settled {
+        let read = self.attributes(node);
+        let wanted = read.as_ref().ok().map(Vec::as_slice);
+        let (chosen, privileged) = (&self.chosen, self.options.privileged);
+        let mut settled = settle(entry, &Terms { node, wanted, chosen, privileged, fresh });
+        settled.damaged = read.err();
+        settled
+    }
+
+    /// Puts into the figures what was left out and what was refused.
+    pub(super) fn note(&self, settled: &Settled, logical: impl FnOnce() -> Vec<u8>) {
+        self.skipped(&settled.skipped);
+        if settled.refused.is_empty() && settled.damaged.is_none() {
+            return;
         }
-        if is_system(name) && !name.starts_with(ACCESS_LISTS) {
-            skipped.system_attributes += 1;
-            return false;
+        let logical = logical();
+        if !settled.refused.is_empty() {
+            self.tally.unset(&logical, settled);
         }
-        true
+        if let Some(error) = &settled.damaged {
+            self.tally
+                .unset(&logical, &format_args!("it is there, without its attributes: {error}"));
+        }
     }
 
     /// The attributes of a node, wherever they are kept.
@@ -97,68 +126,10 @@ impl Sink<'_> {
             Attributes::Inline(list) => Ok(list.clone()),
             Attributes::Blob(id) => {
                 let bytes = self.reader.read(Kind::Data, id)?;
-                Attributes::decode(&bytes).map_err(|error| {
-                    crate::error::Error::damaged(format!("attributes {id}"), error)
-                })
+                Attributes::decode(&bytes)
+                    .map_err(|error| Error::damaged(format!("attributes {id}"), error))
             }
         }
-    }
-
-    /// Owner and times of an entry that cannot be opened: a link, a pipe, a device.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub(super) fn apply_at(
-        &self,
-        dir: BorrowedFd<'_>,
-        name: &[u8],
-        node: &Node,
-    ) -> Result<io::Result<()>> {
-        let attributes = self.attributes(node)?;
-        Ok(self.apply_all_at(dir, name, node, &attributes))
-    }
-
-    fn apply_all_at(
-        &self,
-        dir: BorrowedFd<'_>,
-        name: &[u8],
-        node: &Node,
-        list: &[Attribute],
-    ) -> io::Result<()> {
-        let mut skipped = Skipped::default();
-        if self.options.privileged {
-            let owner = (Some(Uid::from_raw(node.uid)), Some(Gid::from_raw(node.gid)));
-            let owned = chownat(dir, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW);
-            skipped.owners += denied(owned)?;
-        } else {
-            let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            skipped.owners += u64::from(stat.st_uid != node.uid || stat.st_gid != node.gid);
-        }
-        for attribute in list {
-            // Only the system's own attributes exist on such entries.
-            if self.options.privileged || self.may_set(&attribute.name, &mut skipped) {
-                self.set_attribute_at(dir, name, attribute, &mut skipped)?;
-            }
-        }
-        utimensat(dir, name, &times(node.mtime), AtFlags::SYMLINK_NOFOLLOW)?;
-        self.skipped(&skipped);
-        Ok(())
-    }
-
-    fn set_attribute_at(
-        &self,
-        dir: BorrowedFd<'_>,
-        name: &[u8],
-        attribute: &Attribute,
-        skipped: &mut Skipped,
-    ) -> io::Result<()> {
-        use std::os::fd::AsRawFd;
-        let path = format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd());
-        let path = crate::beneath::join(path.as_bytes(), name);
-        let flags = XattrFlags::empty();
-        let name = &attribute.name[..];
-        let set = rustix::fs::lsetxattr(&path[..], name, &attribute.value, flags);
-        settle_attribute(name, set, skipped)
     }
 
     pub(super) fn skipped(&self, more: &Skipped) {
@@ -174,51 +145,587 @@ impl Sink<'_> {
             all.sockets += more.sockets;
             all.system_attributes += more.system_attributes;
             all.unsupported_attributes += more.unsupported_attributes;
+            all.belongs_to_another += more.belongs_to_another;
+            all.coarse_times += more.coarse_times;
         });
     }
 }
 
-/// Names that belong to the system: setting them needs rights.
-fn is_system(name: &[u8]) -> bool {
-    [&b"security."[..], b"trusted.", b"system."].iter().any(|prefix| name.starts_with(prefix))
+/// Makes the metadata of an entry equal to what is wanted, as far as the target takes it.
+pub(super) fn settle(entry: &impl Entry, terms: &Terms<'_>) -> Settled {
+    let before = match entry.seen() {
+        Ok(seen) => seen,
+        Err(errno) => {
+            let mut settled = Settled::default();
+            settled.refused.push(Refused { what: "any metadata".to_owned(), errno: Some(errno) });
+            return settled;
+        }
+    };
+    let mut work = Work { entry, terms, now: before, settled: Settled::default(), loosened: false };
+    work.owner();
+    let mode = work.mode_for_owner();
+    let mode = work.attributes(mode);
+    work.mode(mode);
+    work.time();
+    if work.now != before || terms.fresh {
+        work.verify(mode);
+    }
+    work.forgive_others(&before, mode);
+    work.settled
 }
 
-/// Some who ask for privileged restores have not all rights, in containers above all: what the system denies
-/// is counted like what was skipped, and costs nobody the file.
-fn denied(done: rustix::io::Result<()>) -> io::Result<u64> {
-    match done {
-        Ok(()) => Ok(0),
-        Err(Errno::PERM) => Ok(1),
-        Err(error) => Err(error.into()),
+struct Work<'w, E: Entry> {
+    entry: &'w E,
+    terms: &'w Terms<'w>,
+    /// What the entry has by now.
+    now: Seen,
+    settled: Settled,
+    /// Whether the owner was given more than the final mode for a while.
+    loosened: bool,
+}
+
+impl<E: Entry> Work<'_, E> {
+    fn refuse(&mut self, what: impl Into<String>, errno: Errno) {
+        self.settled.refused.push(Refused { what: what.into(), errno: Some(errno) });
+    }
+
+    /// Sets a mode on the way to the final one; what is refused shows itself again at the end.
+    fn passing_mode(&mut self, mode: u32) {
+        if self.now.kind != FileType::Symlink
+            && mode != self.now.mode
+            && self.entry.set_mode(mode).is_ok()
+        {
+            self.now.mode = mode;
+        }
+    }
+
+    fn look(&mut self) {
+        if let Ok(seen) = self.entry.seen() {
+            self.now = seen;
+        }
+    }
+
+    fn owner(&mut self) {
+        let node = self.terms.node;
+        if (self.now.uid, self.now.gid) == (node.uid, node.gid) {
+            return;
+        }
+        if !self.terms.privileged {
+            self.settled.skipped.owners += 1;
+            return;
+        }
+        if !self.terms.fresh {
+            // Before others own it, it gives no more than it will give in the end.
+            self.passing_mode(self.now.mode & node.mode & 0o777);
+        }
+        if self.entry.own(Some(node.uid), Some(node.gid)).is_err() {
+            // One of them may be allowed alone: the group first, as an owner may choose among its own.
+            let mut refused = false;
+            if self.now.gid != node.gid
+                && let Err(errno) = self.entry.own(None, Some(node.gid))
+            {
+                self.refuse(format!("group {}", node.gid), errno);
+                refused = true;
+            }
+            if self.now.uid != node.uid
+                && let Err(errno) = self.entry.own(Some(node.uid), None)
+            {
+                self.refuse(format!("owner {}", node.uid), errno);
+                refused = true;
+            }
+            self.settled.skipped.owners += u64::from(refused);
+        }
+        // The kernel takes setuid, setgid and capabilities away with the owner.
+        self.look();
+    }
+
+    /// The mode of the snapshot, without what it would lend to other owners than the snapshot's.
+    fn mode_for_owner(&mut self) -> u32 {
+        let node = self.terms.node;
+        let mut mode = node.mode & 0o7777;
+        let same = (self.now.uid, self.now.gid) == (node.uid, node.gid);
+        if mode & SET_ID_BITS != 0 && !(self.terms.privileged && same) {
+            self.settled.skipped.setuid += 1;
+            mode &= !SET_ID_BITS;
+        }
+        if self.terms.privileged && self.now.gid != node.gid {
+            // Its members were others to the snapshot.
+            mode &= !GROUP_BITS | ((mode & OTHER_BITS) << 3);
+        }
+        mode
+    }
+
+    /// Sets, replaces and removes attributes. Returns the mode that the entry may have after that.
+    fn attributes(&mut self, mode: u32) -> u32 {
+        let has = match self.entry.names() {
+            Ok(names) => names,
+            Err(Errno::NOTSUP | Errno::NOSYS) => Vec::new(),
+            Err(errno) => {
+                self.refuse("a look at its attributes", errno);
+                // What may have been inherited must go, seen or not.
+                let lists = [ACCESS_LIST, DEFAULT_LIST].into_iter();
+                lists.filter(|_| self.terms.fresh).map(<[u8]>::to_vec).collect()
+            }
+        };
+        let Some(wanted) = self.terms.wanted else {
+            let mode = mode & (!GROUP_BITS | ((mode & OTHER_BITS) << 3));
+            return if self.terms.fresh { self.lists(mode, &[], &has) } else { mode };
+        };
+        let known = |name: &[u8]| has.iter().any(|has| has == name);
+        for attribute in wanted.iter().filter(|attribute| !is_list(&attribute.name)) {
+            let name = &attribute.name[..];
+            if self.terms.chosen.holds(name)
+                && (self.terms.privileged || may_set(name, &mut self.settled.skipped))
+                && !(known(name) && self.has_value(attribute))
+            {
+                self.set(attribute);
+            }
+        }
+        for name in has.iter().filter(|name| !is_list(name)) {
+            let same = wanted.iter().find(|attribute| attribute.name == *name);
+            // Capabilities that this run may not set stay only if they are the snapshot's.
+            let stays = same.is_some_and(|same| {
+                self.terms.privileged || name != CAPABILITY || self.has_value(same)
+            });
+            if !stays && is_foreign(name, self.terms.privileged) && self.terms.chosen.holds(name) {
+                self.remove(name);
+            }
+        }
+        self.lists(mode, wanted, &has)
+    }
+
+    /// Access lists: those of the snapshot, and no other. Before each step the mode is such that no outcome
+    /// gives anybody more than the snapshot does.
+    fn lists(&mut self, mode: u32, wanted: &[Attribute], has: &[Vec<u8>]) -> u32 {
+        let find = |name: &[u8]| wanted.iter().find(|attribute| attribute.name == name);
+        let has = |name: &[u8]| has.iter().any(|has| has == name);
+        let chosen = |name: &[u8]| self.terms.chosen.holds(name);
+        let (chosen_access, chosen_default) = (chosen(ACCESS_LIST), chosen(DEFAULT_LIST));
+        match find(DEFAULT_LIST).filter(|_| chosen_default) {
+            Some(list) if has(DEFAULT_LIST) && self.has_value(list) => {}
+            Some(list) => drop(self.set(list)),
+            None if has(DEFAULT_LIST) && (chosen_default || self.terms.fresh) => {
+                self.remove(DEFAULT_LIST);
+            }
+            None => {}
+        }
+        let list = find(ACCESS_LIST);
+        let alone = list.map_or(mode, |list| without_list(mode, &list.value));
+        match list.filter(|_| chosen_access) {
+            Some(list) if has(ACCESS_LIST) && self.has_value(list) => return mode,
+            Some(list) if self.set(list) => {
+                self.look();
+                return mode;
+            }
+            Some(_) => {}
+            // The target's own list stays when the user said so, with the mask that the mode is.
+            None if has(ACCESS_LIST) && !chosen_access && !self.terms.fresh => return mode,
+            None => {}
+        }
+        if !has(ACCESS_LIST) {
+            return alone;
+        }
+        self.passing_mode(self.now.mode & !GROUP_BITS);
+        let removed = self.remove(ACCESS_LIST);
+        // A list that stays is given nothing that it could hand out.
+        if removed { alone } else { alone & !GROUP_BITS }
+    }
+
+    fn has_value(&mut self, attribute: &Attribute) -> bool {
+        let entry = self.entry;
+        let value = self.loosening(|| entry.value(&attribute.name));
+        value.is_ok_and(|value| value == attribute.value)
+    }
+
+    fn set(&mut self, attribute: &Attribute) -> bool {
+        let entry = self.entry;
+        let Err(errno) = self.loosening(|| entry.set(&attribute.name, &attribute.value)) else {
+            return true;
+        };
+        count_refused(&attribute.name, errno == Errno::NOTSUP, &mut self.settled.skipped);
+        self.refuse(shown(&attribute.name), errno);
+        false
+    }
+
+    fn remove(&mut self, name: &[u8]) -> bool {
+        let entry = self.entry;
+        match self.loosening(|| entry.remove(name)) {
+            Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => true,
+            Err(errno) => {
+                self.refuse(format!("the removal of {}", shown(name)), errno);
+                false
+            }
+        }
+    }
+
+    /// Reading and setting needs rights on the content. An owner who has none takes them for so long.
+    fn loosening<T>(&mut self, call: impl Fn() -> Done<T>) -> Done<T> {
+        match call() {
+            Err(Errno::ACCESS) if !self.loosened && self.now.uid == self.entry.me() => {
+                self.loosened = true;
+                self.passing_mode(self.now.mode | WORK_BITS);
+                call()
+            }
+            done => done,
+        }
+    }
+
+    fn mode(&mut self, mode: u32) {
+        if self.now.kind == FileType::Symlink || self.now.mode == mode {
+            return;
+        }
+        match self.entry.set_mode(mode) {
+            Ok(()) => self.now.mode = mode,
+            Err(errno) => self.refuse(format!("mode {mode:04o}"), errno),
+        }
+    }
+
+    fn time(&mut self) {
+        let mtime = self.terms.node.mtime;
+        if self.now.mtime == mtime {
+            return;
+        }
+        match self.entry.set_time(mtime) {
+            Ok(()) => self.now.mtime = mtime,
+            Err(errno) => self.refuse(time(mtime), errno),
+        }
+    }
+
+    /// Some file systems take a call and do something else, or nothing.
+    fn verify(&mut self, mode: u32) {
+        let told = self.now;
+        self.look();
+        let has = self.now;
+        if told.mode == mode && has.mode != mode && has.kind != FileType::Symlink {
+            let what = format!("mode {mode:04o} and keeps {:04o}", has.mode);
+            self.settled.refused.push(Refused { what, errno: None });
+        }
+        let mtime = self.terms.node.mtime;
+        if told.mtime == mtime && has.mtime != mtime {
+            if (has.mtime.as_nanos() - mtime.as_nanos()).abs() <= COARSE_NANOS {
+                self.settled.skipped.coarse_times += 1;
+            } else {
+                let what = format!("{} and keeps that of {}", time(mtime), has.mtime.seconds);
+                self.settled.refused.push(Refused { what, errno: None });
+            }
+        }
+    }
+
+    /// What was there before and belongs to another is not ours to change: a volume that only its group may
+    /// write is the ordinary case. It is counted. A file that others may use now, and by the snapshot may not,
+    /// is told all the same.
+    fn forgive_others(&mut self, before: &Seen, mode: u32) {
+        let refused = &self.settled.refused;
+        let ours = self.terms.fresh || self.terms.privileged || before.uid == self.entry.me();
+        let rights = [Some(Errno::PERM), Some(Errno::ACCESS)];
+        if ours
+            || refused.is_empty()
+            || !refused.iter().all(|refused| rights.contains(&refused.errno))
+            || (matches!(self.terms.node.kind, NodeKind::File { .. })
+                && self.now.mode & OTHER_BITS & !mode != 0)
+        {
+            return;
+        }
+        self.settled.refused.clear();
+        self.settled.skipped.belongs_to_another += 1;
     }
 }
 
-fn settle_attribute(
-    name: &[u8],
-    set: rustix::io::Result<()>,
-    skipped: &mut Skipped,
-) -> io::Result<()> {
-    match set {
-        Err(Errno::NOTSUP) => {
-            skipped.unsupported_attributes += 1;
-            Ok(())
-        }
-        done if name == b"security.capability" => {
-            skipped.capabilities += denied(done)?;
-            Ok(())
-        }
-        done if is_system(name) => {
-            skipped.system_attributes += denied(done)?;
-            Ok(())
-        }
-        done => Ok(done?),
+fn shown(name: &[u8]) -> String {
+    match name {
+        ACCESS_LIST => "the access list".to_owned(),
+        DEFAULT_LIST => "the default access list".to_owned(),
+        name => format!("attribute {}", crate::report::printable(name)),
     }
 }
 
-/// The time of the content; that of the last access stays as it is.
-fn times(mtime: Time) -> Timestamps {
-    Timestamps {
-        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: Timespec { tv_sec: mtime.seconds, tv_nsec: i64::from(mtime.nanos) as _ },
+fn time(mtime: Time) -> String {
+    format!("the time {}.{:09}", mtime.seconds, mtime.nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+
+    /// Every errno that the manual pages of the calls name, and those that file systems give besides.
+    const ERRNOS: [Errno; 22] = [
+        Errno::PERM,
+        Errno::ACCESS,
+        Errno::INVAL,
+        Errno::NOTSUP,
+        Errno::NOSYS,
+        Errno::OVERFLOW,
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::ROFS,
+        Errno::IO,
+        Errno::TOOBIG,
+        Errno::RANGE,
+        Errno::NODATA,
+        Errno::BADF,
+        Errno::FAULT,
+        Errno::NOENT,
+        Errno::NOTDIR,
+        Errno::LOOP,
+        Errno::NAMETOOLONG,
+        Errno::NOMEM,
+        Errno::SRCH,
+        Errno::STALE,
+    ];
+    const CALLS: [&str; 8] = ["seen", "own", "mode", "time", "names", "value", "set", "remove"];
+    const ME: u32 = 0;
+
+    /// An entry in memory that keeps metadata as Linux does, and refuses one call.
+    struct Fake {
+        seen: RefCell<Seen>,
+        has: RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
+        refuses: Option<(&'static str, Errno)>,
+        calls: RefCell<Vec<&'static str>>,
+    }
+
+    impl Fake {
+        fn new(mode: u32) -> Self {
+            let (mtime, kind) = (Time::default(), FileType::RegularFile);
+            let seen = RefCell::new(Seen { kind, uid: ME, gid: 0, mode, mtime });
+            let (has, calls) = Default::default();
+            Self { seen, has, refuses: None, calls }
+        }
+
+        fn with(self, name: &[u8], value: &[u8]) -> Self {
+            self.has.borrow_mut().insert(name.to_vec(), value.to_vec());
+            self
+        }
+
+        fn call(&self, name: &'static str) -> Done<()> {
+            self.calls.borrow_mut().push(name);
+            match self.refuses {
+                Some((refused, errno)) if refused == name => Err(errno),
+                _ => Ok(()),
+            }
+        }
+
+        /// What the group and named others may do at most.
+        fn rights(&self) -> u32 {
+            self.seen.borrow().mode & 0o7777
+        }
+    }
+
+    impl Entry for Fake {
+        fn seen(&self) -> Done<Seen> {
+            self.call("seen").map(|()| *self.seen.borrow())
+        }
+
+        fn own(&self, uid: Option<u32>, gid: Option<u32>) -> Done<()> {
+            self.call("own")?;
+            let mut seen = self.seen.borrow_mut();
+            seen.uid = uid.unwrap_or(seen.uid);
+            seen.gid = gid.unwrap_or(seen.gid);
+            seen.mode &= !SET_ID_BITS;
+            self.has.borrow_mut().remove(CAPABILITY);
+            Ok(())
+        }
+
+        fn set_mode(&self, mode: u32) -> Done<()> {
+            self.call("mode")?;
+            self.seen.borrow_mut().mode = mode;
+            Ok(())
+        }
+
+        fn set_time(&self, mtime: Time) -> Done<()> {
+            self.call("time")?;
+            self.seen.borrow_mut().mtime = mtime;
+            Ok(())
+        }
+
+        fn names(&self) -> Done<Vec<Vec<u8>>> {
+            self.call("names")?;
+            Ok(self.has.borrow().keys().cloned().collect())
+        }
+
+        fn value(&self, name: &[u8]) -> Done<Vec<u8>> {
+            self.call("value")?;
+            self.has.borrow().get(name).cloned().ok_or(Errno::NODATA)
+        }
+
+        fn set(&self, name: &[u8], value: &[u8]) -> Done<()> {
+            self.call("set")?;
+            if name == ACCESS_LIST {
+                // The list says what the mode is: here what its test made of it.
+                let mode = u32::from(value[value.len() - 1]);
+                self.seen.borrow_mut().mode = self.rights() & !0o777 | mode;
+            }
+            self.has.borrow_mut().insert(name.to_vec(), value.to_vec());
+            Ok(())
+        }
+
+        fn remove(&self, name: &[u8]) -> Done<()> {
+            self.call("remove")?;
+            self.has.borrow_mut().remove(name).map(drop).ok_or(Errno::NODATA)
+        }
+
+        fn me(&self) -> u32 {
+            ME
+        }
+    }
+
+    /// `user::rw- group::--- user:1:rw- mask::rw- other::---`; the last byte is the mode for the fake.
+    fn list() -> Vec<u8> {
+        let mut list = 2u32.to_le_bytes().to_vec();
+        for (tag, rights) in [(1u16, 6u16), (2, 6), (4, 0), (0x10, 6), (0x20, 0)] {
+            list.extend(tag.to_le_bytes());
+            list.extend(rights.to_le_bytes());
+            list.extend(1u32.to_le_bytes());
+        }
+        list.push(0o260);
+        list
+    }
+
+    fn node() -> Node {
+        let kind = NodeKind::File { size: 0, content: crate::tree::Content::Pieces(Vec::new()) };
+        let mut node = Node::bare(b"f", kind, 0o4640, Time { seconds: 5, nanos: 6 });
+        (node.uid, node.gid) = (1, 2);
+        node
+    }
+
+    fn attribute(name: &[u8], value: &[u8]) -> Attribute {
+        Attribute { name: name.to_vec(), value: value.to_vec() }
+    }
+
+    fn run(fake: &Fake, node: &Node, wanted: &[Attribute], fresh: bool) -> Settled {
+        run_as(fake, node, wanted, fresh, true)
+    }
+
+    fn run_as(
+        fake: &Fake,
+        node: &Node,
+        wanted: &[Attribute],
+        fresh: bool,
+        privileged: bool,
+    ) -> Settled {
+        let chosen = &Chosen::new(&[], &[]).unwrap();
+        settle(fake, &Terms { node, wanted: Some(wanted), chosen, privileged, fresh })
+    }
+
+    #[test]
+    fn k05_what_one_call_is_refused_costs_only_what_it_sets() {
+        let node = node();
+        let wanted = [attribute(b"user.a", b"1"), attribute(CAPABILITY, b"c")];
+        let whole = Fake::new(0o600).with(b"user.foreign", b"x");
+        assert_eq!(run(&whole, &node, &wanted, true).refused, []);
+        for call in CALLS {
+            for errno in ERRNOS {
+                let mut fake = Fake::new(0o600).with(b"user.foreign", b"x");
+                fake.refuses = Some((call, errno));
+                let settled = run(&fake, &node, &wanted, true);
+                let calls = fake.calls.borrow();
+                let seen = *fake.seen.borrow();
+                let told = settled.refused.iter().any(|refused| refused.errno == Some(errno));
+                let is_silent = match call {
+                    // No attributes at all; nothing to remove; a value that is set anew.
+                    "names" => matches!(errno, Errno::NOTSUP | Errno::NOSYS),
+                    "remove" => matches!(errno, Errno::NODATA | Errno::NOTSUP),
+                    "value" => true,
+                    _ => false,
+                };
+                assert_eq!(told, !is_silent, "{call} {errno:?}: {settled:?}");
+                if call == "seen" {
+                    continue;
+                }
+                for other in ["own", "time", "set"] {
+                    assert!(calls.contains(&other), "{other} was not called after {call}");
+                }
+                assert!(call == "time" || seen.mtime == node.mtime, "{call} {errno:?}");
+                // Only to the owner of the snapshot go the bits that lend its rights, and the group's to its group.
+                let owned = (seen.uid, seen.gid) == (node.uid, node.gid);
+                let expected = match call {
+                    "mode" => 0o600,
+                    _ if owned => 0o4640,
+                    _ => 0o600,
+                };
+                assert_eq!(seen.mode, expected, "{call} {errno:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn k06_a_list_that_is_refused_leaves_no_wider_mode() {
+        let mut node = node();
+        (node.uid, node.gid, node.mode) = (0, 0, 0o660);
+        let wanted = [attribute(ACCESS_LIST, &list())];
+        for (call, fresh) in [("set", true), ("set", false), ("names", true)] {
+            let mut fake = Fake::new(0o600);
+            fake.refuses = Some((call, Errno::NOSPC));
+            let settled = run(&fake, &node, &wanted, fresh);
+            let expected = if call == "set" { 0o600 } else { 0o660 };
+            assert_eq!(fake.rights(), expected, "the mask was that of somebody named: {call}");
+            assert!(!settled.refused.is_empty());
+        }
+    }
+
+    #[test]
+    fn k06_a_list_that_nobody_asked_for_goes_or_gives_nothing() {
+        let mut node = node();
+        (node.uid, node.gid, node.mode) = (0, 0, 0o644);
+        for fresh in [true, false] {
+            let fake =
+                Fake::new(0o664).with(ACCESS_LIST, b"foreign").with(DEFAULT_LIST, b"foreign");
+            assert_eq!(run(&fake, &node, &[], fresh).refused, []);
+            assert_eq!((fake.rights(), fake.has.borrow().len()), (0o644, 0));
+            let mut fake = Fake::new(0o664).with(ACCESS_LIST, b"foreign");
+            fake.refuses = Some(("remove", Errno::PERM));
+            let settled = run(&fake, &node, &[], fresh);
+            assert_eq!(fake.rights(), 0o604, "as a mask these bits hand nothing out");
+            assert_eq!(settled.refused.len(), 1, "{settled:?}");
+        }
+    }
+
+    #[test]
+    fn k17_what_is_equal_is_not_set_again() {
+        let mut node = node();
+        (node.uid, node.gid, node.mode) = (0, 0, 0o444);
+        let wanted = [attribute(b"user.a", b"1"), attribute(ACCESS_LIST, &list())];
+        let fake = Fake::new(0o444).with(b"user.a", b"1").with(ACCESS_LIST, &list());
+        fake.seen.borrow_mut().mtime = node.mtime;
+        for privileged in [true, false] {
+            assert_eq!(run_as(&fake, &node, &wanted, false, privileged).refused, []);
+            let calls = fake.calls.borrow();
+            assert!(
+                calls.iter().all(|call| ["seen", "names", "value"].contains(call)),
+                "{calls:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn k08_what_belongs_to_another_is_counted_and_a_file_that_is_wider_is_told() {
+        let mut node = node();
+        node.mode = 0o640;
+        let refused = |mode, errno| {
+            let mut fake = Fake::new(mode);
+            fake.seen.borrow_mut().uid = 4_242;
+            fake.seen.borrow_mut().mtime = node.mtime;
+            fake.refuses = Some(("mode", errno));
+            let settled = run_as(&fake, &node, &[], false, false);
+            (settled.refused.len(), settled.skipped.belongs_to_another)
+        };
+        assert_eq!(refused(0o660, Errno::PERM), (0, 1));
+        assert_eq!(
+            refused(0o666, Errno::PERM),
+            (1, 0),
+            "others may write what they could not read"
+        );
+        assert_eq!(refused(0o660, Errno::IO), (1, 0), "that was not for lack of rights");
+    }
+
+    #[test]
+    fn labels_of_the_targets_policy_stay() {
+        let mut node = node();
+        (node.uid, node.gid, node.mode) = (0, 0, 0o600);
+        let kept = [&b"security.selinux"[..], b"system.nfs4_acl", b"btrfs.compression"];
+        let fake = kept.iter().fold(Fake::new(0o600), |fake, name| fake.with(name, b"x"));
+        assert_eq!(run(&fake, &node, &[], true).refused, []);
+        assert_eq!(fake.has.borrow().len(), kept.len());
     }
 }

@@ -12,6 +12,8 @@
 //! through no link; leaves are made exclusively, and a link that is in the way is replaced, never followed.
 //! In directories that this run made, leaves get their final name at once; in others a temporary name first.
 
+mod attributes;
+mod entry;
 mod files;
 mod leaves;
 mod metadata;
@@ -46,6 +48,8 @@ pub(crate) struct Sink<'a> {
     keys: Arc<Keys>,
     options: &'a RestoreOptions,
     matcher: Matcher,
+    /// Attributes that this restore is about.
+    chosen: attributes::Chosen,
     progress: &'a dyn Progress,
     repository: &'a str,
     pool: rayon::ThreadPool,
@@ -79,6 +83,10 @@ impl<'a> Sink<'a> {
             keys,
             options,
             matcher: Matcher::new(&options.include, &options.exclude)?,
+            chosen: attributes::Chosen::new(
+                &options.include_attributes,
+                &options.exclude_attributes,
+            )?,
             progress,
             repository,
             pool,
@@ -108,7 +116,26 @@ impl<'a> Sink<'a> {
             |source| Error::Target { path: printable(to.as_os_str().as_encoded_bytes()), source };
         let existed = to.is_dir();
         std::fs::create_dir_all(to).map_err(target)?;
-        let root = Arc::new(Root::open(to).map_err(target)?);
+        let (root, had) = entry::open_root(to).map_err(target)?;
+        let root = Arc::new(root);
+        let done = self.write_beneath(root.clone(), existed, node, logical);
+        // What is no part of the snapshot keeps its mode, and so does what the run could not end.
+        if let Some(mode) = had
+            && (done.is_err() || !matches!(node.kind, NodeKind::Directory { .. }))
+        {
+            rustix::fs::fchmod(root.fd(), rustix::fs::Mode::from_raw_mode(mode))
+                .map_err(|error| target(error.into()))?;
+        }
+        done
+    }
+
+    fn write_beneath(
+        &self,
+        root: Arc<Root>,
+        existed: bool,
+        node: &Node,
+        logical: &[u8],
+    ) -> Result<()> {
         let mut run = Run {
             sink: self,
             root,
@@ -283,6 +310,15 @@ impl Run<'_, '_> {
         places::verdict(&entry, node, self.sink)
     }
 
+    /// What was written is on its disk when a restore ends well. File systems that write later tell what went
+    /// wrong only here, and not of which file.
+    fn sync(&self) {
+        if let Err(error) = crate::closing::sync_all_of(self.root.fd()) {
+            let hint = "the target may have lost what was written: restore again with --verify";
+            self.sink.tally.failed(&self.dirs[0].logical, &format_args!("{hint}: {error}"));
+        }
+    }
+
     fn finish(mut self) -> Result<()> {
         self.files.finish()?;
         let links = std::mem::take(&mut self.links);
@@ -290,6 +326,8 @@ impl Run<'_, '_> {
             self.sink.stop_if_asked()?;
             self.link(&link)?;
         }
+        // Those that the target does not link are written as files of their own.
+        self.files.finish()?;
         let leaves = std::mem::take(&mut self.leaves);
         for (dir, node) in leaves {
             self.sink.stop_if_asked()?;
@@ -298,6 +336,7 @@ impl Run<'_, '_> {
         for dir in self.dirs.iter().rev() {
             self.directory_metadata(dir);
         }
+        self.sync();
         Ok(())
     }
 }

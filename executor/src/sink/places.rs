@@ -6,20 +6,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, fchmod, fstat, mkdirat, openat, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, mkdirat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
+use super::entry::{OWNER_BITS, loosen, loosen_open};
 use super::{Run, Sink};
 use crate::beneath::{Root, join};
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
 use crate::source::{Names, open_file, stat_time};
 use crate::tree::{Leaves, Node, NodeKind, Piece, read_content};
-
-/// What owners need to work in a directory.
-const OWNER_BITS: u32 = 0o700;
 
 /// Mode of a directory that only leads somewhere.
 const PASSAGE_MODE: u32 = 0o755;
@@ -280,12 +276,15 @@ impl Run<'_, '_> {
             mkdirat(&above, name, mode)?;
             return Ok(Made::ByThisRun);
         }
-        let fd = self.root.open_dir(&dir.relative)?;
-        let stat = fstat(&fd)?;
-        if stat.st_mode & OWNER_BITS != OWNER_BITS {
-            // The mode of the snapshot follows at the end.
-            fchmod(&fd, Mode::from_raw_mode(stat.st_mode & 0o777 | OWNER_BITS))?;
-        }
+        let fd = match self.root.open_dir(&dir.relative) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                loosen(above.as_fd(), name, OWNER_BITS).map_err(|_| error)?;
+                self.root.open_dir(&dir.relative)?
+            }
+            opened => opened?,
+        };
+        // The mode of the snapshot follows at the end.
+        loosen_open(fd.as_fd())?;
         Ok(Made::Before)
     }
 
@@ -334,12 +333,13 @@ impl Run<'_, '_> {
             }
             return;
         }
-        let applied =
-            self.root.open_dir(&dir.relative).map(|fd| self.sink.apply(fd.as_fd(), &dir.node));
-        match applied {
-            Ok(Ok(Ok(()))) => self.sink.tally.done(&dir.node),
-            Ok(Ok(Err(error))) | Err(error) => self.sink.tally.failed(&dir.logical, &error),
-            Ok(Err(error)) => self.sink.tally.failed(&dir.logical, &error),
+        match self.root.open_dir(&dir.relative) {
+            Ok(fd) => {
+                let settled = self.sink.settle(fd.as_fd(), &dir.node, !dir.existed());
+                self.sink.note(&settled, || dir.logical.clone());
+                self.sink.tally.done(&dir.node);
+            }
+            Err(error) => self.sink.tally.failed(&dir.logical, &error),
         }
     }
 

@@ -31,6 +31,12 @@ impl Tally {
         self.add(|figures| figures.failed.add(logical, why));
     }
 
+    /// An entry is there, and lacks something.
+    pub(super) fn unset(&self, logical: &[u8], what: &dyn std::fmt::Display) {
+        let what = what.to_string();
+        self.add(|figures| figures.unset.add(logical, what));
+    }
+
     pub(super) fn written(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }

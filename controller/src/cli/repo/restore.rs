@@ -44,6 +44,12 @@ pub struct Restore {
     /// Restore owners, setuid bits, capabilities and devices too (needs root).
     #[arg(long)]
     privileged: bool,
+    /// Leave extended attributes whose names fit as the target has them. Can be repeated.
+    #[arg(long, value_name = "PATTERN", conflicts_with = "include_xattr")]
+    exclude_xattr: Vec<String>,
+    /// Restore only extended attributes whose names fit. Can be repeated.
+    #[arg(long, value_name = "PATTERN")]
+    include_xattr: Vec<String>,
     /// Write nothing: say what would be made (+), replaced (M), removed (-) and refused (!).
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -63,6 +69,8 @@ impl Restore {
             delete_extra: self.delete,
             verify: self.verify,
             privileged: self.privileged,
+            include_attributes: self.include_xattr,
+            exclude_attributes: self.exclude_xattr,
         };
         if self.dry_run {
             let repository = location.open()?;

@@ -138,6 +138,7 @@ fn restore(figures: &RestoreFigures, lines: &mut Vec<String>) {
         lines.push(format!("skipped: {}", skipped(&figures.skipped)));
     }
     listed("could not be restored", &figures.failed, lines);
+    listed("restored without all of their metadata", &figures.unset, lines);
 }
 
 /// Classes of skipped metadata with their counts; classes without any are left out.
@@ -150,6 +151,8 @@ fn skipped(skipped: &Skipped) -> String {
         sockets,
         system_attributes,
         unsupported_attributes,
+        belongs_to_another,
+        coarse_times,
     } = *skipped;
     let classes = [
         (owners, "owners"),
@@ -159,6 +162,8 @@ fn skipped(skipped: &Skipped) -> String {
         (sockets, "sockets"),
         (system_attributes, "system attributes"),
         (unsupported_attributes, "attributes that the target does not take"),
+        (belongs_to_another, "that were there, belong to another and stay as they are"),
+        (coarse_times, "times that the target keeps in coarse steps"),
     ];
     let words: Vec<String> = classes
         .iter()
