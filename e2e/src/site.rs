@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -162,19 +161,37 @@ pub fn done(job: &Job) -> Report {
 /// # Errors
 /// What starting `mover` answers, or that it did not end with a report.
 pub fn done_by(user: u32, mover: &Path, job: &Job) -> io::Result<Report> {
+    let id = user.to_string();
+    done_under(&["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"], mover, job)
+}
+
+/// Does a job in a process that a command starts: one with other rights, or one that watches.
+///
+/// # Errors
+/// What starting it answers, or that it did not end with a report.
+pub fn done_under(command: &[&str], mover: &Path, job: &Job) -> io::Result<Report> {
     // A copy that everybody can reach: build directories often lie where only their owner may go.
     let dir = tempfile::tempdir()?;
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
     let copy = dir.path().join("mover");
     fs::copy(mover, &copy)?;
-    let mut command = Command::new(&copy);
-    command.uid(user).gid(user).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn()?;
+    let mut child = Command::new(command[0]);
+    child.args(&command[1..]).arg(&copy).current_dir("/");
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     if let Some(mut input) = child.stdin.take() {
         input.write_all(&serde_json::to_vec(job)?)?;
     }
     let output = child.wait_with_output()?;
     Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Lets everybody read a tree, and go through it.
+///
+/// # Errors
+/// What the file system answers.
+pub fn open_to_all(root: &Path) -> io::Result<()> {
+    let done = Command::new("chmod").args(["-R", "a+rX"]).arg(root).status()?;
+    if done.success() { Ok(()) } else { Err(io::Error::other(format!("chmod: {done}"))) }
 }
 
 /// The figures of a backup that succeeded.
@@ -198,16 +215,25 @@ pub fn backup_figures(report: &Report) -> &BackupFigures {
     }
 }
 
+/// The figures of a restore that came to an end, with failures or without.
+///
+/// # Panics
+/// If it did not.
+#[must_use]
+pub fn restore_figures(report: &Report) -> &RestoreFigures {
+    match report.repositories.first().map(|repository| &repository.figures) {
+        Some(Figures::Restore(figures)) => figures,
+        _ => panic!("no figures of a restore: {report:#?}"),
+    }
+}
+
 /// The figures of a restore that succeeded.
 ///
 /// # Panics
 /// If it did not.
 pub fn restored(report: &Report) -> &RestoreFigures {
     assert!(matches!(report.outcome, Outcome::Succeeded { .. }), "{report:#?}");
-    match report.repositories.first().map(|repository| &repository.figures) {
-        Some(Figures::Restore(figures)) => figures,
-        _ => panic!("no figures of a restore: {report:#?}"),
-    }
+    restore_figures(report)
 }
 
 /// The snapshot that a job wrote or read.

@@ -76,7 +76,6 @@ proptest! {
             exclude: if include == exclude { vec![] } else { globs(exclude) },
             delete_extra,
             verify,
-            privileged: false,
             ..Default::default()
         };
         let root = tempfile::tempdir().unwrap();

@@ -218,7 +218,7 @@ pub(super) fn open_root(to: &Path) -> io::Result<(Root, Option<u32>)> {
 pub(super) fn loosen_open(fd: BorrowedFd<'_>) -> io::Result<Option<u32>> {
     let had = Seen::of(&fstat(fd)?).mode;
     let lacks = had & OWNER_BITS != OWNER_BITS;
-    let done = lacks && fchmod(fd, Mode::from_raw_mode(had & 0o777 | OWNER_BITS)).is_ok();
+    let done = lacks && fchmod(fd, Mode::from_raw_mode(had | OWNER_BITS)).is_ok();
     Ok(done.then_some(had))
 }
 

@@ -403,7 +403,8 @@ impl Worker<'_, '_> {
         let dir = self.directory(&job.place)?.as_fd();
         let name = job.temporary.as_ref().unwrap_or(&job.node.name).clone();
         let Ok(opened) = open_file(dir, &name) else { return Ok(false) };
-        if opened.file.sync_all().is_err() {
+        // Once: std would ask again for ever where the answer is that the call was interrupted.
+        if rustix::fs::fsync(&opened.file).is_err() {
             return Ok(false);
         }
         fadvise(&opened.file, 0, None, Advice::DontNeed)?;

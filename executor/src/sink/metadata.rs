@@ -24,6 +24,8 @@ use crate::tree::{Attribute, Attributes, Node, NodeKind, Time};
 
 /// Setuid and setgid.
 const SET_ID_BITS: u32 = 0o6000;
+/// Of a directory: what is made in it belongs to its group, and its directories have this bit too.
+const SET_GROUP_BIT: u32 = 0o2000;
 /// Read, write and search of the owning group; with an access list, the most that it gives.
 const GROUP_BITS: u32 = 0o070;
 /// Those of everybody else.
@@ -244,9 +246,15 @@ impl<E: Entry> Work<'_, E> {
         let node = self.terms.node;
         let mut mode = node.mode & 0o7777;
         let same = (self.now.uid, self.now.gid) == (node.uid, node.gid);
-        if mode & SET_ID_BITS != 0 && !(self.terms.privileged && same) {
-            self.settled.skipped.setuid += 1;
-            mode &= !SET_ID_BITS;
+        if !(self.terms.privileged && same) {
+            // A directory lends no rights by it: volumes hand it on so that what is made later belongs to their
+            // group, and a restore as an ordinary user leaves it to them.
+            let handed_on = match self.now.kind {
+                FileType::Directory if !self.terms.privileged => self.now.mode & SET_GROUP_BIT,
+                _ => 0,
+            };
+            self.settled.skipped.setuid += u64::from(mode & SET_ID_BITS & !handed_on != 0);
+            mode = mode & !SET_ID_BITS | handed_on;
         }
         if self.terms.privileged && self.now.gid != node.gid {
             // Its members were others to the snapshot.
