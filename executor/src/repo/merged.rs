@@ -63,7 +63,7 @@ impl BlobReader {
                         none => none.insert(self.read_together(kind, &run[number..])?),
                     };
                     let cut = read.as_ref().and_then(|read| self.cut(kind, *at, read));
-                    cut.map_or_else(|| self.block(kind, *at), Ok)
+                    cut.map_or_else(|| self.passing(kind, *at), Ok)
                 }
             };
             match block {
@@ -72,6 +72,19 @@ impl BlobReader {
             }
         }
         Ok(())
+    }
+
+    /// The block at a location, for whoever needs it once.
+    fn passing(&self, kind: Kind, at: Location) -> Result<Arc<OpenedBlock>> {
+        match self.kept(at) {
+            Some(block) => Ok(block),
+            None => Ok(self.kept_if_wanted(kind, at, self.fetch(kind, at)?)),
+        }
+    }
+
+    /// Data is read once a window, and would only push trees and lists out of the cache.
+    fn kept_if_wanted(&self, kind: Kind, at: Location, block: OpenedBlock) -> Arc<OpenedBlock> {
+        if kind == Kind::Data { Arc::new(block) } else { self.keep(at, block) }
     }
 
     /// Where the bytes begin, and the bytes; nothing where they cannot be had together.
@@ -95,7 +108,7 @@ impl BlobReader {
         let range = begin.checked_sub(read.0)? as usize..end.checked_sub(read.0)? as usize;
         let key = pack_key(&self.index().pack(at).name);
         let opened = self.open_checked(&key, kind, at, read.1.get(range)?).ok()?;
-        Some(self.keep(at, opened))
+        Some(self.kept_if_wanted(kind, at, opened))
     }
 }
 

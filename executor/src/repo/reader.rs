@@ -197,7 +197,7 @@ impl BlobReader {
         }
     }
 
-    fn fetch(&self, kind: Kind, at: Location) -> Result<OpenedBlock> {
+    pub(super) fn fetch(&self, kind: Kind, at: Location) -> Result<OpenedBlock> {
         let pack = self.index.pack(at);
         let key = pack_key(&pack.name);
         if pack.kind != kind {
