@@ -1,14 +1,17 @@
 //! Opens directories beneath a root by descriptors, never through a symbolic link.
 //!
 //! Both ends use it: the source so that a link which is swapped in during the walk leads nowhere, the sink so
-//! that nothing is ever written outside its root.
+//! that nothing is ever written outside its root, nor on what is mounted beneath it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, fstat, makedev, openat, openat2, statx,
+};
+use rustix::io::Errno;
 
 /// Bytes of a path that one call takes; the kernel's limit is 4,096 with the NUL.
 const PATH_CALL_MAX_BYTES: usize = 4_000;
@@ -21,6 +24,39 @@ pub(crate) struct Root {
     fd: OwnedFd,
     /// Old kernels and some sandboxes have no `openat2`: then each component is opened by itself.
     by_component: AtomicBool,
+    /// Where nothing that is mounted beneath may be entered: the root's own mount.
+    mount: Option<Mount>,
+}
+
+/// A mount. The device alone does not tell: a directory can be mounted a second time on its own file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mount {
+    device: u64,
+    /// Kernels before 5.8 have none.
+    id: Option<u64>,
+}
+
+impl Mount {
+    fn of(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        let mask = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
+        match statx(fd, "", AtFlags::EMPTY_PATH, mask) {
+            Ok(found) => {
+                let id =
+                    (found.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(found.stx_mnt_id);
+                Ok(Self { device: makedev(found.stx_dev_major, found.stx_dev_minor), id })
+            }
+            Err(Errno::NOSYS) => Ok(Self { device: fstat(fd)?.st_dev, id: None }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Subvolumes have devices of their own and are no mounts, so that the id decides where there is one.
+    fn is(self, other: Self) -> bool {
+        match (self.id, other.id) {
+            (Some(own), Some(other)) => own == other,
+            _ => self.device == other.device,
+        }
+    }
 }
 
 impl Root {
@@ -28,7 +64,14 @@ impl Root {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(path, flags, Mode::empty())?;
-        Ok(Self { fd, by_component: AtomicBool::new(false) })
+        Ok(Self { fd, by_component: AtomicBool::new(false), mount: None })
+    }
+
+    /// The same, and what is mounted beneath it is not entered: `CrossesDevices`.
+    pub(crate) fn open_one_mount(path: &Path) -> io::Result<Self> {
+        let mut root = Self::open(path)?;
+        root.mount = Some(Mount::of(root.fd())?);
+        Ok(root)
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -48,12 +91,28 @@ impl Root {
         at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
     }
 
+    /// Opens a directory in a directory beneath this root. What is mounted on it is entered by no root that
+    /// stays on one mount, nor by this one if `never_across`.
+    pub(crate) fn open_child(
+        &self,
+        from: BorrowedFd<'_>,
+        name: &[u8],
+        never_across: bool,
+    ) -> io::Result<OwnedFd> {
+        let fd = self.open_part(from, name)?;
+        if never_across && self.mount.is_none() && !Mount::of(fd.as_fd())?.is(Mount::of(from)?) {
+            return Err(Errno::XDEV.into());
+        }
+        Ok(fd)
+    }
+
     fn open_part(&self, from: BorrowedFd<'_>, part: &[u8]) -> io::Result<OwnedFd> {
         if !self.by_component.load(Ordering::Relaxed) {
-            let resolve =
+            let mut resolve =
                 ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+            resolve.set(ResolveFlags::NO_XDEV, self.mount.is_some());
             match openat2(from, part, DIRECTORY, Mode::empty(), resolve) {
-                Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
+                Err(Errno::NOSYS | Errno::PERM) => {
                     self.by_component.store(true, Ordering::Relaxed);
                 }
                 other => return Ok(other?),
@@ -65,7 +124,13 @@ impl Root {
                 return Err(io::Error::from(io::ErrorKind::InvalidInput));
             }
             let from = at.as_ref().map_or(from, AsFd::as_fd);
-            at = Some(openat(from, name, DIRECTORY, Mode::empty())?);
+            let fd = openat(from, name, DIRECTORY, Mode::empty())?;
+            if let Some(own) = self.mount
+                && !own.is(Mount::of(fd.as_fd())?)
+            {
+                return Err(Errno::XDEV.into());
+            }
+            at = Some(fd);
         }
         at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
     }

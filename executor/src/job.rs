@@ -189,8 +189,19 @@ pub struct RestoreOptions {
     pub include: Vec<String>,
     /// Globs of what is left out; wins over `include`.
     pub exclude: Vec<String>,
-    /// Remove what the target holds and the snapshot does not.
+    /// The same as `include`, blind to the case of letters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub iinclude: Vec<String>,
+    /// The same as `exclude`, blind to the case of letters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub iexclude: Vec<String>,
+    /// Remove what the target holds and the snapshot does not: from directories that were backed up, without
+    /// what the backup left out, and never from what is mounted beneath the target.
     pub delete_extra: bool,
+    /// Do so with a snapshot that is marked partial, too: what could not be read is then taken for absent.
+    pub delete_although_partial: bool,
+    /// Restore into what is mounted beneath a target. Otherwise its path is listed as failed.
+    pub across_mounts: bool,
     /// Compare the content of files that look unchanged instead of trusting size and time.
     pub verify: bool,
     /// Restore owners, setuid bits, capabilities, devices and system attributes too.

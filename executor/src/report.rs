@@ -360,6 +360,8 @@ pub struct RestoreFigures {
     pub failed: Listed,
     /// Entries that are there, without some of the metadata that was asked for: the target refused it.
     pub unset: Listed,
+    /// Patterns that fit nothing of what was looked at, with their options.
+    pub unmatched: Vec<String>,
     /// Requests to the store.
     pub requests: u64,
 }

@@ -70,7 +70,16 @@ fn f2_planted_links_are_replaced_and_never_followed() {
     for name in ["f", "hard", "soft"] {
         symlink(outside.dir.path().join("f"), to.join(name)).unwrap();
     }
+    // Where a directory should be, a link stays unless extra files go; the rest is restored all the same.
     let report = bench.restore("latest", "/data", &to, RestoreOptions::default());
+    assert!(matches!(report.outcome, Outcome::Partial { .. }), "{report:#?}");
+    let failed: Vec<_> = restored(&report).failed.first.iter().map(|item| &item.path[..]).collect();
+    assert_eq!(failed, ["/data/deep", "/data/sub"]);
+    outside.check();
+    assert!(to.join("sub").is_symlink() && to.join("deep").is_symlink());
+    assert_eq!(fs::read(to.join("f")).unwrap(), b"from the snapshot");
+    let options = RestoreOptions { delete_extra: true, ..RestoreOptions::default() };
+    let report = bench.restore("latest", "/data", &to, options);
     assert!(matches!(report.outcome, Outcome::Succeeded { .. }), "{report:#?}");
     outside.check();
     assert_eq!(facts(&to), before);

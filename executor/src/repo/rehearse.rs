@@ -1,5 +1,6 @@
 //! What a restore would do to a target, without doing it.
 
+use super::restore::{deletion, logical};
 use super::{Open, Repo};
 use crate::error::Result;
 use crate::job::{RestoreOptions, Target};
@@ -25,10 +26,8 @@ pub fn rehearse(
     let indexed = repo.index_for_reading()?;
     let reader = indexed.reader();
     let node = indexed.node_at(&reader, snapshot, &target.from)?;
-    let logical = match target.from.trim_end_matches('/') {
-        "" => "/",
-        path => path,
-    };
-    let sink = Sink::new(&reader, repo.keys().clone(), options, 1, progress, "repository")?;
-    reader.reading_ahead(|| sink.rehearse(&node, logical.as_bytes(), &target.to, &mut each))
+    let mut sink = Sink::new(&reader, repo.keys().clone(), options, 1, progress, "repository")?;
+    sink.spares(deletion(snapshot, std::slice::from_ref(target), options)?);
+    let logical = logical(target).as_bytes();
+    reader.reading_ahead(|| sink.rehearse(&node, logical, &target.to, &mut each))
 }

@@ -1,12 +1,14 @@
 //! Restore, and the way to a place in a snapshot.
 
+use std::path::Path;
+
 use super::backup::Environment;
 use super::{BlobReader, Indexed, Open, Repo, describe};
 use crate::digest::SnapshotName;
 use crate::error::{Error, Result};
 use crate::job::{RestoreOptions, Target};
 use crate::report::{RestoreFigures, printable};
-use crate::sink::Sink;
+use crate::sink::{Opened, Sink, Spared};
 use crate::snapshot::Snapshot;
 use crate::source::components;
 use crate::tree::{Node, NodeKind, Time, find};
@@ -56,26 +58,91 @@ pub fn restore(
     let keys = repo.keys().clone();
     let progress = environment.progress;
     let mut sink = Sink::new(&reader, keys, options, workers, progress, environment.repository)?;
+    sink.began(environment.at);
+    sink.spares(deletion(snapshot, targets, options)?);
     if let [target] = targets
         && is_whole(snapshot, target, options)
     {
         sink.expect(snapshot.counts.files, snapshot.counts.bytes);
     }
-    reader.reading_ahead(|| {
-        nodes.iter().try_for_each(|(node, target)| {
-            let logical = match target.from.trim_end_matches('/') {
-                "" => "/",
-                path => path,
-            };
-            sink.write(node, logical.as_bytes(), &target.to)
-        })
-    })?;
+    let places: Vec<&Path> = targets.iter().map(|target| target.to.as_path()).collect();
+    let opened = sink.open(&places);
+    reader.reading_ahead(|| write_all(&sink, &nodes, opened))?;
     Ok(sink.figures())
+}
+
+/// Writes target by target. One that takes nothing does not keep the others from what is theirs.
+fn write_all(
+    sink: &Sink<'_>,
+    nodes: &[(Node, &Target)],
+    opened: Vec<Result<Opened>>,
+) -> Result<()> {
+    let mut first = Ok(());
+    for ((node, target), opened) in nodes.iter().zip(opened) {
+        let done = opened.and_then(|to| sink.write(node, logical(target).as_bytes(), to));
+        match done {
+            Err(error @ Error::Target { .. }) => first = first.and(Err(error)),
+            other => other?,
+        }
+    }
+    first
+}
+
+/// Where the content of a target lies in the snapshot.
+pub(super) fn logical(target: &Target) -> &str {
+    match target.from.trim_end_matches('/') {
+        "" => "/",
+        path => path,
+    }
+}
+
+/// What a restore that removes leaves alone, or why it must not remove anything.
+///
+/// # Errors
+/// `Invalid` for a target that is the root of this system, unless a filter says what is meant; for a partial
+/// snapshot, unless that is allowed; for rules of a selection that nobody can read.
+pub(super) fn deletion(
+    snapshot: &Snapshot,
+    targets: &[Target],
+    options: &RestoreOptions,
+) -> Result<Option<Spared>> {
+    if !options.delete_extra {
+        return Ok(None);
+    }
+    let refused = |reason: String| Error::Invalid { field: "deleteExtra", reason };
+    if snapshot.partial && !options.delete_although_partial {
+        return Err(refused(
+            "the snapshot is partial: what could not be read would be removed here, and there is no copy of \
+             it. Restore without --delete, from a complete snapshot, or with --delete-although-partial"
+                .to_owned(),
+        ));
+    }
+    for target in targets {
+        let is_filtered = !options.include.is_empty()
+            || !options.iinclude.is_empty()
+            || logical(target) == "/"
+                && !(options.exclude.is_empty() && options.iexclude.is_empty());
+        if is_root(&target.to) && !is_filtered {
+            let to = printable(target.to.as_os_str().as_encoded_bytes());
+            return Err(refused(format!(
+                "{to} is the root of this system: say with --include what may be removed from it"
+            )));
+        }
+    }
+    Spared::of(snapshot).map(Some)
+}
+
+/// Whether a path leads to `/`, by whatever way: links, dots, or a second mount of it.
+fn is_root(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
+    identity(path).is_ok_and(|found| identity(Path::new("/")).is_ok_and(|root| root == found))
 }
 
 /// Whether everything that a snapshot holds is going to be written: then it is known how much there is.
 fn is_whole(snapshot: &Snapshot, target: &Target, options: &RestoreOptions) -> bool {
-    let filtered = !options.include.is_empty() || !options.exclude.is_empty();
+    let lists = [&options.include, &options.exclude, &options.iinclude, &options.iexclude];
+    let filtered = lists.iter().any(|list| !list.is_empty());
     let roots = describe(&SnapshotName([0; SnapshotName::LEN]), snapshot).roots;
     let from = target.from.trim_end_matches('/');
     let nothing_there = std::fs::read_dir(&target.to).map_or(true, |mut dir| dir.next().is_none());

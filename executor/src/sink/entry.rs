@@ -195,14 +195,17 @@ pub(super) fn loosen(dir: BorrowedFd<'_>, name: &[u8], bits: u32) -> io::Result<
 ///
 /// # Errors
 /// What the system says to opening it.
-pub(super) fn open_root(to: &Path) -> io::Result<(Root, Option<u32>)> {
-    let root = match Root::open(to) {
+pub(super) fn open_root(
+    to: &Path,
+    open: impl Fn(&Path) -> io::Result<Root>,
+) -> io::Result<(Root, Option<u32>)> {
+    let root = match open(to) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let found = std::fs::canonicalize(to)?;
             let held = hold(CWD, found.as_os_str().as_encoded_bytes())?;
             let had = Seen::of(&fstat(&held)?).mode;
             loosen(CWD, found.as_os_str().as_encoded_bytes(), OWNER_BITS).map_err(|_| error)?;
-            return Ok((Root::open(to)?, Some(had)));
+            return Ok((open(to)?, Some(had)));
         }
         opened => opened?,
     };

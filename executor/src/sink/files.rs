@@ -12,9 +12,11 @@ use rustix::fs::{Advice, AtFlags, Mode, OFlags, fadvise, openat, unlinkat};
 
 use super::Sink;
 use super::entry::loosen;
-use super::leaves::finish_rename;
 use super::metadata::Settled;
-use super::places::{Place, TemporaryNames, Verdict, has_content};
+use super::mounts::explain;
+use super::names::of_creation;
+use super::places::{Place, Verdict, has_content};
+use super::{TemporaryNames, hold};
 use crate::beneath::join;
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
@@ -38,6 +40,8 @@ pub(super) struct FileJob {
     pub(super) node: Node,
     /// Its name until it is whole, in directories that existed.
     temporary: Option<Vec<u8>>,
+    /// Something was seen in its place, which goes when the file is whole.
+    replaces: bool,
     keep: bool,
     open: Mutex<Option<File>>,
     /// Chunks that are still to be written, and one for the planner.
@@ -52,11 +56,13 @@ impl FileJob {
         verdict: Verdict,
         names: &TemporaryNames,
     ) -> Arc<Self> {
-        let temporary = (verdict == Verdict::Replace).then(|| names.name());
+        let aside = matches!(verdict, Verdict::Add | Verdict::Replace);
+        let temporary = aside.then(|| names.name());
         Arc::new(Self {
             place,
             node,
             temporary,
+            replaces: verdict == Verdict::Replace,
             keep: verdict == Verdict::Keep,
             open: Mutex::new(None),
             pending: AtomicUsize::new(1),
@@ -84,7 +90,11 @@ impl FileJob {
         let name = self.temporary.as_deref().unwrap_or(&self.node.name);
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = File::from(openat(dir, name, flags, Mode::RUSR | Mode::WUSR)?);
+        let made = openat(dir, name, flags, Mode::RUSR | Mode::WUSR);
+        let file = File::from(made.map_err(|error| of_creation(error.into()))?);
+        if self.temporary.is_some() {
+            hold(file.as_fd());
+        }
         Ok(file)
     }
 }
@@ -268,7 +278,8 @@ impl Worker<'_, '_> {
                         && let Err(error) = self.write(chunk, bytes)
                     {
                         self.fail(&chunk.file, &error);
-                        let fatal = self.sink.fatal(&chunk.file.logical(), &error);
+                        let fatal =
+                            self.sink.fatal(&chunk.file.place.root, &chunk.file.logical(), &error);
                         if fatal.is_err() {
                             self.settle(&chunk.file);
                             return fatal;
@@ -291,8 +302,10 @@ impl Worker<'_, '_> {
                 // Known before anything else can fail: what is not known is not removed.
                 let file = none.insert(job.create(self.directory(&job.place)?)?);
                 if job.size() > chunk.len {
-                    // Only a help: a file that the target does not size beforehand grows as it is written.
-                    let _ = file.set_len(job.size());
+                    // One byte too many, until all of it is there: what a killed run leaves of a file never
+                    // looks whole, whatever the times of its file system are. A file that the target does not
+                    // size beforehand grows as it is written.
+                    let _ = file.set_len(job.size().saturating_add(1));
                 }
                 file
             }
@@ -322,7 +335,7 @@ impl Worker<'_, '_> {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.fail(job, &error);
-                self.sink.fatal(&job.logical(), &error)
+                self.sink.fatal(&job.place.root, &job.logical(), &error)
             }
         };
         self.settle(job);
@@ -391,7 +404,10 @@ impl Worker<'_, '_> {
             self.sink.tally.unset(&job.logical(), &what);
         }
         if let Some(temporary) = &job.temporary {
-            finish_rename(self.directory(&job.place)?, temporary, &job.node.name)?;
+            let (sink, names) = (self.sink, (&temporary[..], &job.node.name[..]));
+            let Place { root, logical, .. } = &*job.place;
+            let dir = self.directory(&job.place)?;
+            sink.give_name(root, dir, names, job.replaces, logical)?;
         }
         self.sink.note(&settled, || job.logical());
         Ok(())
@@ -416,6 +432,7 @@ impl Worker<'_, '_> {
         if job.keep {
             return;
         }
+        self.sink.content_lost.store(true, Ordering::Release);
         let name = job.temporary.as_deref().unwrap_or(&job.node.name).to_vec();
         if let Ok(dir) = self.directory(&job.place) {
             let _ = unlinkat(dir, &name[..], AtFlags::empty());

@@ -1,8 +1,8 @@
 //! Hard links, symbolic links, pipes and devices: everything that is made when all files are there.
 
 use std::io;
-use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, PoisonError};
 
 use rustix::fs::{
     AtFlags, FileType, Mode, RenameFlags, linkat, makedev, mknodat, renameat, renameat_with,
@@ -10,12 +10,15 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::Run;
 use super::files::FileJob;
-use super::places::{Place, Verdict, clear_directory};
-use crate::beneath::join;
+use super::mounts::explain;
+use super::names::{Seen, of_creation, see, taken};
+use super::places::{OTHER_FILES, Place, Verdict, verdict};
+use super::remove::Removal;
+use super::{Run, Sink};
+use crate::beneath::{Root, join};
 use crate::error::Result;
-use crate::report::Skipped;
+use crate::report::{Skipped, printable};
 use crate::source::read_link;
 use crate::tree::{Device, Node, NodeKind};
 
@@ -37,53 +40,68 @@ impl Run<'_, '_> {
         }
         let place = self.dirs[link.dir].place(&self.root);
         match self.link_to(&place, link) {
-            Ok(None) => self.sink.tally.add(|figures| {
+            Ok(Linked::Done) => self.sink.tally.add(|figures| {
                 figures.entries.files += 1;
                 figures.entries.hard_links += 1;
             }),
-            Ok(Some(refused)) => self.copy_of(place, link, &refused)?,
+            Ok(Linked::Refused(refused, verdict)) => {
+                self.copy_of(place, link, &refused, verdict)?;
+            }
             Err(error) => {
-                self.sink.fatal(&logical, &error)?;
-                self.sink.tally.failed(&logical, &error);
+                self.sink.fatal(&self.root, &logical, &error)?;
+                self.sink.tally.failed(&logical, &explain(&error));
             }
         }
         Ok(())
     }
 
     /// Where the target links nothing, or not this file, the name gets the content as a file of its own.
-    fn copy_of(&mut self, place: Arc<Place>, link: &Link, errno: &Errno) -> Result<()> {
+    fn copy_of(
+        &mut self,
+        place: Arc<Place>,
+        link: &Link,
+        errno: &Errno,
+        verdict: Verdict,
+    ) -> Result<()> {
         let what = format!(
             "it is a file of its own, because the target does not link it: {}",
             io::Error::from(*errno)
         );
         self.sink.tally.unset(&join(&place.logical, &link.name), &what);
         let node = Node { name: link.name.clone(), ..link.leader.node.clone() };
-        let verdict = if place.existed { Verdict::Replace } else { Verdict::Make };
         self.files.add(FileJob::new(place, node, verdict, &self.sink.temporary))
     }
 
-    /// Makes the name. Returns what the target says when it does not link the file at all.
-    fn link_to(&self, place: &Place, link: &Link) -> io::Result<Option<Errno>> {
+    fn link_to(&mut self, place: &Place, link: &Link) -> io::Result<Linked> {
         let from = link.leader.place.open()?;
         let to = place.open()?;
         let (first, name) = (&link.leader.node.name[..], &link.name[..]);
         if !place.existed {
-            return Ok(linkat(&from, first, &to, name, AtFlags::empty()).err());
+            return match linkat(&from, first, &to, name, AtFlags::empty()) {
+                Ok(()) => Ok(Linked::Done),
+                Err(Errno::EXIST) => Err(taken()),
+                Err(errno) => Ok(Linked::Refused(errno, Verdict::Make)),
+            };
         }
-        let of_first = statat(&from, first, AtFlags::SYMLINK_NOFOLLOW)?;
-        if let Ok(found) = statat(&to, name, AtFlags::SYMLINK_NOFOLLOW) {
-            if (found.st_dev, found.st_ino) == (of_first.st_dev, of_first.st_ino) {
-                return Ok(None);
-            }
-            if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
-                clear_directory(to.as_fd(), name, self.sink.options.delete_extra)?;
-            }
+        let dir = &self.dirs[link.dir];
+        let tree = dir.node.kind.tree();
+        let known = self.listings.of(&self.root, link.dir, &dir.relative)?;
+        let seen = known.look(self.sink.reader, tree.as_ref(), name)?;
+        if let (Some(seen), Some(of_first)) = (&seen, see(&from, first)?)
+            && seen.identity == of_first.identity
+        {
+            return Ok(Linked::Done);
         }
+        let node = Node { name: link.name.clone(), ..link.leader.node.clone() };
+        let verdict = beside(self.sink, &self.root, &known.fd, &node, seen.as_ref())?;
         let temporary = self.sink.temporary.name();
         if let Err(errno) = linkat(&from, first, &to, &temporary[..], AtFlags::empty()) {
-            return Ok(Some(errno));
+            return Ok(Linked::Refused(errno, verdict));
         }
-        finish_rename(&to, &temporary, name).map(|()| None)
+        let replaces = verdict == Verdict::Replace;
+        let names = (&temporary[..], name);
+        self.sink.give_name(&self.root, &to, names, replaces, &place.logical)?;
+        Ok(Linked::Done)
     }
 
     /// A symbolic link, a pipe, a device; sockets are never made.
@@ -110,7 +128,7 @@ impl Run<'_, '_> {
             verdict => verdict,
         };
         let made = place.open().and_then(|fd| {
-            let fresh = self.make_leaf(&fd, node, &verdict)?;
+            let fresh = self.make_leaf(&fd, node, &verdict, &place.logical)?;
             self.sink.settle_at(fd.as_fd(), node, fresh)
         });
         match made {
@@ -119,8 +137,8 @@ impl Run<'_, '_> {
                 self.sink.tally.done(node);
             }
             Err(error) => {
-                self.sink.fatal(&logical, &error)?;
-                self.sink.tally.failed(&logical, &error);
+                self.sink.fatal(&self.root, &logical, &error)?;
+                self.sink.tally.failed(&logical, &explain(&error));
             }
         }
         Ok(())
@@ -132,23 +150,33 @@ impl Run<'_, '_> {
         dir: &std::os::fd::OwnedFd,
         node: &Node,
         verdict: &Verdict,
+        logical: &[u8],
     ) -> io::Result<bool> {
-        if *verdict == Verdict::Make {
-            make_at(dir, &node.name, node)?;
-            return Ok(true);
-        }
-        if is_same(dir, node) {
-            return Ok(false);
+        match verdict {
+            Verdict::Make => {
+                make_at(dir, &node.name, node).map_err(of_creation)?;
+                return Ok(true);
+            }
+            Verdict::Keep => return Ok(false),
+            _ => {}
         }
         let temporary = self.sink.temporary.name();
         make_at(dir, &temporary, node)?;
-        finish_rename(dir, &temporary, &node.name)?;
+        let replaces = *verdict == Verdict::Replace;
+        self.sink.give_name(&self.root, dir, (&temporary, &node.name), replaces, logical)?;
         Ok(true)
     }
 }
 
+/// What came of a further name.
+enum Linked {
+    Done,
+    /// The target does not link the file at all, and what is to be done for the name.
+    Refused(Errno, Verdict),
+}
+
 /// Whether a name stands for the same link, pipe or device already.
-fn is_same(dir: &std::os::fd::OwnedFd, node: &Node) -> bool {
+pub(super) fn is_same(dir: &std::os::fd::OwnedFd, node: &Node) -> bool {
     if let NodeKind::Symlink { target } = &node.kind {
         return read_link(dir.as_fd(), &node.name).is_ok_and(|found| found == *target);
     }
@@ -178,19 +206,85 @@ fn make_at(dir: &std::os::fd::OwnedFd, name: &[u8], node: &Node) -> io::Result<(
     Ok(mknodat(dir, name, kind, Mode::empty(), device)?)
 }
 
-/// Gives what was made its name: replaces what is there, and where nothing is, does not replace what comes.
-pub(super) fn finish_rename(
-    dir: &std::os::fd::OwnedFd,
-    temporary: &[u8],
-    name: &[u8],
-) -> io::Result<()> {
-    let renamed = match renameat_with(dir, temporary, dir, name, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(()),
-        // Something is there, or the file system does not know this call; each has an answer of its own to it.
-        Err(_) => renameat(dir, temporary, dir, name),
-    };
-    if renamed.is_err() {
-        let _ = unlinkat(dir, temporary, AtFlags::empty());
+/// What is to be done for a further name of a file, which never stays as it is.
+fn beside(
+    sink: &Sink<'_>,
+    root: &Root,
+    dir: &OwnedFd,
+    node: &Node,
+    seen: Option<&Seen>,
+) -> io::Result<Verdict> {
+    let Some(seen) = seen else { return Ok(Verdict::Add) };
+    // Its content is that of the leader: another inode is replaced, however equal.
+    let other = Seen { links: 2, ..*seen };
+    match verdict(sink, root, dir, node, Some(&other)) {
+        Ok(Verdict::Fail(why)) => Err(io::Error::other(why)),
+        Ok(verdict) => Ok(verdict),
+        Err(error) => Err(io::Error::other(error.to_string())),
     }
-    Ok(renamed?)
+}
+
+impl Sink<'_> {
+    /// Gives what was made under a temporary name its own: replaces what was seen there, and nothing that came
+    /// since. `logical` is the path of the directory.
+    pub(super) fn give_name(
+        &self,
+        root: &Root,
+        dir: &OwnedFd,
+        (temporary, name): (&[u8], &[u8]),
+        replaces: bool,
+        logical: &[u8],
+    ) -> io::Result<()> {
+        let given = match replaces {
+            true => match renameat(dir, temporary, dir, name) {
+                Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => self
+                    .clear_directory(root, dir, name, logical)
+                    .and_then(|()| Ok(renameat(dir, temporary, dir, name)?)),
+                renamed => renamed.map_err(io::Error::from),
+            },
+            false => self.give_free_name(dir, temporary, name),
+        };
+        if given.is_err() {
+            let _ = unlinkat(dir, temporary, AtFlags::empty());
+        }
+        given
+    }
+
+    fn give_free_name(&self, dir: &OwnedFd, temporary: &[u8], name: &[u8]) -> io::Result<()> {
+        match renameat_with(dir, temporary, dir, name, RenameFlags::NOREPLACE) {
+            // The file system does not know the flag, or does not take the name.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                let _alone = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+                match see(dir, name)? {
+                    Some(_) => Err(taken()),
+                    None => Ok(renameat(dir, temporary, dir, name)?),
+                }
+            }
+            Err(Errno::EXIST) => Err(taken()),
+            renamed => Ok(renamed?),
+        }
+    }
+
+    /// Removes a directory that is in the way: an empty one always, another one only if extra files may go.
+    fn clear_directory(
+        &self,
+        root: &Root,
+        dir: &OwnedFd,
+        name: &[u8],
+        logical: &[u8],
+    ) -> io::Result<()> {
+        match unlinkat(dir, name, AtFlags::REMOVEDIR) {
+            Err(Errno::NOTEMPTY | Errno::EXIST) if self.options.delete_extra => {}
+            Err(error) => return Err(io::Error::other(format!("{OTHER_FILES}: {error}"))),
+            Ok(()) => return Ok(()),
+        }
+        let path = join(logical, name);
+        let removed = Removal::new(root, self, false).run(dir.as_fd(), name, &path);
+        match removed.refused.first() {
+            Some((path, why)) => {
+                Err(io::Error::other(format!("{OTHER_FILES}: {}: {why}", printable(path))))
+            }
+            None => Ok(()),
+        }
+    }
 }

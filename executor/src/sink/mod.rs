@@ -9,21 +9,31 @@
 //! ```
 //!
 //! Nothing is ever written outside the root: directories are opened by descriptor, beneath the root and
-//! through no link; leaves are made exclusively, and a link that is in the way is replaced, never followed.
-//! In directories that this run made, leaves get their final name at once; in others a temporary name first.
+//! through no link and across no mount; leaves are made exclusively, and a link that is in their way is replaced,
+//! never followed. In directories that this run made, leaves get their final name at once; in others a temporary
+//! name first. What the snapshot does not hold is removed last, when everything else is there.
 
 mod attributes;
 mod entry;
+mod extra;
 mod files;
+mod filter;
+mod full;
 mod leaves;
+mod leftovers;
 mod metadata;
+mod mounts;
+mod names;
 mod places;
 mod rehearsal;
+mod remove;
+mod spared;
 mod tally;
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::beneath::{Root, join};
 use crate::digest::BlobId;
@@ -32,14 +42,18 @@ use crate::job::RestoreOptions;
 use crate::keys::Keys;
 use crate::repo::BlobReader;
 use crate::report::{Progress, RestoreFigures, printable};
-use crate::source::Matcher;
 use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind};
 
+pub(crate) use leftovers::{Company, TemporaryNames, hold};
 pub use rehearsal::Action;
+pub(crate) use spared::Spared;
 
 use files::{FileJob, Files};
+use filter::Filter;
 use leaves::Link;
-use places::{Dir, Entry, Verdict};
+use mounts::explain;
+use names::{Listings, Seen};
+use places::{Dir, Verdict, verdict};
 use tally::Tally;
 
 /// What a restore works with.
@@ -47,14 +61,24 @@ pub(crate) struct Sink<'a> {
     reader: &'a BlobReader,
     keys: Arc<Keys>,
     options: &'a RestoreOptions,
-    matcher: Matcher,
+    matcher: Filter,
     /// Attributes that this restore is about.
     chosen: attributes::Chosen,
     progress: &'a dyn Progress,
     repository: &'a str,
     pool: rayon::ThreadPool,
     tally: Tally,
-    temporary: places::TemporaryNames,
+    temporary: TemporaryNames,
+    /// When the run began, in nanoseconds since 1970.
+    at: i64,
+    /// What deletion leaves alone; nothing without deletion.
+    spared: Option<Spared>,
+    /// The topmost directories of all targets, if there are several: one may lie in another.
+    roots: Vec<(u64, u64)>,
+    /// Content could not be written, so that what is still there may be the only copy of it.
+    content_lost: AtomicBool,
+    /// Where a name cannot be given without replacing another one, only one thread looks and gives.
+    naming: Mutex<()>,
 }
 
 impl<'a> Sink<'a> {
@@ -82,7 +106,7 @@ impl<'a> Sink<'a> {
             reader,
             keys,
             options,
-            matcher: Matcher::new(&options.include, &options.exclude)?,
+            matcher: Filter::new(options)?,
             chosen: attributes::Chosen::new(
                 &options.include_attributes,
                 &options.exclude_attributes,
@@ -91,8 +115,23 @@ impl<'a> Sink<'a> {
             repository,
             pool,
             tally: Tally::default(),
-            temporary: places::TemporaryNames::new()?,
+            temporary: TemporaryNames::new()?,
+            at: 0,
+            spared: None,
+            roots: Vec::new(),
+            content_lost: AtomicBool::new(false),
+            naming: Mutex::new(()),
         })
+    }
+
+    /// Says when the run began, in nanoseconds since 1970.
+    pub(crate) fn began(&mut self, at: i64) {
+        self.at = at;
+    }
+
+    /// Says what deletion leaves alone.
+    pub(crate) fn spares(&mut self, spared: Option<Spared>) {
+        self.spared = spared;
     }
 
     /// Says how much is to come, for those who watch.
@@ -102,29 +141,58 @@ impl<'a> Sink<'a> {
 
     /// What was counted.
     pub(crate) fn figures(self) -> RestoreFigures {
-        self.tally.figures()
+        let unmatched = self.matcher.unmatched();
+        RestoreFigures { unmatched, ..self.tally.figures() }
     }
 
-    /// Writes the content of a directory (or one file) into `to`, which is made when missing. `logical` is the
-    /// path of `node` in the snapshot.
-    ///
-    /// # Errors
-    /// When the target cannot be written at all or is full, when somebody asked to stop, or when the topmost
-    /// directory cannot be read. Whatever concerns one entry is in the figures.
-    pub(crate) fn write(&self, node: &Node, logical: &[u8], to: &Path) -> Result<()> {
+    /// Makes and opens the topmost directory of each target, before anything is written to one.
+    pub(crate) fn open(&mut self, targets: &[&Path]) -> Vec<Result<Opened>> {
+        let opened: Vec<_> = targets.iter().map(|to| self.open_one(to)).collect();
+        if targets.len() > 1 {
+            let seen = opened.iter().flatten().filter_map(|opened| opened.identity);
+            self.roots = seen.collect();
+        }
+        opened
+    }
+
+    fn open_one(&self, to: &Path) -> Result<Opened> {
         let target =
             |source| Error::Target { path: printable(to.as_os_str().as_encoded_bytes()), source };
         let existed = to.is_dir();
         std::fs::create_dir_all(to).map_err(target)?;
-        let (root, had) = entry::open_root(to).map_err(target)?;
-        let root = Arc::new(root);
+        let (root, had) = entry::open_root(to, |to| self.open_root(to)).map_err(target)?;
+        let identity = names::identity(root.fd()).ok();
+        Ok(Opened { root: Arc::new(root), path: to.to_owned(), existed, had, identity })
+    }
+
+    fn open_root(&self, to: &Path) -> std::io::Result<Root> {
+        match self.options.across_mounts {
+            true => Root::open(to),
+            false => Root::open_one_mount(to),
+        }
+    }
+
+    /// Whether something is the topmost directory of a target of this restore.
+    fn is_other_root(&self, seen: &Seen) -> bool {
+        self.roots.contains(&seen.identity)
+    }
+
+    /// Writes the content of a directory (or one file) into a target. `logical` is the path of `node` in the
+    /// snapshot.
+    ///
+    /// # Errors
+    /// When the target cannot be written at all or is full, when somebody asked to stop, or when the topmost
+    /// directory cannot be read. Whatever concerns one entry is in the figures.
+    pub(crate) fn write(&self, node: &Node, logical: &[u8], to: Opened) -> Result<()> {
+        let Opened { root, path, existed, had, .. } = to;
         let done = self.write_beneath(root.clone(), existed, node, logical);
         // What is no part of the snapshot keeps its mode, and so does what the run could not end.
         if let Some(mode) = had
             && (done.is_err() || !matches!(node.kind, NodeKind::Directory { .. }))
         {
+            let path = printable(path.as_os_str().as_encoded_bytes());
             rustix::fs::fchmod(root.fd(), rustix::fs::Mode::from_raw_mode(mode))
-                .map_err(|error| target(error.into()))?;
+                .map_err(|error| Error::Target { path, source: error.into() })?;
         }
         done
     }
@@ -136,9 +204,12 @@ impl<'a> Sink<'a> {
         node: &Node,
         logical: &[u8],
     ) -> Result<()> {
+        let company = Company::of(&root, self.at);
         let mut run = Run {
             sink: self,
             root,
+            company,
+            listings: Listings::default(),
             dirs: Vec::new(),
             files: Files::new(self),
             leaders: HashMap::new(),
@@ -147,17 +218,31 @@ impl<'a> Sink<'a> {
             begun: false,
         };
         if node.kind.tree().is_some() {
-            run.dirs.push(Dir::root(node.clone(), logical.to_vec(), existed));
+            let included = self.matcher.includes(logical, false);
+            run.dirs.push(Dir::root(node.clone(), logical.to_vec(), existed, included));
+            run.top();
             run.directories()?;
         } else {
             let above = parent_of(logical);
             let passage = NodeKind::Passage { tree: BlobId([0; 16]) };
             let bare = Node::bare(b"", passage, 0o755, crate::tree::Time::default());
-            run.dirs.push(Dir::root(bare, above.to_vec(), existed));
+            run.dirs.push(Dir::root(bare, above.to_vec(), existed, true));
+            run.top();
             run.entry(0, node.clone(), true)?;
         }
         run.finish()
     }
+}
+
+/// The topmost directory of a target.
+pub(crate) struct Opened {
+    root: Arc<Root>,
+    path: PathBuf,
+    /// It was there before this restore.
+    existed: bool,
+    /// The mode that it had, where its owner could not have worked in it.
+    had: Option<u32>,
+    identity: Option<(u64, u64)>,
 }
 
 fn parent_of(logical: &[u8]) -> &[u8] {
@@ -178,6 +263,8 @@ struct Ahead {
 struct Run<'s, 'a> {
     sink: &'s Sink<'a>,
     root: Arc<Root>,
+    company: Company,
+    listings: Listings,
     dirs: Vec<Dir>,
     files: Files<'s, 'a>,
     /// The first file of each group of hard links.
@@ -189,10 +276,18 @@ struct Run<'s, 'a> {
 }
 
 impl Run<'_, '_> {
+    /// Looks through the topmost directory.
+    fn top(&mut self) {
+        if self.dirs[0].existed()
+            && let Err(error) = self.clear_leftovers(0)
+        {
+            self.sink.tally.failed(&self.dirs[0].logical, &error);
+        }
+    }
+
     /// Goes through the tree from the first directory on, parents before children.
     fn directories(&mut self) -> Result<()> {
-        let path = self.dirs[0].logical.clone();
-        let included = self.sink.matcher.includes(&path, false);
+        let included = self.dirs[0].included;
         let mut ahead = vec![Ahead { dir: 0, depth: 0, included }];
         while let Some(next) = ahead.pop() {
             self.sink.stop_if_asked()?;
@@ -217,12 +312,6 @@ impl Run<'_, '_> {
         tree: &BlobId,
         ahead: &mut Vec<Ahead>,
     ) -> Result<Result<()>> {
-        if self.sink.options.delete_extra
-            && self.dirs[at.dir].existed()
-            && let Err(error) = self.delete_extra(at.dir, tree, at.included)
-        {
-            return Ok(Err(error));
-        }
         let mut lost = None;
         for leaf in Leaves::new(self.sink.reader, tree).going_on() {
             if let Some(error) = lost.take() {
@@ -257,7 +346,7 @@ impl Run<'_, '_> {
             self.sink.tally.failed(&path, &"lies too deep");
             return Ok(());
         }
-        let child = Dir::beneath(at.dir, &self.dirs[at.dir], node, path);
+        let child = Dir::beneath(at.dir, &self.dirs[at.dir], node, path, included);
         self.dirs.push(child);
         let dir = self.dirs.len() - 1;
         if !included || self.make(dir)? {
@@ -305,9 +394,16 @@ impl Run<'_, '_> {
         if !self.dirs[dir].existed() {
             return Ok(Verdict::Make);
         }
-        let place = self.dirs[dir].place(&self.root);
-        let entry = Entry { place: &place, name: &node.name };
-        places::verdict(&entry, node, self.sink)
+        let at = &self.dirs[dir];
+        let tree = at.node.kind.tree();
+        let known = match self.listings.of(&self.root, dir, &at.relative) {
+            Ok(known) => known,
+            Err(error) => return Ok(Verdict::Fail(explain(&error))),
+        };
+        match known.look(self.sink.reader, tree.as_ref(), &node.name) {
+            Ok(seen) => verdict(self.sink, &self.root, &known.fd, node, seen.as_ref()),
+            Err(error) => Ok(Verdict::Fail(explain(&error))),
+        }
     }
 
     /// What was written is on its disk when a restore ends well. File systems that write later tell what went
@@ -315,6 +411,7 @@ impl Run<'_, '_> {
     fn sync(&self) {
         if let Err(error) = crate::closing::sync_all_of(self.root.fd()) {
             let hint = "the target may have lost what was written: restore again with --verify";
+            self.sink.content_lost.store(true, Ordering::Release);
             self.sink.tally.failed(&self.dirs[0].logical, &format_args!("{hint}: {error}"));
         }
     }
@@ -332,6 +429,11 @@ impl Run<'_, '_> {
         for (dir, node) in leaves {
             self.sink.stop_if_asked()?;
             self.leaf(dir, &node)?;
+        }
+        if self.sink.options.delete_extra {
+            // Nothing goes before what takes its place is on the disk.
+            self.sync();
+            self.remove_extra()?;
         }
         for dir in self.dirs.iter().rev() {
             self.directory_metadata(dir);

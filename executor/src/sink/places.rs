@@ -1,24 +1,26 @@
 //! Directories of a target, and what is to be done with what is already in them.
 
-use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, fchmod, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, fchmod, mkdirat, renameat, unlinkat};
 use rustix::io::Errno;
 
 use super::entry::{OWNER_BITS, loosen, loosen_open};
+use super::leaves::is_same;
+use super::mounts::{MOUNTED_FILE, explain, link_in_the_way};
+use super::names::{Seen, see, taken};
 use super::{Run, Sink};
 use crate::beneath::{Root, join};
-use crate::digest::{BlobId, Kind};
-use crate::error::{Error, Result};
-use crate::source::{Names, open_file, stat_time};
+use crate::digest::Kind;
+use crate::error::Result;
+use crate::repo::BlobReader;
+use crate::source::{Names, open_file, read_link};
 use crate::tree::{Leaves, Node, NodeKind, Piece, read_content};
 
-/// Mode of a directory that only leads somewhere.
-const PASSAGE_MODE: u32 = 0o755;
+/// What is said of a directory where the snapshot has something else.
+pub(super) const OTHER_FILES: &str = "a directory is in its place that holds other files";
 
 /// Where a directory is: shared by the files in it.
 pub(super) struct Place {
@@ -40,8 +42,12 @@ pub(super) struct Dir {
     pub(super) node: Node,
     pub(super) logical: Vec<u8>,
     parent: Option<usize>,
-    relative: Vec<u8>,
+    pub(super) relative: Vec<u8>,
     made: Made,
+    /// It was chosen itself, or lies beneath what was.
+    pub(super) included: bool,
+    /// What it had before its owner's bits were added.
+    mode_before: Option<u32>,
     place: Option<Arc<Place>>,
 }
 
@@ -52,18 +58,28 @@ enum Made {
     ByThisRun,
     Before,
     Failed,
+    /// It is another target of the same restore, or a mount point that is kept as an empty directory.
+    Elsewhere,
 }
 
 impl Dir {
-    pub(super) fn root(node: Node, logical: Vec<u8>, existed: bool) -> Self {
+    pub(super) fn root(node: Node, logical: Vec<u8>, existed: bool, included: bool) -> Self {
         let made = if existed { Made::Before } else { Made::ByThisRun };
-        Self { node, logical, parent: None, relative: Vec::new(), made, place: None }
+        let (parent, relative, mode_before, place) = Default::default();
+        Self { node, logical, parent, relative, made, included, mode_before, place }
     }
 
-    pub(super) fn beneath(parent: usize, above: &Self, node: Node, logical: Vec<u8>) -> Self {
+    pub(super) fn beneath(
+        parent: usize,
+        above: &Self,
+        node: Node,
+        logical: Vec<u8>,
+        included: bool,
+    ) -> Self {
         let relative = join(&above.relative, &node.name);
-        let made = Made::NotYet;
-        Self { node, logical, parent: Some(parent), relative, made, place: None }
+        let (made, parent) = (Made::NotYet, Some(parent));
+        let (mode_before, place) = Default::default();
+        Self { node, logical, parent, relative, made, included, mode_before, place }
     }
 
     pub(super) fn existed(&self) -> bool {
@@ -81,36 +97,14 @@ impl Dir {
     }
 }
 
-/// Names that nobody can foresee.
-pub(super) struct TemporaryNames {
-    run: u64,
-    next: AtomicU64,
-}
-
-impl TemporaryNames {
-    pub(super) fn new() -> Result<Self> {
-        let mut bytes = [0; 8];
-        getrandom::fill(&mut bytes).map_err(|error| Error::Random(error.to_string()))?;
-        Ok(Self { run: u64::from_le_bytes(bytes), next: AtomicU64::new(0) })
-    }
-
-    pub(super) fn name(&self) -> Vec<u8> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        format!(".holdfast-{:016x}-{number:x}", self.run).into_bytes()
-    }
-}
-
-/// A name in a directory that existed.
-pub(super) struct Entry<'e> {
-    pub(super) place: &'e Place,
-    pub(super) name: &'e [u8],
-}
-
 /// What is to be done for an entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nothing is in its place: make it exclusively.
+    /// The directory is one of this run: make it exclusively.
     Make,
+    /// Nothing is in its place, in a directory where others may be at work: make it under another name, and
+    /// give it its own where nobody has taken that meanwhile.
+    Add,
     /// Something else is in its place: make it under another name and rename.
     Replace,
     /// It is there already; only its metadata is set.
@@ -119,37 +113,44 @@ pub(super) enum Verdict {
     Fail(String),
 }
 
-/// Looks at what is in the place of a node that is no directory.
-pub(super) fn verdict(entry: &Entry<'_>, node: &Node, sink: &Sink<'_>) -> Result<Verdict> {
-    let fail = |error: io::Error| Ok(Verdict::Fail(error.to_string()));
-    let dir = match entry.place.open() {
-        Ok(dir) => dir,
-        Err(error) => return fail(error),
+/// What is to be done for a node that is no directory, given what is in its place.
+pub(super) fn verdict(
+    sink: &Sink<'_>,
+    root: &Root,
+    dir: &OwnedFd,
+    node: &Node,
+    seen: Option<&Seen>,
+) -> Result<Verdict> {
+    let Some(seen) = seen else { return Ok(Verdict::Add) };
+    if seen.kind == FileType::Directory {
+        return Ok(match may_be_cleared(sink, root, dir, &node.name) {
+            Ok(()) => Verdict::Replace,
+            Err(error) => Verdict::Fail(explain(&error)),
+        });
+    }
+    if seen.mounted && !sink.options.across_mounts {
+        return Ok(Verdict::Fail(MOUNTED_FILE.to_owned()));
+    }
+    let same = match &node.kind {
+        NodeKind::File { size, .. } => {
+            seen.kind == FileType::RegularFile
+                && seen.size == *size
+                && seen.mtime == node.mtime
+                && seen.links <= 1
+                && (!sink.options.verify || has_content(dir.as_fd(), node, sink)?)
+        }
+        _ => is_same(dir, node),
     };
-    let stat = match statat(&dir, entry.name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => stat,
-        // In a directory that existed others may be at work: a temporary name and a rename there too.
-        Err(Errno::NOENT) => return Ok(Verdict::Replace),
-        Err(error) => return fail(error.into()),
-    };
-    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-        return match clear_directory(dir.as_fd(), entry.name, sink.options.delete_extra) {
-            Ok(()) => Ok(Verdict::Replace),
-            Err(error) => fail(error),
-        };
+    Ok(if same { Verdict::Keep } else { Verdict::Replace })
+}
+
+/// Whether a directory that is in the way may go: an empty one always, another one only if extra files may go.
+fn may_be_cleared(sink: &Sink<'_>, root: &Root, dir: &OwnedFd, name: &[u8]) -> io::Result<()> {
+    let inner = root.open_child(dir.as_fd(), name, true)?;
+    match sink.options.delete_extra || Names::list(inner.as_fd())?.is_empty() {
+        true => Ok(()),
+        false => Err(io::Error::other(OTHER_FILES)),
     }
-    let NodeKind::File { size, .. } = &node.kind else { return Ok(Verdict::Replace) };
-    let same = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-        && stat.st_size as u64 == *size
-        && stat_time(&stat).1 == node.mtime
-        && stat.st_nlink as u64 <= 1;
-    if !same {
-        return Ok(Verdict::Replace);
-    }
-    if sink.options.verify && !has_content(dir.as_fd(), node, sink)? {
-        return Ok(Verdict::Replace);
-    }
-    Ok(Verdict::Keep)
 }
 
 /// Whether a file holds exactly what the node says, by the ids of its chunks.
@@ -194,41 +195,9 @@ fn is_zero(opened: &crate::source::OpenedFile, from: u64, len: u64) -> bool {
     true
 }
 
-/// Removes a directory that is in the way: an empty one always, another one only if extra files may go.
-pub(super) fn clear_directory(
-    dir: BorrowedFd<'_>,
-    name: &[u8],
-    everything: bool,
-) -> io::Result<()> {
-    let cleared = match unlinkat(dir, name, AtFlags::REMOVEDIR) {
-        Err(Errno::NOTEMPTY) if everything => remove_all(dir, name).map(drop),
-        removed => removed.map_err(io::Error::from),
-    };
-    cleared.map_err(|error| {
-        let why = format!("a directory is in its place that holds other files: {error}");
-        io::Error::new(error.kind(), why)
-    })
-}
-
-/// Removes an entry with everything beneath it and counts what it removed. Links are removed, not followed.
-fn remove_all(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<u64> {
-    match unlinkat(dir, name, AtFlags::empty()) {
-        Ok(()) => return Ok(1),
-        Err(Errno::ISDIR | Errno::PERM) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let inner = openat(dir, name, flags, Mode::empty())?;
-    let mut count = 0;
-    for name in Names::list(inner.as_fd())?.iter() {
-        count += remove_all(inner.as_fd(), name)?;
-    }
-    unlinkat(dir, name, AtFlags::REMOVEDIR)?;
-    Ok(count + 1)
-}
-
 impl Run<'_, '_> {
-    /// Makes a directory and those above it. False when that failed; it is in the figures then.
+    /// Makes a directory and those above it. False when that failed, which is in the figures then, or when it
+    /// is not this run's to fill.
     pub(super) fn make(&mut self, number: usize) -> Result<bool> {
         let mut chain = vec![number];
         while let Some(parent) = self.dirs[chain[chain.len() - 1]].parent
@@ -239,97 +208,129 @@ impl Run<'_, '_> {
         for number in chain.into_iter().rev() {
             match self.dirs[number].made {
                 Made::NotYet => {}
-                Made::Failed => return Ok(false),
+                Made::Failed | Made::Elsewhere => return Ok(false),
                 Made::ByThisRun | Made::Before => continue,
             }
-            let parent = self.dirs[number].parent.map(|parent| self.dirs[parent].relative.clone());
-            let made = self.make_one(&self.dirs[number], &parent.unwrap_or_default());
-            let made = match made {
+            let made = match self.make_one(number) {
                 Ok(made) => made,
                 Err(error) => {
-                    self.sink.fatal(&self.dirs[number].logical, &error)?;
-                    self.sink.tally.failed(&self.dirs[number].logical, &error);
+                    self.sink.fatal(&self.root, &self.dirs[number].logical, &error)?;
+                    self.sink.tally.failed(&self.dirs[number].logical, &explain(&error));
                     Made::Failed
                 }
             };
             self.dirs[number].made = made;
-            if made == Made::Failed {
+            if matches!(made, Made::Failed | Made::Elsewhere) {
                 return Ok(false);
             }
         }
-        Ok(self.dirs[number].made != Made::Failed)
+        Ok(!matches!(self.dirs[number].made, Made::Failed | Made::Elsewhere))
     }
 
-    fn make_one(&self, dir: &Dir, parent: &[u8]) -> io::Result<Made> {
-        let above = self.root.open_dir(parent)?;
-        let name = &dir.node.name[..];
-        let mode = Mode::from_raw_mode(OWNER_BITS);
-        match mkdirat(&above, name, mode) {
-            Ok(()) => return Ok(Made::ByThisRun),
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
+    fn make_one(&mut self, number: usize) -> io::Result<Made> {
+        let dir = &self.dirs[number];
+        let parent = dir.parent.unwrap_or_default();
+        let above = self.root.open_dir(&self.dirs[parent].relative)?;
+        match mkdirat(&above, &dir.node.name[..], Mode::from_raw_mode(OWNER_BITS)) {
+            Ok(()) => {
+                let name = &self.dirs[number].node.name;
+                if let Some(known) = self.listings.known(parent) {
+                    known.made(name);
+                }
+                Ok(Made::ByThisRun)
+            }
+            Err(Errno::EXIST) => self.existing(number, parent, &above),
+            Err(error) => Err(error.into()),
         }
-        let stat = statat(&above, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-            // A file or a link is in the way: it goes, and is never followed.
-            unlinkat(&above, name, AtFlags::empty())?;
-            mkdirat(&above, name, mode)?;
-            return Ok(Made::ByThisRun);
+    }
+
+    /// Something is where a directory should be.
+    fn existing(&mut self, number: usize, parent: usize, above: &OwnedFd) -> io::Result<Made> {
+        let name = self.dirs[number].node.name.clone();
+        if self.dirs[parent].made == Made::ByThisRun {
+            let other = see(above, &name)?.is_some_and(|seen| self.sink.is_other_root(&seen));
+            return if other { Ok(Made::Elsewhere) } else { Err(taken()) };
         }
+        let tree = self.dirs[parent].node.kind.tree();
+        let relative = &self.dirs[parent].relative;
+        let known = self.listings.of(&self.root, parent, relative)?;
+        let Some(seen) = known.look(self.sink.reader, tree.as_ref(), &name)? else {
+            return Err(io::Error::from(io::ErrorKind::NotFound));
+        };
+        if self.sink.is_other_root(&seen) {
+            return Ok(Made::Elsewhere);
+        }
+        let dir = &self.dirs[number];
+        if seen.kind == FileType::Directory {
+            return self.enter(number, above, seen.mode);
+        }
+        may_become_directory(self.sink, &dir.node, &seen, above)?;
+        // Made aside first: where there is no room for it, nothing is lost.
+        let temporary = self.sink.temporary.name();
+        mkdirat(above, &temporary[..], Mode::from_raw_mode(OWNER_BITS))?;
+        let placed = unlinkat(above, &name[..], AtFlags::empty())
+            .and_then(|()| renameat(above, &temporary[..], above, &name[..]));
+        if placed.is_err() {
+            let _ = unlinkat(above, &temporary[..], AtFlags::REMOVEDIR);
+        }
+        placed?;
+        Ok(Made::ByThisRun)
+    }
+
+    /// A directory that was there.
+    fn enter(&mut self, number: usize, above: &OwnedFd, had: u32) -> io::Result<Made> {
+        let dir = &self.dirs[number];
         let fd = match self.root.open_dir(&dir.relative) {
+            // A mount point is kept as an empty directory: it is there, and nothing belongs into it.
+            Err(error)
+                if error.kind() == io::ErrorKind::CrossesDevices
+                    && is_empty(self.sink.reader, &dir.node) =>
+            {
+                return Ok(Made::Elsewhere);
+            }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                loosen(above.as_fd(), name, OWNER_BITS).map_err(|_| error)?;
+                loosen(above.as_fd(), &dir.node.name, OWNER_BITS).map_err(|_| error)?;
                 self.root.open_dir(&dir.relative)?
             }
             opened => opened?,
         };
-        // The mode of the snapshot follows at the end.
+        // The mode of the snapshot follows at the end; that of a passage comes back.
         loosen_open(fd.as_fd())?;
+        if matches!(dir.node.kind, NodeKind::Passage { .. }) && had & OWNER_BITS != OWNER_BITS {
+            self.dirs[number].mode_before = Some(had);
+        }
+        self.clear_leftovers(number)?;
         Ok(Made::Before)
     }
 
-    /// Removes what the snapshot does not hold. Excluded names stay.
-    ///
-    /// # Errors
-    /// When the directory cannot be read in the snapshot: then nothing is removed.
-    pub(super) fn delete_extra(&self, number: usize, tree: &BlobId, included: bool) -> Result<()> {
-        let dir = &self.dirs[number];
-        let mut keep: HashSet<Vec<u8>> = HashSet::new();
-        for leaf in Leaves::new(self.sink.reader, tree) {
-            keep.extend(leaf?.nodes.into_iter().map(|node| node.name));
+    /// Removes what dead runs have left in a directory that existed. Nothing is ever written aside in one that
+    /// only leads to data.
+    pub(super) fn clear_leftovers(&mut self, number: usize) -> io::Result<()> {
+        if matches!(self.dirs[number].node.kind, NodeKind::Passage { .. }) && number > 0 {
+            return Ok(());
         }
-        let opened = self.root.open_dir(&dir.relative);
-        let names = opened.and_then(|fd| Ok((Names::list(fd.as_fd())?, fd)));
-        let (names, fd) = match names {
-            Ok(found) => found,
-            Err(error) => {
-                self.sink.tally.failed(&dir.logical, &error);
-                return Ok(());
-            }
-        };
-        for name in names.iter() {
-            let path = join(&dir.logical, name);
-            let chosen =
-                !self.sink.matcher.excludes(&path) && self.sink.matcher.includes(&path, included);
-            if keep.contains(name) || !chosen {
-                continue;
-            }
-            match remove_all(fd.as_fd(), name) {
-                Ok(count) => self.sink.tally.add(|figures| figures.deleted += count),
-                Err(error) => self.sink.tally.failed(&path, &error),
-            }
-        }
+        let relative = &self.dirs[number].relative;
+        let known = self.listings.of(&self.root, number, relative)?;
+        self.company.clear(known.fd.as_fd(), &known.names);
         Ok(())
     }
 
     /// Gives a directory its metadata, once everything in it is there.
     pub(super) fn directory_metadata(&self, dir: &Dir) {
-        if matches!(dir.made, Made::NotYet | Made::Failed) {
+        if matches!(dir.made, Made::NotYet | Made::Failed | Made::Elsewhere) {
             return;
         }
         if matches!(dir.node.kind, NodeKind::Passage { .. }) {
-            if dir.made == Made::ByThisRun && dir.parent.is_some() {
-                self.opened_up(dir);
+            // One that this run made stays its owner's alone: what it was where the data comes from nobody
+            // knows, and beneath a private directory files may well be readable for all.
+            if let Some(mode) = dir.mode_before {
+                let done = self
+                    .root
+                    .open_dir(&dir.relative)
+                    .and_then(|fd| Ok(fchmod(&fd, Mode::from_raw_mode(mode))?));
+                if let Err(error) = done {
+                    self.sink.tally.failed(&dir.logical, &error);
+                }
             }
             return;
         }
@@ -342,27 +343,30 @@ impl Run<'_, '_> {
             Err(error) => self.sink.tally.failed(&dir.logical, &error),
         }
     }
-
-    /// A directory that only leads somewhere gets the usual mode, and nothing else.
-    fn opened_up(&self, dir: &Dir) {
-        // Not that of its node, which nobody's directory has had and which may say anything.
-        let mode = Mode::from_raw_mode(PASSAGE_MODE);
-        let done = self.root.open_dir(&dir.relative).and_then(|fd| Ok(fchmod(&fd, mode)?));
-        if let Err(error) = done {
-            self.sink.tally.failed(&dir.logical, &error);
-        }
-    }
 }
 
-impl Sink<'_> {
-    /// Errors that concern the whole target end the restore.
-    pub(super) fn fatal(&self, logical: &[u8], error: &io::Error) -> Result<()> {
-        let again = match error.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::ReadOnlyFilesystem => io::Error::from(error.kind()),
-            _ => return Ok(()),
-        };
-        Err(Error::Target { path: crate::report::printable(logical), source: again })
+/// Whether something that is no directory may go for one.
+pub(super) fn may_become_directory(
+    sink: &Sink<'_>,
+    node: &Node,
+    seen: &Seen,
+    above: &OwnedFd,
+) -> io::Result<()> {
+    let is_data = matches!(node.kind, NodeKind::Directory { .. });
+    if seen.kind == FileType::Symlink && !(is_data && sink.options.delete_extra) {
+        let target = read_link(above.as_fd(), &node.name)?;
+        return Err(link_in_the_way(&target, is_data));
     }
+    if !is_data {
+        let why = "a file is in the place of a directory that only leads to what was backed up";
+        return Err(io::Error::other(why));
+    }
+    Ok(())
+}
+
+/// Whether a directory of the snapshot holds nothing.
+pub(super) fn is_empty(reader: &BlobReader, node: &Node) -> bool {
+    node.kind.tree().is_some_and(|tree| {
+        Leaves::new(reader, &tree).all(|leaf| leaf.is_ok_and(|leaf| leaf.nodes.is_empty()))
+    })
 }

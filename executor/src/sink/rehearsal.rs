@@ -1,19 +1,21 @@
 //! What a restore would do, without doing it: the same walk and the same decisions, and nothing is written.
 
-use std::collections::{HashMap, HashSet};
-use std::os::fd::{AsFd, OwnedFd};
+use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Stat, statat};
-use rustix::io::Errno;
+use rustix::fs::FileType;
 
-use super::places::has_content;
+use super::extra::Cleaned;
+use super::mounts::explain;
+use super::names::Known;
+use super::places::{Verdict, is_empty, may_become_directory, verdict};
 use super::{Sink, parent_of};
 use crate::beneath::{Root, join};
+use crate::digest::BlobId;
 use crate::error::{Error, Result};
 use crate::repo::BlobReader;
 use crate::report::{RestoreFigures, Skipped, printable};
-use crate::source::{Names, read_link, stat_time};
 use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind, Piece, read_content};
 
 /// What would become of an entry of the target.
@@ -35,21 +37,32 @@ pub(crate) type Each<'e> = &'e mut dyn FnMut(&[u8], &Action) -> Result<()>;
 /// A directory of the target.
 struct Level<'a> {
     logical: Vec<u8>,
-    /// Beneath the root; nothing where the target has no such directory.
-    there: Option<Vec<u8>>,
+    /// What the target has there; nothing where it has no such directory.
+    there: Option<There>,
     nodes: Box<dyn Iterator<Item = Result<Node>> + 'a>,
     included: bool,
     /// Counted as made or found already.
     counted: bool,
+    /// It cannot be made, nor anything in it.
+    refused: bool,
     /// What would be done about the directory itself.
     action: Option<Action>,
     node: Node,
 }
 
-/// What is decided about an entry.
-enum Decision {
-    Keep,
-    Do(Action),
+/// A directory that is there.
+struct There {
+    relative: Vec<u8>,
+    known: Known,
+}
+
+/// What would become of a directory.
+enum Found {
+    There(There),
+    Nothing(Action),
+    /// It is not this run's to fill.
+    Elsewhere,
+    Refused(String),
 }
 
 struct Rehearsal<'s, 'a, 'e> {
@@ -75,24 +88,34 @@ impl Sink<'_> {
         let target =
             |source| Error::Target { path: printable(to.as_os_str().as_encoded_bytes()), source };
         let root = match to.is_dir() {
-            true => Some(Root::open(to).map_err(target)?),
+            true => Some(self.open_root(to).map_err(target)?),
             false => None,
         };
-        let there = root.as_ref().map(|_| Vec::new());
+        let there = match &root {
+            Some(root) => {
+                let known = Known::open(root, b"").map_err(target)?;
+                Some(There { relative: Vec::new(), known })
+            }
+            None => None,
+        };
         let (figures, leaders) = Default::default();
         let mut run = Rehearsal { sink: self, root, figures, leaders, each };
         match node.kind.tree() {
             Some(_) => run.directories(node, logical, there)?,
-            None => run.entry(node, &join(parent_of(logical), &node.name), there.as_deref())?,
+            None => {
+                let path = join(parent_of(logical), &node.name);
+                run.entry(node, &path, there, None)?;
+            }
         }
+        run.figures.unmatched = self.matcher.unmatched();
         Ok(run.figures)
     }
 }
 
 impl<'s> Rehearsal<'s, '_, '_> {
-    fn directories(&mut self, top: &Node, logical: &[u8], there: Option<Vec<u8>>) -> Result<()> {
+    fn directories(&mut self, top: &Node, logical: &[u8], there: Option<There>) -> Result<()> {
         let included = self.sink.matcher.includes(logical, false);
-        self.extra(top, logical, there.as_deref(), included)?;
+        self.extra(top, logical, there.as_ref(), included)?;
         let mut levels: Vec<Level<'s>> = Vec::new();
         levels.extend(self.level(top.clone(), logical.to_vec(), there, included, None));
         self.count_directories(&mut levels)?;
@@ -117,29 +140,48 @@ impl<'s> Rehearsal<'s, '_, '_> {
     }
 
     fn node(&mut self, node: Node, levels: &mut Vec<Level<'s>>) -> Result<()> {
-        let Some(level) = levels.last() else { return Ok(()) };
+        let depth = levels.len();
+        let Some(level) = levels.last_mut() else { return Ok(()) };
         let path = join(&level.logical, &node.name);
         if self.sink.matcher.excludes(&path) {
             return Ok(());
         }
         let included = self.sink.matcher.includes(&path, level.included);
-        let there = level.there.clone();
+        let above = level.node.kind.tree();
         if node.kind.tree().is_none() {
             if included {
-                self.count_directories(levels)?;
-                self.entry(&node, &path, there.as_deref())?;
+                if !self.count_directories(levels)? {
+                    return Ok(());
+                }
+                let there = levels.last_mut().and_then(|level| level.there.take());
+                let there = self.entry(&node, &path, there, above.as_ref())?;
+                if let Some(level) = levels.last_mut() {
+                    level.there = there;
+                }
             }
             return Ok(());
         }
-        if levels.len() >= DEPTH_MAX {
+        if depth >= DEPTH_MAX {
             return self.fail(&path, "lies too deep");
         }
-        let (found, action) = self.subdirectory(&node, there.as_deref())?;
+        let (there, action) = match self.subdirectory(&node, level.there.as_mut(), above.as_ref()) {
+            Found::There(there) => (Some(there), None),
+            Found::Nothing(action) => (None, Some(action)),
+            Found::Elsewhere => return Ok(()),
+            // What is not wanted itself fails once something beneath it is.
+            Found::Refused(why) => (None, Some(Action::Refuse(why))),
+        };
         // A directory that was not chosen itself is entered, and not cleaned.
         if included {
-            self.extra(&node, &path, found.as_deref(), included)?;
+            if let Some(Action::Refuse(why)) = &action {
+                return match self.count_directories(levels)? {
+                    true => self.fail(&path, why),
+                    false => Ok(()),
+                };
+            }
+            self.extra(&node, &path, there.as_ref(), included)?;
         }
-        levels.extend(self.level(node, path, found, included, action));
+        levels.extend(self.level(node, path, there, included, action));
         if included {
             self.count_directories(levels)?;
         }
@@ -150,63 +192,108 @@ impl<'s> Rehearsal<'s, '_, '_> {
         &self,
         node: Node,
         logical: Vec<u8>,
-        there: Option<Vec<u8>>,
+        there: Option<There>,
         included: bool,
         action: Option<Action>,
     ) -> Option<Level<'s>> {
         let reader: &'s BlobReader = self.sink.reader;
         let nodes = Box::new(Leaves::new(reader, &node.kind.tree()?).nodes());
-        Some(Level { logical, there, nodes, included, counted: false, action, node })
-    }
-
-    /// Where the target has this directory, or what would be done to have it there.
-    fn subdirectory(
-        &self,
-        node: &Node,
-        above: Option<&[u8]>,
-    ) -> Result<(Option<Vec<u8>>, Option<Action>)> {
-        let Some(above) = above else { return Ok((None, Some(Action::Make))) };
-        Ok(match self.stat(above, &node.name)? {
-            Some(stat) if is_directory(&stat) => (Some(join(above, &node.name)), None),
-            Some(_) => (None, Some(Action::Replace)),
-            None => (None, Some(Action::Make)),
+        Some(Level {
+            logical,
+            there,
+            nodes,
+            included,
+            counted: false,
+            refused: false,
+            action,
+            node,
         })
     }
 
-    /// Directories are made once something in them is wanted.
-    fn count_directories(&mut self, levels: &mut [Level]) -> Result<()> {
+    /// Where the target has this directory, or what would be done to have it there. As `Run::make_one` does.
+    fn subdirectory(&self, node: &Node, above: Option<&mut There>, tree: Option<&BlobId>) -> Found {
+        let Some((above, root)) = above.zip(self.root.as_ref()) else {
+            return Found::Nothing(Action::Make);
+        };
+        let found = above.known.look(self.sink.reader, tree, &node.name).and_then(|seen| {
+            let Some(seen) = seen else { return Ok(Found::Nothing(Action::Make)) };
+            if seen.kind != FileType::Directory {
+                may_become_directory(self.sink, node, &seen, &above.known.fd)?;
+                return Ok(Found::Nothing(Action::Replace));
+            }
+            let relative = join(&above.relative, &node.name);
+            match Known::open(root, &relative) {
+                Ok(known) => Ok(Found::There(There { relative, known })),
+                Err(error)
+                    if error.kind() == io::ErrorKind::CrossesDevices
+                        && is_empty(self.sink.reader, node) =>
+                {
+                    Ok(Found::Elsewhere)
+                }
+                Err(error) => Err(error),
+            }
+        });
+        found.unwrap_or_else(|error| Found::Refused(explain(&error)))
+    }
+
+    /// Directories are made once something in them is wanted. Whether all of them can be.
+    fn count_directories(&mut self, levels: &mut [Level]) -> Result<bool> {
         let first = levels.iter().rposition(|level| level.counted).map_or(0, |at| at + 1);
-        for level in &mut levels[first..] {
+        for at in first..levels.len() {
+            if levels.iter().any(|level| level.refused) {
+                return Ok(false);
+            }
+            let level = &mut levels[at];
             level.counted = true;
+            match level.action.take() {
+                Some(Action::Refuse(why)) => {
+                    level.refused = true;
+                    let path = level.logical.clone();
+                    self.fail(&path, &why)?;
+                    return Ok(false);
+                }
+                Some(action) => (self.each)(&level.logical, &action)?,
+                None => {}
+            }
             if matches!(level.node.kind, NodeKind::Directory { .. }) {
                 self.figures.entries.directories += 1;
             }
-            if let Some(action) = level.action.take() {
-                (self.each)(&level.logical, &action)?;
-            }
         }
-        Ok(())
+        Ok(!levels.iter().any(|level| level.refused))
     }
 
-    /// An entry that is no directory.
-    fn entry(&mut self, node: &Node, path: &[u8], above: Option<&[u8]>) -> Result<()> {
+    /// An entry that is no directory; gives back what it was told of the directory that it lies in.
+    fn entry(
+        &mut self,
+        node: &Node,
+        path: &[u8],
+        mut there: Option<There>,
+        tree: Option<&BlobId>,
+    ) -> Result<Option<There>> {
         if self.is_skipped(node) {
-            return Ok(());
+            return Ok(there);
         }
         let is_file = matches!(node.kind, NodeKind::File { .. });
-        if let Some(leader) = node.link_group.and_then(|group| self.leaders.get(&group))
-            && is_file
-            && (leader.inode, &leader.kind) == (node.inode, &node.kind)
-        {
-            self.figures.entries.files += 1;
-            self.figures.entries.hard_links += 1;
-            return Ok(());
-        }
-        match self.decide(node, above)? {
-            Decision::Keep => self.figures.files_unchanged += u64::from(is_file),
-            Decision::Do(Action::Refuse(why)) => return self.fail(path, &why),
-            Decision::Do(action) => {
+        let is_link = is_file
+            && node
+                .link_group
+                .and_then(|group| self.leaders.get(&group))
+                .is_some_and(|leader| (leader.inode, &leader.kind) == (node.inode, &node.kind));
+        match self.decide(node, there.as_mut(), tree)? {
+            Verdict::Fail(why) => {
+                self.fail(path, &why)?;
+                return Ok(there);
+            }
+            _ if is_link => {
+                self.figures.entries.files += 1;
+                self.figures.entries.hard_links += 1;
+                return Ok(there);
+            }
+            Verdict::Keep => self.figures.files_unchanged += u64::from(is_file),
+            verdict => {
                 self.figures.bytes_written += self.bytes(node)?;
+                let replaces = verdict == Verdict::Replace;
+                let action = if replaces { Action::Replace } else { Action::Make };
                 (self.each)(path, &action)?;
             }
         }
@@ -219,7 +306,21 @@ impl<'s> Rehearsal<'s, '_, '_> {
             NodeKind::Symlink { .. } => entries.symlinks += 1,
             _ => entries.special += 1,
         }
-        Ok(())
+        Ok(there)
+    }
+
+    /// What would be done for an entry.
+    fn decide(
+        &self,
+        node: &Node,
+        there: Option<&mut There>,
+        tree: Option<&BlobId>,
+    ) -> Result<Verdict> {
+        let Some((there, root)) = there.zip(self.root.as_ref()) else { return Ok(Verdict::Make) };
+        match there.known.look(self.sink.reader, tree, &node.name) {
+            Ok(seen) => verdict(self.sink, root, &there.known.fd, node, seen.as_ref()),
+            Err(error) => Ok(Verdict::Fail(explain(&error))),
+        }
     }
 
     fn is_skipped(&mut self, node: &Node) -> bool {
@@ -234,37 +335,6 @@ impl<'s> Rehearsal<'s, '_, '_> {
         true
     }
 
-    /// What would be done for an entry. The conditions are those of `places::verdict`.
-    fn decide(&self, node: &Node, above: Option<&[u8]>) -> Result<Decision> {
-        const MAKE: Result<Decision> = Ok(Decision::Do(Action::Make));
-        let Some((above, dir)) = above.zip(self.open(above)?) else { return MAKE };
-        let Some(stat) = self.stat(above, &node.name)? else { return MAKE };
-        if is_directory(&stat) {
-            let empty = self.list(&join(above, &node.name))?.is_empty();
-            let why = "a directory is in its place that holds other files";
-            return Ok(Decision::Do(match empty || self.sink.options.delete_extra {
-                true => Action::Replace,
-                false => Action::Refuse(why.to_owned()),
-            }));
-        }
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        let same = match &node.kind {
-            NodeKind::File { size, .. } => {
-                kind == FileType::RegularFile
-                    && stat.st_size as u64 == *size
-                    && stat_time(&stat).1 == node.mtime
-                    && stat.st_nlink < 2
-                    && (!self.sink.options.verify || has_content(dir.as_fd(), node, self.sink)?)
-            }
-            NodeKind::Symlink { target } => {
-                kind == FileType::Symlink
-                    && read_link(dir.as_fd(), &node.name).is_ok_and(|found| found == *target)
-            }
-            _ => false,
-        };
-        Ok(if same { Decision::Keep } else { Decision::Do(Action::Replace) })
-    }
-
     fn bytes(&self, node: &Node) -> Result<u64> {
         let NodeKind::File { size, content } = &node.kind else { return Ok(0) };
         let pieces = read_content(self.sink.reader, *size, content)?;
@@ -276,73 +346,35 @@ impl<'s> Rehearsal<'s, '_, '_> {
         &mut self,
         node: &Node,
         logical: &[u8],
-        relative: Option<&[u8]>,
+        there: Option<&There>,
         included: bool,
     ) -> Result<()> {
-        let Some((tree, relative)) = node.kind.tree().zip(relative) else { return Ok(()) };
-        if !self.sink.options.delete_extra {
+        let Some((tree, there)) = node.kind.tree().zip(there) else { return Ok(()) };
+        let Some(root) = self.root.as_ref() else { return Ok(()) };
+        if !self.sink.options.delete_extra || !self.sink.is_cleaned(&node.kind, logical) {
             return Ok(());
         }
-        let mut keep: HashSet<Vec<u8>> = HashSet::new();
-        for leaf in Leaves::new(self.sink.reader, &tree) {
-            let Ok(leaf) = leaf else { return Ok(()) };
-            keep.extend(leaf.nodes.into_iter().map(|node| node.name));
-        }
-        for name in self.list(relative)?.iter().filter(|name| !keep.contains(*name)) {
-            let path = join(logical, name);
-            let matcher = &self.sink.matcher;
-            if !matcher.excludes(&path) && matcher.includes(&path, included) {
-                (self.each)(&path, &Action::Remove)?;
-                self.figures.deleted += self.beneath(relative, name)?;
+        let relative = &there.relative[..];
+        let at = Cleaned { root, relative, logical, tree: &tree, included };
+        let removed = match self.sink.clean(&at, true) {
+            Ok(Ok(removed)) => removed,
+            Ok(Err(_)) => return Ok(()),
+            Err(error) => return self.fail(logical, &error.to_string()),
+        };
+        for removed in removed {
+            self.figures.deleted += removed.count;
+            for path in &removed.whole {
+                (self.each)(path, &Action::Remove)?;
+            }
+            for (path, why) in &removed.refused {
+                self.fail(path, why)?;
             }
         }
         Ok(())
-    }
-
-    /// How many entries an entry is, itself and all beneath it.
-    fn beneath(&self, above: &[u8], name: &[u8]) -> Result<u64> {
-        let mut ahead = vec![(above.to_vec(), name.to_vec())];
-        let mut count = 0;
-        while let Some((above, name)) = ahead.pop() {
-            count += 1;
-            if self.stat(&above, &name)?.is_some_and(|stat| is_directory(&stat)) {
-                let path = join(&above, &name);
-                let names = self.list(&path)?;
-                ahead.extend(names.iter().map(|name| (path.clone(), name.to_vec())));
-            }
-        }
-        Ok(count)
     }
 
     fn fail(&mut self, path: &[u8], why: &str) -> Result<()> {
         self.figures.failed.add(path, why.to_owned());
         (self.each)(path, &Action::Refuse(why.to_owned()))
     }
-
-    fn open(&self, relative: Option<&[u8]>) -> Result<Option<OwnedFd>> {
-        let Some((root, relative)) = self.root.as_ref().zip(relative) else { return Ok(None) };
-        root.open_dir(relative).map(Some).map_err(|source| unreadable(relative, source))
-    }
-
-    fn stat(&self, above: &[u8], name: &[u8]) -> Result<Option<Stat>> {
-        let Some(dir) = self.open(Some(above))? else { return Ok(None) };
-        match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(stat)),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(unreadable(&join(above, name), error.into())),
-        }
-    }
-
-    fn list(&self, relative: &[u8]) -> Result<Names> {
-        let Some(dir) = self.open(Some(relative))? else { return Ok(Names::default()) };
-        Names::list(dir.as_fd()).map_err(|source| unreadable(relative, source))
-    }
-}
-
-fn is_directory(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
-}
-
-fn unreadable(relative: &[u8], source: std::io::Error) -> Error {
-    Error::Target { path: printable(relative), source }
 }

@@ -46,6 +46,16 @@ impl Names {
         self.places.len()
     }
 
+    /// Bytes of memory that they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len() + self.places.len() * size_of::<(usize, usize)>()
+    }
+
+    /// The one of this number, in order.
+    pub(crate) fn get(&self, number: usize) -> Option<&[u8]> {
+        self.places.get(number).map(|(start, end)| &self.bytes[*start..*end])
+    }
+
     /// Whether a name is among them.
     pub(crate) fn holds(&self, name: &[u8]) -> bool {
         let found = |place: &(usize, usize)| self.bytes[place.0..place.1].cmp(name);

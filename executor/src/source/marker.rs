@@ -45,6 +45,11 @@ impl Marker {
         Ok(Self { name: name.as_bytes().to_vec(), header: header.as_bytes().to_vec() })
     }
 
+    /// The name that it has in a directory.
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
     /// Whether the directory has it. One that cannot be read counts as absent: rather too much is kept.
     fn is_in(&self, dir: BorrowedFd<'_>, names: &Names) -> bool {
         if !names.holds(&self.name) {
@@ -56,6 +61,11 @@ impl Marker {
                 .and_then(|file| file.read_at(&mut found, 0))
                 .is_ok_and(|len| found[..len] == self.header[..])
     }
+}
+
+/// Whether a directory has a marker, and its beginning is right.
+pub(crate) fn has_marker(marker: &Marker, dir: BorrowedFd<'_>, names: &Names) -> bool {
+    marker.is_in(dir, names)
 }
 
 /// Leaves only the markers of a directory that has one; returns how many entries went.

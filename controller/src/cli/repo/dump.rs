@@ -1,7 +1,6 @@
 //! `holdfast repo dump`.
 
-use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -30,7 +29,7 @@ pub struct Dump {
     path: Option<String>,
     #[command(flatten)]
     choose: Choose,
-    /// Write to this file instead of standard output.
+    /// Write to this file instead of standard output. What is there stays until the new content is whole.
     #[arg(long, short = 't', value_name = "FILE")]
     target: Option<PathBuf>,
 }
@@ -43,18 +42,26 @@ impl Dump {
         let repository = location.open()?;
         let (_, snapshot) = self.choose.one(&repository, name, output)?;
         let dump = repo::Dump::at(&repository, &snapshot, path, self.path.is_some())?;
-        let sink: Box<dyn Write> = match &self.target {
-            Some(file) => Box::new(
-                File::create(file).with_context(|| format!("--target {}", file.display()))?,
-            ),
+        let done = match &self.target {
+            Some(path) => {
+                let file = repo::Destination::open(path)
+                    .with_context(|| format!("--target {}", path.display()))?;
+                let done = dump.write(&mut BufWriter::with_capacity(BUFFER_BYTES, file.file()))?;
+                file.finish().with_context(|| {
+                    format!("--target {}: what was there before is still there", path.display())
+                })?;
+                done
+            }
             None if dump.is_archive() && std::io::stdout().is_terminal() => {
                 let text =
                     "a terminal cannot show an archive: redirect the output, or give --target FILE";
                 return Err(Misuse::new(text).into());
             }
-            None => Box::new(std::io::stdout().lock()),
+            None => {
+                let out = std::io::stdout().lock();
+                dump.write(&mut BufWriter::with_capacity(BUFFER_BYTES, out))?
+            }
         };
-        let done = dump.write(&mut BufWriter::with_capacity(BUFFER_BYTES, sink))?;
         if done.skipped > 0 && !output.quiet {
             let text = format!(
                 "an archive cannot hold sockets and some attributes: {} of them were left out",

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, value_parser};
+use holdfast_executor::error::Error;
 use holdfast_executor::job::{self, Job, RestoreOptions, Work};
 use holdfast_executor::repo::{self, Open, Repo};
+use holdfast_executor::report::{Figures, RestoreFigures};
 use holdfast_executor::snapshot::Snapshot;
 
 use super::choose::Choose;
@@ -12,10 +14,10 @@ use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
 use crate::ports::{clock, ids};
-use crate::repository::{Watch, glob};
+use crate::repository::{Watch, glob, globs};
 use crate::show::lines::Lines;
-use crate::show::repository::{rehearsal as show, report};
-use crate::show::style::Style;
+use crate::show::repository::{failure, rehearsal as show, report};
+use crate::show::style::{Style, safe};
 
 /// Arguments of `holdfast repo restore`.
 #[derive(Debug, Args)]
@@ -35,9 +37,34 @@ pub struct Restore {
     /// Leave out what fits. Can be repeated.
     #[arg(long, short = 'e', value_name = "GLOB", value_parser = glob)]
     exclude: Vec<String>,
-    /// Remove what the target holds and the snapshot does not.
+    /// The same as --include, blind to the case of letters. Can be repeated.
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    iinclude: Vec<String>,
+    /// The same as --exclude, blind to the case of letters. Can be repeated.
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    iexclude: Vec<String>,
+    /// Restore only what fits one of the globs in this file, one a line. Can be repeated.
+    #[arg(long, value_name = "FILE")]
+    include_file: Vec<PathBuf>,
+    /// Leave out what fits one of the globs in this file. Can be repeated.
+    #[arg(long, value_name = "FILE")]
+    exclude_file: Vec<PathBuf>,
+    /// As --include-file, blind to the case of letters. Can be repeated.
+    #[arg(long, value_name = "FILE")]
+    iinclude_file: Vec<PathBuf>,
+    /// As --exclude-file, blind to the case of letters. Can be repeated.
+    #[arg(long, value_name = "FILE")]
+    iexclude_file: Vec<PathBuf>,
+    /// Remove what the target holds and the snapshot does not: from directories that were backed up, without
+    /// what the backup left out, and when everything else is in place.
     #[arg(long)]
     delete: bool,
+    /// Remove by a partial snapshot, too: what the backup could not read is removed with the rest.
+    #[arg(long, requires = "delete")]
+    delete_although_partial: bool,
+    /// Restore into what is mounted beneath the target, too. Without it such a place is listed and left alone.
+    #[arg(long)]
+    across_mounts: bool,
     /// Compare content of files that look unchanged instead of trusting size and time.
     #[arg(long)]
     verify: bool,
@@ -64,9 +91,13 @@ impl Restore {
         let filter = self.choose.filter_of(snapshot)?;
         let target = job::Target { from: from.to_owned(), to: self.target };
         let options = RestoreOptions {
-            include: self.include,
-            exclude: self.exclude,
+            include: with_files(self.include, &self.include_file)?,
+            exclude: with_files(self.exclude, &self.exclude_file)?,
+            iinclude: with_files(self.iinclude, &self.iinclude_file)?,
+            iexclude: with_files(self.iexclude, &self.iexclude_file)?,
             delete_extra: self.delete,
+            delete_although_partial: self.delete_although_partial,
+            across_mounts: self.across_mounts,
             verify: self.verify,
             privileged: self.privileged,
             include_attributes: self.include_xattr,
@@ -77,6 +108,7 @@ impl Restore {
             let (_, found) = self.choose.one(&repository, snapshot, output)?;
             return rehearse(&repository, &found, &target, &options, output);
         }
+        let includes = options.include.len() + options.iinclude.len();
         let job = Job {
             attempt: ids::uid().to_string(),
             at: clock::now_nanos(),
@@ -94,8 +126,46 @@ impl Restore {
             holdfast_executor::run_choosing(&job, &filter, &watch)
         };
         report::print(&report, location.url()?, output)?;
+        let figures = report.repositories.iter().find_map(|one| match &one.figures {
+            Figures::Restore(figures) => Some(figures),
+            _ => None,
+        });
+        if let Some(figures) = figures {
+            tell_unmatched(figures, includes, output)?;
+        }
         Ok(Exit::of(&report.outcome))
     }
+}
+
+/// Globs of options and of files.
+fn with_files(mut own: Vec<String>, files: &[PathBuf]) -> anyhow::Result<Vec<String>> {
+    for file in files {
+        own.extend(globs(file)?);
+    }
+    Ok(own)
+}
+
+/// Says which patterns fit nothing.
+///
+/// # Errors
+/// When nothing fits what was to be included: then nothing is restored, and that is no success.
+fn tell_unmatched(figures: &RestoreFigures, includes: usize, output: Output) -> anyhow::Result<()> {
+    let is_include = |text: &&String| text.starts_with("--i") && text.contains("include ");
+    let unmatched = figures.unmatched.iter().filter(is_include).count();
+    if includes > 0 && unmatched == includes {
+        let name = figures.unmatched.join(", ");
+        let error = anyhow::Error::from(Error::NoSuch { what: "path in the snapshot", name });
+        return Err(
+            error.context("nothing fits what is to be included, so that nothing was restored")
+        );
+    }
+    if !output.quiet {
+        for pattern in &figures.unmatched {
+            let text = format!("{} fits nothing in the snapshot", safe(pattern));
+            failure::warn(&text, output.json);
+        }
+    }
+    Ok(())
 }
 
 fn rehearse(
@@ -121,6 +191,7 @@ fn rehearse(
         lines.line(show::summary(&figures));
     }
     lines.finish()?;
+    tell_unmatched(&figures, options.include.len() + options.iinclude.len(), output)?;
     Ok(if figures.failed.count == 0 { Exit::Done } else { Exit::Unreadable })
 }
 

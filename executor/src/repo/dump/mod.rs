@@ -1,9 +1,13 @@
-//! Dump: a file of a snapshot as its bytes, a directory as a tar stream. Nothing touches a disk.
+//! Dump: a file of a snapshot as its bytes, a directory as a tar stream. Nothing touches a disk but the file
+//! that it is to become.
 
+mod file;
 mod tar;
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
+
+pub use file::{Destination, WholeFile};
 
 use super::{BlobReader, Open, Repo, fetch_all};
 use crate::beneath::join;
