@@ -53,6 +53,12 @@ impl Mounted {
         Ok(Self { at: at.to_owned() })
     }
 
+    /// What somebody else has mounted at `at`.
+    #[must_use]
+    pub fn adopted(at: &Path) -> Self {
+        Self { at: at.to_owned() }
+    }
+
     /// Where it is mounted.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -255,6 +255,8 @@ impl<'a> Walk<'a> {
                 return Ok(());
             }
         };
+        // What a killed restore has left is nobody's data.
+        names.retain(|name| !crate::sink::is_leftover(name));
         tally.excluded.add(leave_markers(&self.shared.input.markers, fd.as_fd(), &mut names));
         let mut node = bare_node(&waiting.name, &stat);
         match read_attributes_of(fd.as_fd()) {

@@ -51,8 +51,7 @@ impl TemporaryNames {
 }
 
 /// Whether a name is one that only this program gives, and only for a while: it is no data of anybody.
-#[must_use]
-pub fn is_leftover(name: &[u8]) -> bool {
+pub(crate) fn is_leftover(name: &[u8]) -> bool {
     let hexadecimal = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
     let Some((run, number)) = name
         .strip_prefix(PREFIX)

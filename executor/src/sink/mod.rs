@@ -44,7 +44,7 @@ use crate::repo::BlobReader;
 use crate::report::{Progress, RestoreFigures, printable};
 use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind};
 
-pub(crate) use leftovers::{Company, TemporaryNames, hold};
+pub(crate) use leftovers::{Company, TemporaryNames, hold, is_leftover};
 pub use rehearsal::Action;
 pub(crate) use spared::Spared;
 

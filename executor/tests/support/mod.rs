@@ -172,6 +172,14 @@ impl Bench {
         Ran { report, session }
     }
 
+    /// Takes a snapshot of the source under another path; returns its id.
+    pub fn backup_as(&self, stored_as: &str) -> String {
+        let source = Source::Directory { path: self.source(), stored_as: stored_as.to_owned() };
+        let ran = self.with_sources(vec![source]).backup();
+        ran.succeeded();
+        ran.info().id.clone()
+    }
+
     pub fn restore(
         &self,
         snapshot: &str,
