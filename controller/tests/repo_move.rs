@@ -264,3 +264,73 @@ fn quiet_says_nothing_and_wrong_use_says_what_would_be_right() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("which repository?"));
 }
+
+#[test]
+fn k19_a_restore_that_fits_nothing_is_no_success() {
+    let shelf = Shelf::new();
+    shelf.file("etc/passwd", "x");
+    shelf.file("etc/Hosts", "x");
+    shelf.backup(&[]);
+    let to = shelf.arg("to");
+    let restore = ["restore", "latest", "--target", &to];
+    for more in [&["--include", "/etc/passwd"][..], &["--iinclude", "/none", "--dry-run"]] {
+        let said = shelf.fails(&[&restore[..], more].concat(), 28);
+        assert!(said.contains(more[1]) && said.contains("nothing was restored"), "{said}");
+    }
+    fs::write(shelf.path("globs"), "HOSTS\nnobody\n").unwrap();
+    let globs = shelf.arg("globs");
+    let done = shelf.run(&[&restore[..], &["--iinclude-file", &globs]].concat(), 0);
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(said.contains("--iinclude nobody fits nothing"), "{said}");
+    let there = shelf.path("to").join(shelf.arg("source").trim_start_matches('/'));
+    assert!(there.join("etc/Hosts").exists() && !there.join("etc/passwd").exists());
+}
+
+/// Changes something in every large object.
+fn damage(dir: &std::path::Path) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            damage(&path);
+        } else if fs::metadata(&path).unwrap().len() > 100_000 {
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[70_000] ^= 1;
+            fs::write(path, bytes).unwrap();
+        }
+    }
+}
+
+#[test]
+fn k20_a_dump_into_a_file_replaces_it_only_when_it_is_whole() {
+    let shelf = Shelf::new();
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    shelf.file("f", (0..3_000_000).map(|_| noise()).collect::<Vec<u8>>());
+    shelf.file("small", "whole");
+    shelf.backup(&[]);
+    let (source, to) = (shelf.arg("source"), shelf.arg("out"));
+    fs::write(&to, "precious").unwrap();
+    shelf.ok(&["dump", &format!("latest:{source}/small"), "--target", &to]);
+    assert_eq!(fs::read(&to).unwrap(), b"whole");
+    shelf.ok(&["dump", "latest", "--target", &to]);
+    assert!(fs::metadata(&to).unwrap().len() > 3_000_000, "an archive into a file");
+    fs::write(&to, "precious").unwrap();
+    damage(&shelf.path("repository"));
+    shelf.fails(&["dump", &format!("latest:{source}/f"), "--target", &to], 22);
+    assert_eq!(fs::read(&to).unwrap(), b"precious");
+    let left = fs::read_dir(shelf.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.filter(|name| name.to_string_lossy().starts_with(".holdfast-")).count(), 0);
+}
+
+#[test]
+fn k04_deletion_by_a_partial_snapshot_needs_a_word() {
+    let shelf = Shelf::new();
+    let said = shelf.fails(
+        &["restore", "latest", "--target", &shelf.arg("to"), "--delete-although-partial"],
+        2,
+    );
+    assert!(said.contains("--delete"), "{said}");
+}

@@ -161,7 +161,11 @@ fn k12_names_that_a_target_cannot_tell_apart_are_told_and_never_replaced() {
     let table: [(&str, &[&str], &[&str]); 4] = [
         ("exfat", &["mkfs.exfat"], &["mount.exfat-fuse"]),
         ("vfat", &["mkfs.vfat"], &["mount", "-o", "loop", "-t", "vfat"]),
-        ("ntfs", &["mkfs.ntfs", "-q", "-F"], &["mount", "-o", "loop,ignore_case", "-t", "lowntfs-3g"]),
+        (
+            "ntfs",
+            &["mkfs.ntfs", "-q", "-F"],
+            &["mount", "-o", "loop,ignore_case", "-t", "lowntfs-3g"],
+        ),
         ("casefold", &casefold, &["mount", "-o", "loop"]),
     ];
     for (name, make, mount) in table {
@@ -181,13 +185,16 @@ fn k12_names_that_a_target_cannot_tell_apart_are_told_and_never_replaced() {
             }
             // Twice: what is there then is not another's.
             for round in 0..2 {
-                let report =
-                    done(&site.restore("latest", &to, RestoreOptions::default()).unwrap());
+                let report = done(&site.restore("latest", &to, RestoreOptions::default()).unwrap());
                 let lost = &figures(&report).failed;
                 let text = |path: &str| fs::read_to_string(to.join(path)).unwrap_or_default();
                 let what = format!("{name} {place} {round}: {lost:?}");
-                let names: Vec<_> = fs::read_dir(&to).unwrap().map(|e| e.unwrap().file_name()).collect();
-                assert!(names.iter().all(|name| !name.to_string_lossy().starts_with(".holdfast-")), "{what}");
+                let names: Vec<_> =
+                    fs::read_dir(&to).unwrap().map(|e| e.unwrap().file_name()).collect();
+                assert!(
+                    names.iter().all(|name| !name.to_string_lossy().starts_with(".holdfast-")),
+                    "{what}"
+                );
                 let kept = text("README");
                 let both = kept == "README" && text("readme") == "readme";
                 if both {

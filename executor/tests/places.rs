@@ -117,7 +117,7 @@ fn k04_what_the_backup_left_out_stays() {
     for path in ["extra/x", "extra/in/y.log", "marked/.nobackup", "marked/x", "logs/y", "huge"] {
         put(&here.join(path), if path == "huge" { b"1234567" } else { b"1" });
     }
-    let at = ("/data", &here[..]);
+    let at = ("/data", here.as_path());
     let said = would_remove(&shelf, &snapshot, at, &deleting()).unwrap();
     assert_eq!(said, ["/data/extra/x", "/data/logs/y"]);
     let figures = restore(&shelf, &snapshot, at, &deleting()).unwrap();
@@ -135,7 +135,7 @@ fn k04_a_partial_snapshot_removes_nothing_unless_told() {
     let partial = Snapshot { partial: true, ..complete };
     shelf.file("only copy", b"x");
     let here = shelf.path("");
-    let at = ("/data", &here[..]);
+    let at = ("/data", here.as_path());
     assert!(matches!(restore(&shelf, &partial, at, &deleting()), Err(Error::Invalid { .. })));
     assert!(would_remove(&shelf, &partial, at, &deleting()).is_err());
     assert!(shelf.path("only copy").exists());
@@ -197,8 +197,7 @@ fn k14_a_link_above_the_data_stays_and_is_told() {
     symlink("elsewhere", dir.path().join("home")).unwrap();
     for options in [RestoreOptions::default(), deleting()] {
         let report = bench.restore(&deep, "/", dir.path(), options);
-        let holdfast_executor::report::Figures::Restore(figures) =
-            &report.repositories[0].figures
+        let holdfast_executor::report::Figures::Restore(figures) = &report.repositories[0].figures
         else {
             panic!("{report:?}")
         };

@@ -13,7 +13,6 @@ use rustix::fs::{Advice, AtFlags, Mode, OFlags, fadvise, openat, unlinkat};
 use super::Sink;
 use super::entry::loosen;
 use super::metadata::Settled;
-use super::mounts::explain;
 use super::names::of_creation;
 use super::places::{Place, Verdict, has_content};
 use super::{TemporaryNames, hold};

@@ -108,8 +108,13 @@ impl Company {
 }
 
 fn is_held(dir: BorrowedFd<'_>, name: &[u8]) -> bool {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let held = openat(dir, name, flags, Mode::empty())
+    let open = |access| {
+        let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        openat(dir, name, flags, Mode::empty())
+    };
+    // Over a network only who may write may lock.
+    let held = open(OFlags::RDWR)
+        .or_else(|_| open(OFlags::RDONLY))
         .and_then(|file| flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive));
     held == Err(Errno::WOULDBLOCK)
 }

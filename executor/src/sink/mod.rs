@@ -27,6 +27,7 @@ mod names;
 mod places;
 mod rehearsal;
 mod remove;
+mod renamed;
 mod spared;
 mod tally;
 
@@ -435,6 +436,7 @@ impl Run<'_, '_> {
             self.sync();
             self.remove_extra()?;
         }
+        self.tell_renamed();
         for dir in self.dirs.iter().rev() {
             self.directory_metadata(dir);
         }

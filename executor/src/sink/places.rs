@@ -82,6 +82,11 @@ impl Dir {
         Self { node, logical, parent, relative, made, included, mode_before, place }
     }
 
+    /// It is there, by this run or before.
+    pub(super) fn is_there(&self) -> bool {
+        matches!(self.made, Made::ByThisRun | Made::Before)
+    }
+
     pub(super) fn existed(&self) -> bool {
         self.made == Made::Before
     }

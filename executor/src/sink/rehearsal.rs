@@ -34,6 +34,9 @@ pub enum Action {
 /// Hears what would be done, by logical path.
 pub(crate) type Each<'e> = &'e mut dyn FnMut(&[u8], &Action) -> Result<()>;
 
+/// Directories that are open at once; those above are opened again on the way back.
+const OPEN_MAX: usize = 32;
+
 /// A directory of the target.
 struct Level<'a> {
     logical: Vec<u8>,
@@ -53,7 +56,22 @@ struct Level<'a> {
 /// A directory that is there.
 struct There {
     relative: Vec<u8>,
-    known: Known,
+    /// Nothing while too many others are open.
+    known: Option<Known>,
+}
+
+impl There {
+    fn open(root: &Root, relative: Vec<u8>) -> io::Result<Self> {
+        let known = Known::open(root, &relative)?;
+        Ok(Self { relative, known: Some(known) })
+    }
+
+    fn known(&mut self, root: &Root) -> io::Result<&mut Known> {
+        match &mut self.known {
+            Some(known) => Ok(known),
+            none => Ok(none.insert(Known::open(root, &self.relative)?)),
+        }
+    }
 }
 
 /// What would become of a directory.
@@ -92,10 +110,7 @@ impl Sink<'_> {
             false => None,
         };
         let there = match &root {
-            Some(root) => {
-                let known = Known::open(root, b"").map_err(target)?;
-                Some(There { relative: Vec::new(), known })
-            }
+            Some(root) => Some(There::open(root, Vec::new()).map_err(target)?),
             None => None,
         };
         let (figures, leaders) = Default::default();
@@ -182,6 +197,11 @@ impl<'s> Rehearsal<'s, '_, '_> {
             self.extra(&node, &path, there.as_ref(), included)?;
         }
         levels.extend(self.level(node, path, there, included, action));
+        if let Some(far) = levels.len().checked_sub(OPEN_MAX + 1)
+            && let Some(there) = &mut levels[far].there
+        {
+            there.known = None;
+        }
         if included {
             self.count_directories(levels)?;
         }
@@ -215,15 +235,21 @@ impl<'s> Rehearsal<'s, '_, '_> {
         let Some((above, root)) = above.zip(self.root.as_ref()) else {
             return Found::Nothing(Action::Make);
         };
-        let found = above.known.look(self.sink.reader, tree, &node.name).and_then(|seen| {
+        let looked = above.known(root).and_then(|known| {
+            let seen = known.look(self.sink.reader, tree, &node.name)?;
+            if let Some(seen) = seen.filter(|seen| seen.kind != FileType::Directory) {
+                may_become_directory(self.sink, node, &seen, &known.fd)?;
+            }
+            Ok(seen)
+        });
+        let found = looked.and_then(|seen| {
             let Some(seen) = seen else { return Ok(Found::Nothing(Action::Make)) };
             if seen.kind != FileType::Directory {
-                may_become_directory(self.sink, node, &seen, &above.known.fd)?;
                 return Ok(Found::Nothing(Action::Replace));
             }
             let relative = join(&above.relative, &node.name);
-            match Known::open(root, &relative) {
-                Ok(known) => Ok(Found::There(There { relative, known })),
+            match There::open(root, relative) {
+                Ok(there) => Ok(Found::There(there)),
                 Err(error)
                     if error.kind() == io::ErrorKind::CrossesDevices
                         && is_empty(self.sink.reader, node) =>
@@ -317,8 +343,12 @@ impl<'s> Rehearsal<'s, '_, '_> {
         tree: Option<&BlobId>,
     ) -> Result<Verdict> {
         let Some((there, root)) = there.zip(self.root.as_ref()) else { return Ok(Verdict::Make) };
-        match there.known.look(self.sink.reader, tree, &node.name) {
-            Ok(seen) => verdict(self.sink, root, &there.known.fd, node, seen.as_ref()),
+        let known = match there.known(root) {
+            Ok(known) => known,
+            Err(error) => return Ok(Verdict::Fail(explain(&error))),
+        };
+        match known.look(self.sink.reader, tree, &node.name) {
+            Ok(seen) => verdict(self.sink, root, &known.fd, node, seen.as_ref()),
             Err(error) => Ok(Verdict::Fail(explain(&error))),
         }
     }

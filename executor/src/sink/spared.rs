@@ -32,6 +32,8 @@ impl Spared {
                 markers.push(Marker::parse(text)?);
             } else if let Some(text) = rule.strip_prefix("exclude larger than ") {
                 largest = text.parse().map_err(|_| unknown(rule))?;
+            } else if rule.starts_with("exclude !") || rule.starts_with("exclude ignoring case !") {
+                // What such a rule took back is in the snapshot. Of what is not, rather too much is left alone.
             } else if let Some(glob) = rule.strip_prefix("exclude ignoring case ") {
                 ignoring_case.push(glob.to_owned());
             } else if let Some(glob) = rule.strip_prefix("exclude ") {
