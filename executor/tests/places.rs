@@ -187,18 +187,18 @@ fn k06_directories_that_only_lead_to_data_are_their_owners_alone_and_keep_their_
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
     let bench = support::Bench::new();
     put(&bench.source().join("f"), b"x");
-    let deep = bench.backup_as("/home/me/mail");
+    let deep = bench.backup_as("/srv/me/mail");
     let to = dir.path().join("new");
     bench.restore(&deep, "/", &to, RestoreOptions::default());
-    assert_eq!((mode(&to.join("home")), mode(&to.join("home/me"))), (0o700, 0o700));
-    assert_ne!(mode(&to.join("home/me/mail")) & 0o055, 0, "the data has the mode of the data");
+    assert_eq!((mode(&to.join("srv")), mode(&to.join("srv/me"))), (0o700, 0o700));
+    assert_ne!(mode(&to.join("srv/me/mail")) & 0o055, 0, "the data has the mode of the data");
     for given in [0o1755, 0o2711, 0o500] {
         let to = dir.path().join(format!("old {given:o}"));
-        fs::create_dir_all(to.join("home/me")).unwrap();
-        fs::set_permissions(to.join("home/me"), fs::Permissions::from_mode(given)).unwrap();
+        fs::create_dir_all(to.join("srv/me")).unwrap();
+        fs::set_permissions(to.join("srv/me"), fs::Permissions::from_mode(given)).unwrap();
         bench.restore(&deep, "/", &to, RestoreOptions::default());
-        assert!(to.join("home/me/mail/f").exists());
-        assert_eq!(mode(&to.join("home/me")), given);
+        assert!(to.join("srv/me/mail/f").exists());
+        assert_eq!(mode(&to.join("srv/me")), given);
     }
 }
 
@@ -206,19 +206,19 @@ fn k06_directories_that_only_lead_to_data_are_their_owners_alone_and_keep_their_
 fn k14_a_link_above_the_data_stays_and_is_told() {
     let bench = support::Bench::new();
     put(&bench.source().join("f"), b"x");
-    let deep = bench.backup_as("/home/me");
+    let deep = bench.backup_as("/srv/me");
     let dir = tempfile::tempdir().unwrap();
     put(&dir.path().join("elsewhere/me/f"), b"of somebody");
-    symlink("elsewhere", dir.path().join("home")).unwrap();
+    symlink("elsewhere", dir.path().join("srv")).unwrap();
     for options in [RestoreOptions::default(), deleting()] {
         let report = bench.restore(&deep, "/", dir.path(), options);
         let holdfast_executor::report::Figures::Restore(figures) = &report.repositories[0].figures
         else {
             panic!("{report:?}")
         };
-        assert_eq!(failed(figures), ["/home"]);
+        assert_eq!(failed(figures), ["/srv"]);
         assert!(figures.failed.first[0].message.contains("SNAPSHOT:PATH"));
-        assert!(dir.path().join("home").is_symlink());
+        assert!(dir.path().join("srv").is_symlink());
         assert_eq!(fs::read(dir.path().join("elsewhere/me/f")).unwrap(), b"of somebody");
     }
 }
