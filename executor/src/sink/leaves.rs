@@ -79,7 +79,7 @@ impl Run<'_, '_> {
         if !place.existed {
             return match linkat(&from, first, &to, name, AtFlags::empty()) {
                 Ok(()) => Ok(Linked::Done),
-                Err(Errno::EXIST) => Err(taken()),
+                Err(Errno::EXIST) if see(&to, name)?.is_some() => Err(taken()),
                 Err(errno) => Ok(Linked::Refused(errno, Verdict::Make)),
             };
         }
@@ -251,17 +251,14 @@ impl Sink<'_> {
     }
 
     fn give_free_name(&self, dir: &OwnedFd, temporary: &[u8], name: &[u8]) -> io::Result<()> {
-        match renameat_with(dir, temporary, dir, name, RenameFlags::NOREPLACE) {
-            // The file system does not know the flag, or does not take the name.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                let _alone = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
-                match see(dir, name)? {
-                    Some(_) => Err(taken()),
-                    None => Ok(renameat(dir, temporary, dir, name)?),
-                }
-            }
-            Err(Errno::EXIST) => Err(taken()),
-            renamed => Ok(renamed?),
+        if renameat_with(dir, temporary, dir, name, RenameFlags::NOREPLACE).is_ok() {
+            return Ok(());
+        }
+        // Something is there, or the file system does not know this call; each has an answer of its own to it.
+        let _alone = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        match see(dir, name)? {
+            Some(_) => Err(taken()),
+            None => Ok(renameat(dir, temporary, dir, name)?),
         }
     }
 
