@@ -133,6 +133,7 @@ impl<'s, 'a> Files<'s, 'a> {
             Ok(pieces) => pieces,
             Err(error) => {
                 job.failed.store(true, Ordering::Release);
+                self.sink.content_lost.store(true, Ordering::Release);
                 self.sink.tally.failed(&job.logical(), &error);
                 return Ok(());
             }
@@ -370,6 +371,7 @@ impl Worker<'_, '_> {
 
     /// The first failure of a file is listed; what was written of it is removed.
     fn fail(&self, job: &FileJob, error: &dyn std::fmt::Display) {
+        self.sink.content_lost.store(true, Ordering::Release);
         if !job.failed.swap(true, Ordering::AcqRel) {
             self.sink.tally.failed(&job.logical(), error);
         }
@@ -431,7 +433,6 @@ impl Worker<'_, '_> {
         if job.keep {
             return;
         }
-        self.sink.content_lost.store(true, Ordering::Release);
         let name = job.temporary.as_deref().unwrap_or(&job.node.name).to_vec();
         if let Ok(dir) = self.directory(&job.place) {
             let _ = unlinkat(dir, &name[..], AtFlags::empty());
