@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use rustix::fs::Stat;
 
 use super::leftovers::is_leftover;
-use super::names::see;
+use super::names::{folded, see};
 use super::places::Dir;
 use super::remove::{Removal, Removed, Spares};
 use super::spared::OfSnapshot;
@@ -109,11 +109,12 @@ impl Sink<'_> {
             return Ok(extra);
         }
         // What is found under a name of the snapshot is no extra, whatever the target calls it.
-        let found = absent.iter().filter_map(|name| see(fd, name).ok().flatten());
-        let found: HashSet<_> = found.map(|seen| seen.identity).collect();
+        let found = absent.iter().filter_map(|name| Some((name, see(fd, name).ok()??.identity)));
+        let (names, found): (HashSet<_>, HashSet<_>) =
+            found.map(|(name, identity)| (folded(name), identity)).unzip();
         if !found.is_empty() {
             extra.retain(|name| match see(fd, name) {
-                Ok(Some(seen)) => !found.contains(&seen.identity),
+                Ok(Some(seen)) => !found.contains(&seen.identity) && !names.contains(&folded(name)),
                 _ => true,
             });
         }

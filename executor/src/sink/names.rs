@@ -98,12 +98,33 @@ pub(super) fn identity(dir: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
     }
 }
 
+/// What names have in common that some file system may take for one. Beside the inode, because not every file
+/// system gives one entry the same inode under each of its names.
+pub(super) fn folded(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).to_lowercase().trim_end_matches(['.', ' ']).to_owned()
+}
+
+/// Entries of a directory that belong to names of the snapshot.
+#[derive(Default)]
+struct Claims {
+    identities: HashSet<(u64, u64)>,
+    names: HashSet<String>,
+}
+
+impl Claims {
+    /// Whether nobody has it yet.
+    fn insert(&mut self, name: &[u8], identity: (u64, u64)) -> bool {
+        let is_new = self.names.insert(folded(name));
+        self.identities.insert(identity) && is_new
+    }
+}
+
 /// A directory that was there, with the names that it had.
 pub(super) struct Known {
     pub(super) fd: OwnedFd,
     pub(super) names: Names,
     /// Who is who among the entries of the snapshot, once the target has taken one name for another.
-    claims: Option<HashSet<(u64, u64)>>,
+    claims: Option<Claims>,
 }
 
 impl Known {
@@ -139,7 +160,7 @@ impl Known {
         if let Some(claims) = &mut self.claims
             && let Ok(Some(seen)) = see(&self.fd, name)
         {
-            claims.insert(seen.identity);
+            claims.insert(name, seen.identity);
         }
     }
 
@@ -153,7 +174,7 @@ impl Known {
     ) -> bool {
         let (fd, names) = (&self.fd, &self.names);
         let claims = self.claims.get_or_insert_with(|| {
-            let mut claims = HashSet::new();
+            let mut claims = Claims::default();
             let leaves = tree.into_iter().flat_map(|tree| Leaves::new(reader, tree));
             for node in leaves.flatten().flat_map(|leaf| leaf.nodes) {
                 // What comes later and is not there yet has nothing.
@@ -162,12 +183,12 @@ impl Known {
                     && node.name != own
                     && let Ok(Some(seen)) = see(fd, &node.name)
                 {
-                    claims.insert(seen.identity);
+                    claims.insert(&node.name, seen.identity);
                 }
             }
             claims
         });
-        claims.insert(identity)
+        claims.insert(own, identity)
     }
 }
 
