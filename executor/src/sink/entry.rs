@@ -9,7 +9,7 @@ use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, Uid,
     XattrFlags, chmod, chownat, fchmod, fchown, fgetxattr, fgetxattr_query, flistxattr,
     flistxattr_query, fremovexattr, fsetxattr, fstat, futimens, lgetxattr, lgetxattr_query,
-    llistxattr, llistxattr_query, lremovexattr, lsetxattr, openat, utimensat,
+    llistxattr, llistxattr_query, lremovexattr, lsetxattr, mkdirat, openat, statat, utimensat,
 };
 use rustix::io::{Errno, Result};
 
@@ -191,6 +191,21 @@ pub(super) fn loosen(dir: BorrowedFd<'_>, name: &[u8], bits: u32) -> io::Result<
     Ok(set_mode_of(&held, seen.mode | bits)?)
 }
 
+/// Makes a directory that its owner can work in, whatever a umask or an access list that the parent hands on takes
+/// from it.
+///
+/// # Errors
+/// What the system says to making it.
+pub(super) fn make_directory(above: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
+    mkdirat(above, name, Mode::from_raw_mode(OWNER_BITS))?;
+    let made = statat(above, name, AtFlags::SYMLINK_NOFOLLOW);
+    if made.is_ok_and(|stat| stat.st_mode & OWNER_BITS != OWNER_BITS) {
+        // Where that fails the first entry in it says so.
+        let _ = loosen(above, name, OWNER_BITS);
+    }
+    Ok(())
+}
+
 /// Opens the root of a target so that its owner can work in it. Returns the mode that it had if that was not so.
 ///
 /// # Errors
@@ -314,6 +329,25 @@ mod tests {
             assert_eq!(entry.value(b"user.a"), Err(Errno::NODATA));
             assert_eq!(entry.own(Some(u32::MAX), None), Err(Errno::INVAL));
         }
+    }
+
+    #[test]
+    fn k06_a_directory_is_its_owners_to_work_in_whatever_is_handed_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let parent = File::open(dir.path()).unwrap();
+        // `user::r-x group::r-x other::r-x`: without write for the owner.
+        let mut list = 2u32.to_le_bytes().to_vec();
+        for tag in [1u16, 4, 0x20] {
+            list.extend(tag.to_le_bytes());
+            list.extend(5u16.to_le_bytes());
+            list.extend(u32::MAX.to_le_bytes());
+        }
+        if Opened(parent.as_fd()).set(b"system.posix_acl_default", &list).is_err() {
+            return; // no access lists here
+        }
+        make_directory(parent.as_fd(), b"d").unwrap();
+        let mode = fs::metadata(dir.path().join("d")).unwrap().mode();
+        assert_eq!(mode & 0o7777, 0o700);
     }
 
     #[test]

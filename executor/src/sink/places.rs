@@ -4,10 +4,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, fchmod, mkdirat, renameat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, fchmod, renameat, unlinkat};
 use rustix::io::Errno;
 
-use super::entry::{OWNER_BITS, loosen, loosen_open};
+use super::entry::{OWNER_BITS, loosen, loosen_open, make_directory};
 use super::leaves::is_same;
 use super::mounts::{MOUNTED_FILE, explain, link_in_the_way};
 use super::names::{Seen, see, taken};
@@ -236,7 +236,7 @@ impl Run<'_, '_> {
         let dir = &self.dirs[number];
         let parent = dir.parent.unwrap_or_default();
         let above = self.root.open_dir(&self.dirs[parent].relative)?;
-        match mkdirat(&above, &dir.node.name[..], Mode::from_raw_mode(OWNER_BITS)) {
+        match make_directory(above.as_fd(), &dir.node.name) {
             Ok(()) => {
                 let name = &self.dirs[number].node.name;
                 if let Some(known) = self.listings.known(parent) {
@@ -272,7 +272,7 @@ impl Run<'_, '_> {
         may_become_directory(self.sink, &dir.node, &seen, above)?;
         // Made aside first: where there is no room for it, nothing is lost.
         let temporary = self.sink.temporary.name();
-        mkdirat(above, &temporary[..], Mode::from_raw_mode(OWNER_BITS))?;
+        make_directory(above.as_fd(), &temporary)?;
         let placed = unlinkat(above, &name[..], AtFlags::empty())
             .and_then(|()| renameat(above, &temporary[..], above, &name[..]));
         if placed.is_err() {
