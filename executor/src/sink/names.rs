@@ -75,7 +75,7 @@ pub(super) fn see(dir: &OwnedFd, name: &[u8]) -> io::Result<Option<Seen>> {
                 size: stat.st_size as u64,
                 mode: stat.st_mode & MODE_BITS,
                 mtime: stat_time(&stat).1,
-                links: stat.st_nlink as u64,
+                links: stat.st_nlink,
                 identity: (stat.st_dev, stat.st_ino),
                 mounted: false,
             })),

@@ -29,7 +29,7 @@ const EXACT: [i64; 11] = [
 ];
 
 fn is_exact(root: BorrowedFd<'_>) -> bool {
-    fstatfs(root).is_ok_and(|found| EXACT.contains(&i64::from(found.f_type)))
+    fstatfs(root).is_ok_and(|found| EXACT.contains(&found.f_type))
 }
 
 impl Run<'_, '_> {
