@@ -233,6 +233,14 @@ pub enum Error {
         /// How many files there were; 0 when only the caller knew that there were some.
         files: u64,
     },
+    /// A stream that should be backed up gave nothing.
+    #[error(
+        "{what} gave no bytes at all; nothing was committed; if that is right, allow it (--allow-empty)"
+    )]
+    EmptyStream {
+        /// The stream.
+        what: String,
+    },
     /// Several snapshots begin with the same prefix.
     #[error("{count} snapshots begin with {prefix:?}: give more of the id")]
     Ambiguous {
@@ -285,6 +293,20 @@ impl Error {
             Self::Interrupted => false,
             _ => true,
         }
+    }
+
+    /// Several sources that cannot be read, as one error: each that is missing is named.
+    pub(crate) fn of_sources(errors: impl Iterator<Item = Self>) -> Option<Self> {
+        let (mut missing, mut first) = (Vec::new(), None);
+        for error in errors {
+            match error {
+                Self::SourceMissing { path } => missing.push(path),
+                other => first = first.or(Some(other)),
+            }
+        }
+        let missing =
+            (!missing.is_empty()).then(|| Self::SourceMissing { path: missing.join(", ") });
+        first.or(missing)
     }
 
     /// Says of damage to `key`, which is stored twice, that the copy is no better.

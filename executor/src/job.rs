@@ -78,7 +78,8 @@ pub struct Backup {
     /// Number of the try within the session: each try may commit a snapshot of its own.
     #[serde(default)]
     pub attempt_number: u32,
-    /// Compare with this snapshot (id or unique prefix) instead of the newest complete one that fits.
+    /// Compare with this snapshot (id or unique prefix), whatever it is of, instead of the newest complete one
+    /// that fits. It must be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// Report a backup with unreadable entries as succeeded.
@@ -87,6 +88,26 @@ pub struct Backup {
     /// Whether the source had files in its last complete snapshot. `None` asks the parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub had_files_before: Option<bool>,
+    /// How sources are looked at.
+    #[serde(default)]
+    pub reading: Reading,
+}
+
+/// How the sources of a backup are looked at. Nothing of it decides what a snapshot holds of what is there, so
+/// it is no part of the selection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Reading {
+    /// Compare with nothing: every file is read.
+    pub force: bool,
+    /// A file whose ctime alone differs counts as unmodified, and times are believed wherever it lies.
+    pub ignore_ctime: bool,
+    /// The same where its inode differs, too.
+    pub ignore_inode: bool,
+    /// A source that is a device or a pipe is read, and stored as a regular file.
+    pub read_special: bool,
+    /// Nothing where something is expected is no failure: an empty stream, a source that has lost all files.
+    pub allow_empty: bool,
 }
 
 /// Something that is read.
@@ -99,6 +120,20 @@ pub enum Source {
         /// Where it lies on this machine. A root that is a symbolic link is followed.
         path: PathBuf,
         /// The logical path under which its content is stored, such as `/data`.
+        stored_as: String,
+    },
+    /// The same, stored under its own absolute path, whose bytes may be no text.
+    #[serde(rename_all = "camelCase")]
+    Path {
+        /// Where it lies on this machine.
+        path: PathBuf,
+    },
+    /// What a command writes to its standard output, as one regular file. Its failure is the backup's.
+    #[serde(rename_all = "camelCase")]
+    Command {
+        /// The program and its arguments.
+        command: Vec<String>,
+        /// The logical path of the file.
         stored_as: String,
     },
     /// What standard input holds, as one regular file.
@@ -138,8 +173,12 @@ impl std::fmt::Debug for Document {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Selection {
     /// Globs of what is left out: with a slash they are matched from the logical root (a leading slash is
-    /// implied), without one against the name at any level.
+    /// implied), without one against the name at any level. One that begins with `!` takes back what an earlier
+    /// one left out.
     pub exclude: Vec<String>,
+    /// The same, blind to the case of letters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub iexclude: Vec<String>,
     /// `NAME` or `NAME:HEADER`: of a directory with such an entry (that begins so) only the entry is kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude_if_present: Vec<String>,

@@ -300,8 +300,17 @@ pub struct BackupFigures {
     pub unreadable: Listed,
     /// Files that changed while they were read: what was stored may be a mixture.
     pub changed_while_read: Listed,
-    /// Extended attributes that could not be read.
-    pub attributes_unreadable: u64,
+    /// Entries of which an extended attribute could not be read; what could be read of them is in the snapshot,
+    /// and they are read again next time.
+    pub attributes_unreadable: Listed,
+    /// Globs of the selection that fit nothing.
+    pub unfit_globs: Vec<String>,
+    /// Files that were read because their file system keeps no times that could be trusted.
+    pub files_distrusted: u64,
+    /// Logical paths of sources that hold no files.
+    pub empty_sources: Vec<String>,
+    /// Whether the snapshot holds exactly what its parent holds.
+    pub same_as_parent: bool,
     /// Names that were left out by the selection.
     pub excluded: u64,
     /// Requests to the store.

@@ -83,15 +83,17 @@ fn refused(job: &Job, error: &Error) -> Report {
 
 /// Jobs that contradict themselves.
 fn refuse(backup: &Backup) -> Option<Error> {
-    let streams = backup.sources.iter().filter(|source| matches!(source, Source::Stdin { .. }));
+    let is_stream =
+        |source: &&Source| matches!(source, Source::Stdin { .. } | Source::Command { .. });
+    let streams = backup.sources.iter().filter(is_stream);
     let invalid = |field, reason: &str| Some(Error::Invalid { field, reason: reason.to_owned() });
     match streams.count() {
         0 => {}
         1 if backup.repositories.len() <= 1 => {}
         1 => {
-            return invalid("repositories", "standard input can be read once: name one repository");
+            return invalid("repositories", "a stream can be read once: name one repository");
         }
-        _ => return invalid("sources", "standard input can be read once"),
+        _ => return invalid("sources", "one stream makes a snapshot: name one"),
     }
     if backup.repositories.iter().any(|to| to.create_if_missing && to.expected_id.is_some()) {
         return invalid("createIfMissing", "a repository that is known is never initialised again");
@@ -118,7 +120,8 @@ fn run_backup(
             info.object_digest = Some(done.committed.digest.to_string());
             report.snapshot = Some(info);
             let figures = BackupFigures { requests: requests(&store), ..done.figures };
-            let unreadable = figures.unreadable.count > 0 && !backup.allow_partial;
+            let lost = figures.unreadable.count + figures.attributes_unreadable.count;
+            let unreadable = lost > 0 && !backup.allow_partial;
             let grade = Grade::ReadBack;
             report.outcome =
                 if unreadable { Outcome::Partial { grade } } else { Outcome::Succeeded { grade } };
@@ -271,7 +274,7 @@ fn kind_of(error: &Error) -> FailureKind {
         Error::IntentLapsed { .. } | Error::PackCollected { .. } => K::OvertakenByCollection,
         Error::SourceMissing { .. } => K::SourceMissing,
         Error::SourceUnreadable { .. } => K::SourceUnreadable,
-        Error::EmptySource { .. } => K::EmptySource,
+        Error::EmptySource { .. } | Error::EmptyStream { .. } => K::EmptySource,
         Error::Target { source, .. } => match source.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => K::TargetFull,
             _ => K::TargetUnwritable,

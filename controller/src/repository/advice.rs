@@ -35,7 +35,9 @@ pub const fn advice(kind: FailureKind, is_open: bool) -> Option<&'static str> {
         K::StoreFull => {
             "make room and run the same again: what was uploaded is found and used; `forget` alone frees nothing"
         }
-        K::EmptySource => "look whether the source is mounted",
+        K::EmptySource => {
+            "look whether the source is mounted, and what should have written it; --allow-empty takes it as it is"
+        }
         K::SnapshotNotFound => "`holdfast repo snapshots` lists them",
         K::PathNotFound => "`holdfast repo ls SNAPSHOT` lists what is there",
         K::TargetFull => "make room and run the same again: what is in place stays",

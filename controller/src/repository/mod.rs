@@ -3,6 +3,7 @@
 
 mod advice;
 mod instant;
+mod lists;
 mod misuse;
 mod password;
 mod size;
@@ -12,9 +13,12 @@ mod watch;
 
 pub use advice::advice;
 pub use instant::Instant;
+pub use lists::{globs, lines, paths, records};
 pub use misuse::Misuse;
 pub use password::Sources;
 pub use size::Size;
-pub use sources::{globs, paths, source};
-pub use values::{choosing_tags, glob, label, marker, repository_id, stream_name, tags, url};
+pub use sources::{command, sources};
+pub use values::{
+    choosing_tags, exclude_glob, glob, label, marker, repository_id, stream_name, tags, url,
+};
 pub use watch::{Heard, Watch};

@@ -1,69 +1,65 @@
-//! What is backed up, from paths on the command line and lists in files.
+//! What is backed up, from paths and commands on the command line.
 
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context as _;
 use holdfast_executor::job::Source;
 
-use super::{Misuse, glob};
+use super::Misuse;
+use super::lists::shown;
 
-/// The globs in a file, one a line.
+/// Paths of this machine; one that is named twice is taken once.
 ///
 /// # Errors
-/// When it cannot be read, or a line is no glob.
-pub fn globs(file: &Path) -> anyhow::Result<Vec<String>> {
-    let option = format!("--exclude-file {}", file.display());
-    let lines = lines(file).with_context(|| option.clone())?;
-    for (number, line) in &lines {
-        if line.starts_with('!') {
-            return Err(Misuse::new(format!(
-                "{option}, line {number}: {line:?} would take something back, which is not supported; write \\! for a name that begins so"
-            ))
-            .into());
+/// When one has no absolute name.
+pub fn sources(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for path in paths {
+        let absolute = absolute(path)?;
+        if seen.insert(absolute.clone()) {
+            sources.push(source(absolute));
         }
-        glob(line).map_err(|why| Misuse::new(format!("{option}, line {number}: {why}")))?;
     }
-    Ok(lines.into_iter().map(|(_, line)| line).collect())
+    Ok(sources)
 }
 
-/// The paths in a file, one a line.
+/// A command whose output is backed up.
 ///
 /// # Errors
-/// When it cannot be read.
-pub fn paths(file: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let lines = lines(file).with_context(|| format!("--files-from {}", file.display()))?;
-    Ok(lines.into_iter().map(|(_, line)| line.into()).collect())
+/// When it is no text, or there is none.
+pub fn command(arguments: &[PathBuf], stored_as: String) -> anyhow::Result<Source> {
+    let text = |argument: &PathBuf| {
+        let text = argument.to_str().map(str::to_owned);
+        text.ok_or_else(|| Misuse::new(format!("{}: a command must be UTF-8", shown(argument))))
+    };
+    let command = arguments.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    if command.is_empty() {
+        return Err(Misuse::new("give the command behind --stdin-from-command and --").into());
+    }
+    Ok(Source::Command { command, stored_as })
 }
 
-/// The lines of a file with their numbers, without empty ones and comments.
-fn lines(file: &Path) -> std::io::Result<Vec<(usize, String)>> {
-    let text = std::fs::read_to_string(file)?;
-    let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines().map(str::trim));
-    let wanted = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    Ok(wanted.map(|(number, line)| (number, line.to_owned())).collect())
+/// Stored under its own absolute name, be that text or not.
+fn source(path: PathBuf) -> Source {
+    match path.to_str() {
+        Some(text) => Source::Directory { stored_as: text.to_owned(), path },
+        None => Source::Path { path },
+    }
 }
 
-/// A path of this machine, stored under its absolute name.
-///
-/// # Errors
-/// When it has no such name.
-pub fn source(path: &Path) -> anyhow::Result<Source> {
-    let misuse = |why: &str| Misuse::new(format!("{}: {why}", path.display()));
+/// The absolute name of a path, without a slash at its end.
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     if path.as_os_str().is_empty() {
         return Err(Misuse::new("a path is empty").into());
     }
-    let absolute = std::path::absolute(path).with_context(|| format!("{}", path.display()))?;
-    let stored_as = absolute
-        .to_str()
-        .ok_or_else(|| misuse("the path given must be UTF-8 (what lies below need not)"))?
-        .trim_end_matches('/');
-    let stored_as = if stored_as.is_empty() { "/" } else { stored_as };
+    let absolute = std::path::absolute(path).with_context(|| shown(path))?;
     // `a/..` means the directory above only while `a` is no link; nothing else may be stored under a
     // name that it does not have.
     if absolute.components().any(|part| part == Component::ParentDir) {
-        return Err(misuse("give the path without `..`").into());
+        return Err(Misuse::new(format!("{}: give the path without `..`", shown(path))).into());
     }
-    Ok(Source::Directory { path: absolute.clone(), stored_as: stored_as.to_owned() })
+    Ok(absolute.components().collect())
 }
 
 #[cfg(test)]
@@ -71,26 +67,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_is_no_glob_is_named_with_its_number() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("globs");
-        std::fs::write(&file, "\u{feff}# a comment\r\n\r\n *.tmp \r\n/x\n").unwrap();
-        assert_eq!(globs(&file).unwrap(), ["*.tmp", "/x"]);
-        for (line, words) in [("[a", "line 2: unclosed"), ("!x", "line 2: \"!x\" would take")] {
-            std::fs::write(&file, format!("*.tmp\n{line}\n")).unwrap();
-            let error = globs(&file).unwrap_err();
-            assert!(error.is::<Misuse>() && error.to_string().contains(words), "{error}");
+    fn what_has_no_absolute_name_is_refused() {
+        for path in ["", "a/../b", "/.."] {
+            assert!(sources(&[path.into()]).unwrap_err().is::<Misuse>(), "{path}");
         }
     }
 
     #[test]
-    fn what_has_no_absolute_name_is_refused() {
-        for path in ["", "a/../b", "/.."] {
-            assert!(source(Path::new(path)).unwrap_err().is::<Misuse>(), "{path}");
-        }
-        let Source::Directory { stored_as, .. } = source(Path::new("//")).unwrap() else {
-            panic!()
+    fn k16_a_path_that_is_named_twice_is_one_source() {
+        let paths = ["//", "/a", "/a/", "/./a", "/a//b"].map(PathBuf::from);
+        let stored_as = |source| match source {
+            Source::Directory { stored_as, .. } => stored_as,
+            other => panic!("{other:?}"),
         };
-        assert_eq!(stored_as, "/");
+        let stored: Vec<_> = sources(&paths).unwrap().into_iter().map(stored_as).collect();
+        assert_eq!(stored, ["/", "/a", "/a/b"]);
     }
 }

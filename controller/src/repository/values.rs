@@ -37,6 +37,14 @@ pub fn glob(text: &str) -> Result<String, String> {
     }
 }
 
+/// The same, or one that takes back what others leave out.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn exclude_glob(text: &str) -> Result<String, String> {
+    glob(text.strip_prefix('!').unwrap_or(text)).map(|_| text.to_owned())
+}
+
 /// A name of a directory's entry that leaves out the rest.
 ///
 /// # Errors

@@ -93,6 +93,7 @@ pub fn backup(order: BackupOrder<'_>) -> Result<Job, Failure> {
             parent: None,
             allow_partial: order.allow_partial,
             had_files_before: None,
+            reading: Default::default(),
         }),
         resources: Resources::default(),
     })

@@ -112,6 +112,9 @@ fn unreadable(repository: &executor::RepositoryReport) -> Option<(&Listed, &'sta
         Figures::Backup(figures) if figures.unreadable.count > 0 => {
             Some((&figures.unreadable, UNWRITTEN))
         }
+        Figures::Backup(figures) if figures.attributes_unreadable.count > 0 => {
+            Some((&figures.attributes_unreadable, ATTRIBUTES))
+        }
         _ => None,
     }
 }
@@ -119,6 +122,7 @@ fn unreadable(repository: &executor::RepositoryReport) -> Option<(&Listed, &'sta
 /// What is said of entries that are listed.
 const UNWRITTEN: &str = "could not be read or written";
 const UNSET: &str = "lack some of their metadata";
+const ATTRIBUTES: &str = "have attributes that could not be read";
 
 fn failure(outcome: &Outcome, listed: Option<(&Listed, &str)>) -> Option<Failure> {
     match outcome {

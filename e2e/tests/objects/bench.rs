@@ -132,5 +132,6 @@ fn job(path: &Path, session: &str) -> Backup {
         parent: None,
         allow_partial: false,
         had_files_before: None,
+        reading: Default::default(),
     }
 }

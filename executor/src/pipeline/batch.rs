@@ -1,10 +1,11 @@
 //! What goes from thread to thread.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::growing::RunEnd;
 use crate::beneath::Root;
-use crate::source::SourceNumber;
+use crate::source::{SourceNumber, Trust};
 use crate::tree::Node;
 
 /// Bytes of files after which a batch is sent: what fills one block.
@@ -35,6 +36,8 @@ pub(super) struct Place {
     pub(super) relative: Vec<u8>,
     /// In the snapshot.
     pub(super) logical: Vec<u8>,
+    /// How far times are believed there.
+    pub(super) trust: Trust,
 }
 
 /// A file that must be read.
@@ -50,13 +53,29 @@ pub(super) struct Item {
 pub(super) enum From {
     /// A name of a directory.
     Place(Arc<Place>),
-    /// Standard input.
-    Stdin {
+    /// A source that is one file.
+    File {
+        path: PathBuf,
+        /// In the snapshot.
+        logical: Vec<u8>,
+        trust: Trust,
+    },
+    /// A source that is read from its beginning to its end, however long that is.
+    Stream {
+        from: Stream,
         /// In the snapshot.
         logical: Vec<u8>,
     },
     /// Memory.
     Document(Vec<u8>),
+}
+
+/// What gives bytes and has no size.
+pub(super) enum Stream {
+    Stdin,
+    Command(Vec<String>),
+    /// A device or a pipe.
+    Special(PathBuf),
 }
 
 /// Neighbours in walk order, for one worker.

@@ -5,10 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::TrySendError;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 
-use super::Shared;
 use super::batch::{Item, Message, Spot};
 use super::worker::{Worker, put};
 use crate::error::Result;
@@ -17,9 +14,6 @@ use crate::tree::{Node, NodeKind, Piece};
 
 /// Bytes of a run: large enough that handing it over costs nothing, small enough that several fit the budget.
 const RUN_BYTES: usize = 4 * 1024 * 1024;
-
-/// How often a silent pipe is left alone to see whether somebody asked to stop.
-const LOOK_UP_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Neighbouring chunks of one file, for whoever is free.
 pub(super) struct Run {
@@ -133,83 +127,78 @@ impl Cutter<'_, '_> {
     }
 }
 
-/// Cuts a large file.
+/// Cuts a large file; one whose size is not to be believed from its beginning to its end.
 pub(super) fn file(
     worker: &mut Worker<'_>,
     item: &Item,
     node: Node,
     opened: OpenedFile,
     logical: Vec<u8>,
+    believed: bool,
 ) -> Result<()> {
     let large = Large::new(item, node, Some(opened), logical);
     let mut cutter = Cutter { worker, file: large.clone(), number: 0 };
     let Some(opened) = &large.opened else { return Ok(()) };
-    let mut failure = None;
-    for extent in opened.extents() {
-        let (from, to) = match extent {
-            Ok(Extent::Data(from, to)) => (from, to),
-            Ok(Extent::Hole(len)) => {
-                cutter.hole(len);
-                continue;
-            }
-            Err(error) => {
-                failure = Some(error);
-                break;
-            }
-        };
+    let read = match believed {
+        true => cutter.sized(opened)?,
+        false => cutter.from(opened, 0, u64::MAX)?.map(drop),
+    };
+    if let Err(error) = read {
+        worker.shared.tally.unreadable(&large.logical, &error);
+        large.failed.store(true, Ordering::Release);
+    }
+    settle(worker, &large)
+}
+
+impl Cutter<'_, '_> {
+    /// Cuts what lies between two offsets of a file, or less where that ends before.
+    fn from(&mut self, opened: &OpenedFile, from: u64, to: u64) -> Result<std::io::Result<u64>> {
         let mut at = from;
-        let read = |buffer: &mut [u8]| {
+        self.extent(|buffer| {
             let len = (buffer.len() as u64).min(to - at) as usize;
             let got = opened.read_at(&mut buffer[..len], at)?;
             at += got as u64;
             Ok(got)
-        };
-        match cutter.extent(read)? {
-            Ok(got) if got < to - from => break, // it shrank: what is there is kept
-            Ok(_) => {}
-            Err(error) => {
-                failure = Some(error);
-                break;
+        })
+    }
+
+    /// Cuts a file by its extents, and what there is beyond its size.
+    fn sized(&mut self, opened: &OpenedFile) -> Result<std::io::Result<()>> {
+        for extent in opened.extents() {
+            match extent {
+                Extent::Hole(len) => self.hole(len),
+                Extent::Data(from, to) => match self.from(opened, from, to)? {
+                    Ok(got) if got < to - from => return Ok(Ok(())), // it shrank: what is there is kept
+                    Ok(_) => {}
+                    Err(error) => return Ok(Err(error)),
+                },
             }
         }
+        match opened.understates() {
+            Ok(false) => Ok(Ok(())),
+            Ok(true) => Ok(self.from(opened, opened.size(), u64::MAX)?.map(drop)),
+            Err(error) => Ok(Err(error)),
+        }
     }
-    if let Some(error) = failure {
-        worker.shared.tally.unreadable(&large.logical, &error);
-        large.failed.store(true, Ordering::Release);
-    }
-    settle(worker, &large)
 }
 
-/// Cuts standard input.
-pub(super) fn stream(worker: &mut Worker<'_>, item: &Item, logical: &[u8]) -> Result<()> {
+/// Cuts what comes from a stream, and returns how much that was; the inner error is that of the reading.
+pub(super) fn stream(
+    worker: &mut Worker<'_>,
+    item: &Item,
+    logical: &[u8],
+    read: impl FnMut(&mut [u8]) -> std::io::Result<usize>,
+) -> Result<std::io::Result<u64>> {
     let kind = NodeKind::File { size: 0, content: crate::tree::Content::Pieces(Vec::new()) };
     let node = Node::bare(&item.name, kind, 0o600, worker.now());
     let large = Large::new(item, node, None, logical.to_vec());
-    let shared = worker.shared;
-    let mut cutter = Cutter { worker, file: large.clone(), number: 0 };
-    let outcome = cutter.extent(|buffer| read_stdin(shared, buffer))?;
+    let outcome = Cutter { worker, file: large.clone(), number: 0 }.extent(read)?;
     worker.shared.tally.files_opened.add(1);
-    if let Err(error) = outcome {
-        worker.shared.tally.unreadable(&large.logical, &error);
+    if outcome.is_err() {
         large.failed.store(true, Ordering::Release);
     }
-    settle(worker, &large)
-}
-
-/// Reads what is there. A pipe may be silent for hours, and nobody who asks to stop shall wait for it.
-fn read_stdin(shared: &Shared<'_>, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let stdin = std::io::stdin();
-    loop {
-        if shared.stopped() {
-            return Ok(0);
-        }
-        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&LOOK_UP_EVERY)) {
-            Ok(0) | Err(Errno::INTR) => {}
-            // Past the buffer of the standard library: what waits in there, no poll tells of.
-            Ok(_) => return Ok(rustix::io::read(&stdin, &mut *buffer)?),
-            Err(error) => return Err(error.into()),
-        }
-    }
+    settle(worker, &large)?;
+    Ok(outcome)
 }
 
 /// Stores the chunks of a run.

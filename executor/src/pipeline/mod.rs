@@ -21,6 +21,8 @@ mod before;
 mod build;
 mod growing;
 mod large;
+mod sources;
+mod stream;
 mod tally;
 mod walk;
 mod worker;
@@ -35,11 +37,14 @@ use crossbeam_channel::{Sender, bounded};
 use crate::chunk::Chunker;
 use crate::digest::BlobId;
 use crate::error::{Error, Result};
+use crate::job::Reading;
 use crate::keys::Keys;
 use crate::repo::{BlobReader, WriteSession};
 use crate::report::{Phase, Progress, ProgressUpdate};
-use crate::source::{Globs, Marker, Planned};
+use crate::source::{Excludes, Marker, Planned, Trust};
+use crate::tree::Time;
 
+pub(crate) use sources::unreadable as unreadable_source;
 pub(crate) use tally::{SourceTally, Tally};
 
 use batch::{Batch, Message};
@@ -53,16 +58,24 @@ const MESSAGES_WAITING: usize = 256;
 /// How often somebody hears about progress, and how soon a cancellation is noticed.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
+/// A file whose ctime is so young when it is read may change again without its times showing it: two ticks
+/// of the kernel's coarse clock.
+const RACY_NANOS: i128 = 20_000_000;
+
+/// The same where times are a server's, or in whole seconds.
+const RACY_COARSE_NANOS: i128 = 2_000_000_000;
+
 /// What goes through the pipeline.
 pub(crate) struct Input<'a> {
     pub(crate) plan: Planned,
-    pub(crate) exclude: Globs,
+    pub(crate) exclude: Excludes,
     pub(crate) markers: Vec<Marker>,
     /// Larger files are left out.
     pub(crate) largest: u64,
     pub(crate) one_file_system: bool,
-    /// A file whose ctime is younger than this when it is read is read again next time, nanoseconds.
-    pub(crate) racy_nanos: i128,
+    /// All times are those of another machine.
+    pub(crate) network: bool,
+    pub(crate) reading: Reading,
     /// When the job began, nanoseconds since 1970.
     pub(crate) started: i64,
     /// Root tree of the parent, and what reads it.
@@ -92,6 +105,13 @@ impl Shared<'_> {
     fn fail(&self, error: Error) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.stop.store(true, Ordering::Release);
+    }
+
+    /// Whether a file may change once more without its times showing it, given when its reading began.
+    fn is_racy(&self, read_start: i128, ctime: Time, trust: Trust) -> bool {
+        let coarse = self.input.network || trust.server || ctime.nanos == 0;
+        let window = if coarse { RACY_COARSE_NANOS } else { RACY_NANOS };
+        read_start - ctime.as_nanos() < window
     }
 
     fn stopped(&self) -> bool {

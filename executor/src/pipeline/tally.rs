@@ -1,8 +1,10 @@
 //! What a run counts. Numbers are added by all threads and read at any time.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::error::Error;
 use crate::report::{Entries, Listed, Phase, ProgressUpdate};
 use crate::source::SourceNumber;
 use crate::tree::{Node, NodeKind};
@@ -46,10 +48,14 @@ pub(crate) struct Tally {
     pub(crate) files_opened: Counter,
     pub(crate) blobs_reused: Counter,
     pub(crate) data_blobs_new: Counter,
-    pub(crate) attributes_unreadable: Counter,
+    /// Would have counted as unmodified, did their file system keep times that can be believed.
+    pub(crate) files_distrusted: Counter,
     pub(crate) excluded: Counter,
     unreadable: Mutex<Listed>,
     changed: Mutex<Listed>,
+    attributes: Mutex<Listed>,
+    /// Sources of which nothing could be read.
+    failed: Mutex<BTreeMap<SourceNumber, Error>>,
 }
 
 impl SourceTally {
@@ -112,8 +118,37 @@ impl Tally {
         lock(&self.changed).add(path, what);
     }
 
-    pub(crate) fn lists(&self) -> (Listed, Listed) {
-        (lock(&self.unreadable).clone(), lock(&self.changed).clone())
+    /// What is missing of the attributes of an entry.
+    pub(crate) fn attributes_unreadable(&self, path: &[u8], reasons: &[String]) {
+        lock(&self.attributes).add(path, reasons.join("; "));
+    }
+
+    /// Nothing of a source could be read. That ends no run as long as there are others.
+    pub(crate) fn source_failed(&self, source: SourceNumber, path: &[u8], error: Error) {
+        self.unreadable(path, &of_source(&error));
+        lock(&self.failed).entry(source).or_insert(error);
+    }
+
+    pub(crate) fn has_failed(&self, source: SourceNumber) -> bool {
+        lock(&self.failed).contains_key(&source)
+    }
+
+    /// Why nothing was read at all, if no source was left. One that was named twice is read once.
+    pub(crate) fn failure_of_all(&self) -> Option<Error> {
+        let mut failed = lock(&self.failed);
+        let is_left = |(number, source): (usize, &SourceTally)| {
+            !failed.contains_key(&number) && source.entries() != Entries::default()
+        };
+        match self.sources().iter().enumerate().any(is_left) {
+            true => None,
+            false => Error::of_sources(std::mem::take(&mut *failed).into_values()),
+        }
+    }
+
+    /// Entries that could not be read, files that changed, entries with attributes that could not be read.
+    pub(crate) fn lists(&self) -> (Listed, Listed, Listed) {
+        let list = |list: &Mutex<Listed>| lock(list).clone();
+        (list(&self.unreadable), list(&self.changed), list(&self.attributes))
     }
 
     pub(crate) fn entries(&self) -> Entries {
@@ -123,11 +158,6 @@ impl Tally {
     /// Sum of the sizes of all files.
     pub(crate) fn bytes(&self) -> u64 {
         self.sum(|source| &source.bytes)
-    }
-
-    /// Whether the sources hold anything but directories.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries().holds_nothing()
     }
 
     pub(crate) fn update(&self, repository: &str, phase: Phase) -> ProgressUpdate {
@@ -141,6 +171,15 @@ impl Tally {
             bytes_added: self.sum(|source| &source.bytes_new),
             errors: lock(&self.unreadable).count,
         }
+    }
+}
+
+/// What is said about a source beside its path.
+fn of_source(error: &Error) -> String {
+    match error {
+        Error::SourceMissing { .. } => "this source does not exist".to_owned(),
+        Error::SourceUnreadable { source, .. } => source.to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -3,9 +3,8 @@
 //! It runs on one thread, so that the order in which names are seen, and with it the first name of a group of
 //! hard links, never depends on anything else.
 
-use std::collections::{BTreeMap, HashMap};
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
@@ -15,21 +14,25 @@ use super::batch::{
     BATCH_BYTES, BATCH_ENTRIES, Batch, DirNumber, From, Item, Message, Place, Spot,
 };
 use super::before::{Before, Going};
+use super::sources::{Prior, Site, SourceRoot, Within};
 use super::{Outbox, Shared};
 use crate::beneath::{Root, join};
 use crate::digest::BlobId;
 use crate::error::{Error, Result};
 use crate::repo::{BlobReader, BlobWriter};
 use crate::source::{
-    Names, Planned, SourceNumber, bare_node, leave_markers, read_attributes_at, read_attributes_of,
-    read_link, stat_entry,
+    Children, Found, Names, Planned, SourceNumber, Trust, bare_node, leave_markers, leave_no_trace,
+    read_attributes_at, read_attributes_of, read_link, stat_entry,
 };
 use crate::tree::{
-    Attribute, Attributes, Content, DEPTH_MAX, Node, NodeKind, Piece, Time, read_content,
+    Attributes, Content, DEPTH_MAX, Node, NodeKind, Piece, Time, check_name, read_content,
 };
 
 /// Mode of a directory that only leads to sources.
-const PASSAGE_MODE: u32 = 0o755;
+pub(super) const PASSAGE_MODE: u32 = 0o755;
+
+/// What is said of an entry that is not there any more.
+const VANISHED: &str = "vanished before it was read";
 
 /// Walks everything; a failure goes to `shared`.
 pub(super) fn run(shared: &Shared<'_>, batches: Sender<Batch>, messages: Sender<Vec<Message>>) {
@@ -43,13 +46,12 @@ pub(super) fn run(shared: &Shared<'_>, batches: Sender<Batch>, messages: Sender<
             links: HashMap::new(),
             next: 0,
             waiting: Vec::new(),
+            trusts: HashMap::new(),
+            roots: Vec::new(),
         };
-        let plan = &shared.input.plan;
         match &shared.input.previous {
-            None => walk.planned(plan, b"", b"/", None, None),
-            Some((id, reader)) => {
-                reader.reading_ahead(|| walk.planned(plan, b"", b"/", None, Some(*id)))
-            }
+            None => walk.everything(None),
+            Some((id, reader)) => reader.reading_ahead(|| walk.everything(Some(*id))),
         }?;
         walk.send_batch();
         walk.writer.finish()
@@ -60,139 +62,51 @@ pub(super) fn run(shared: &Shared<'_>, batches: Sender<Batch>, messages: Sender<
 }
 
 /// A directory that waits for its turn.
-struct Waiting {
-    source: SourceNumber,
-    root: Arc<Root>,
-    relative: Vec<u8>,
-    logical: Vec<u8>,
-    name: Vec<u8>,
-    parent: Option<Spot>,
-    previous: Option<BlobId>,
+pub(super) struct Waiting<'a> {
+    pub(super) source: SourceNumber,
+    pub(super) root: Arc<Root>,
+    pub(super) relative: Vec<u8>,
+    pub(super) logical: Vec<u8>,
+    pub(super) name: Vec<u8>,
+    pub(super) parent: Option<Spot>,
+    pub(super) previous: Option<BlobId>,
     /// Device of the root, where other file systems are left out.
-    device: u64,
-    depth: usize,
+    pub(super) device: u64,
+    pub(super) depth: usize,
+    /// Sources that have their places in it.
+    pub(super) nested: Option<&'a Children>,
+    /// It is left out itself, and only leads to those.
+    pub(super) only_leads: bool,
 }
 
-struct Walk<'a> {
-    shared: &'a Shared<'a>,
+pub(super) struct Walk<'a> {
+    pub(super) shared: &'a Shared<'a>,
     batches: Sender<Batch>,
-    outbox: Outbox,
-    batch: Batch,
+    pub(super) outbox: Outbox,
+    pub(super) batch: Batch,
     /// For large attributes of what is never opened.
     writer: BlobWriter,
     /// Group of each inode with several names that was seen, and names that are still to come.
     links: HashMap<(u64, u64), (u64, u64)>,
     next: DirNumber,
-    waiting: Vec<Waiting>,
+    pub(super) waiting: Vec<Waiting<'a>>,
+    /// What is known about each device that was seen.
+    trusts: HashMap<u64, Trust>,
+    /// Directories that are sources.
+    pub(super) roots: Vec<SourceRoot>,
 }
 
 impl<'a> Walk<'a> {
-    fn number(&mut self) -> DirNumber {
+    pub(super) fn number(&mut self) -> DirNumber {
         self.next += 1;
         self.next
     }
 
-    /// One node of the plan, as an entry of `parent`.
-    fn planned(
-        &mut self,
-        planned: &Planned,
-        name: &[u8],
-        logical: &[u8],
-        parent: Option<Spot>,
-        previous: Option<BlobId>,
-    ) -> Result<()> {
-        match planned {
-            Planned::Passage(children) => self.passage(children, name, logical, parent, previous),
-            Planned::Path(source, path) => {
-                self.path(*source, path, name, logical, parent, previous)
-            }
-            Planned::Stdin(_) => {
-                self.unsized_item(parent, name, From::Stdin { logical: logical.to_vec() });
-                Ok(())
-            }
-            Planned::Document(_, content) => {
-                let len = content.len() as u64;
-                self.shared.tally.bytes_found.add(len);
-                self.unsized_item(parent, name, From::Document(content.clone()));
-                Ok(())
-            }
-        }
-    }
-
-    fn unsized_item(&mut self, parent: Option<Spot>, name: &[u8], from: From) {
-        let Some(at) = parent else { return };
-        self.shared.tally.files_found.add(1);
-        self.shared.tally.files_new.add(1);
-        let progress = self.shared.input.progress;
-        if let (From::Stdin { logical }, true) = (&from, progress.names_files()) {
-            progress.reads(logical, false);
-        }
-        self.batch.items.push(Item { at, name: name.to_vec(), from, link_group: None });
-    }
-
-    fn passage(
-        &mut self,
-        children: &BTreeMap<Vec<u8>, Planned>,
-        name: &[u8],
-        logical: &[u8],
-        parent: Option<Spot>,
-        previous: Option<BlobId>,
-    ) -> Result<()> {
-        let dir = self.number();
-        let tree = BlobId([0; BlobId::LEN]);
-        let node = Node::bare(name, NodeKind::Passage { tree }, PASSAGE_MODE, Time::default());
-        let nobody = self.shared.tally.nobody();
-        let node = Box::new(node);
-        self.outbox.send(Message::Open { dir, source: nobody, parent, node });
-        let mut going = Going::new(dir, self.before(previous));
-        for (name, child) in children {
-            let at = going.spot(child.source().unwrap_or(nobody), self.ends_page(name));
-            let before = going.before.find(name).and_then(|node| node.kind.tree());
-            self.planned(child, name, &join(logical, name), Some(at), before)?;
-            self.count(&mut going, name, at);
-        }
-        self.outbox.send(going.close());
-        Ok(())
-    }
-
-    /// A directory or file of this machine.
-    fn path(
-        &mut self,
-        number: SourceNumber,
-        path: &Path,
-        name: &[u8],
-        logical: &[u8],
-        parent: Option<Spot>,
-        previous: Option<BlobId>,
-    ) -> Result<()> {
-        let unreadable = |source: std::io::Error| {
-            let path =
-                crate::report::printable(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()));
-            match source.kind() {
-                std::io::ErrorKind::NotFound => Error::SourceMissing { path },
-                _ => Error::SourceUnreadable { path, source },
-            }
-        };
-        let real = std::fs::canonicalize(path).map_err(unreadable)?;
-        if !real.is_dir() {
-            return self.single(&real, name, logical, parent, unreadable);
-        }
-        let root = Arc::new(Root::open(&real).map_err(unreadable)?);
-        let stat = rustix::fs::fstat(root.fd()).map_err(|errno| unreadable(errno.into()))?;
-        // A root that cannot be listed is no partial backup but none.
-        rustix::fs::Dir::read_from(root.fd()).map_err(|errno| unreadable(errno.into()))?;
-        self.waiting.push(Waiting {
-            source: number,
-            root,
-            relative: Vec::new(),
-            logical: logical.to_vec(),
-            name: name.to_vec(),
-            parent,
-            previous,
-            device: stat.st_dev,
-            depth: 0,
-        });
-        while let Some(waiting) = self.waiting.pop() {
+    /// Goes on until no more directories wait than there were.
+    pub(super) fn drain(&mut self, before: usize) -> Result<()> {
+        while self.waiting.len() > before
+            && let Some(waiting) = self.waiting.pop()
+        {
             if self.shared.stopped() {
                 return Ok(());
             }
@@ -201,109 +115,139 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// A source that is one file. It is stored under the name that the job gives it.
-    fn single(
-        &mut self,
-        real: &Path,
-        name: &[u8],
-        logical: &[u8],
-        parent: Option<Spot>,
-        unreadable: impl Fn(std::io::Error) -> Error,
-    ) -> Result<()> {
-        let invalid = || Error::Invalid {
-            field: "storedAs",
-            reason: "a file cannot be the root of a snapshot".to_owned(),
-        };
-        let at = parent.ok_or_else(invalid)?;
-        if real.file_name().is_none_or(|own| own.as_encoded_bytes() != name) {
-            return Err(Error::Invalid {
-                field: "storedAs",
-                reason: "a file must keep its name: end the logical path with it".to_owned(),
-            });
-        }
-        let above = real.parent().unwrap_or(Path::new("/"));
-        let root = Arc::new(Root::open(above).map_err(&unreadable)?);
-        let stat = rustix::fs::statat(root.fd(), name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|errno| unreadable(errno.into()))?;
-        let logical = logical[..logical.len() - name.len()].to_vec();
-        let place = Arc::new(Place { root, relative: Vec::new(), logical });
-        if !self.entry(at, &place, name, &stat, None, u64::MAX, 0)? {
-            self.outbox.send(Message::Lost { at, group: None });
-        }
-        Ok(())
-    }
-
-    fn directory(&mut self, waiting: Waiting) -> Result<()> {
+    fn directory(&mut self, waiting: Waiting<'a>) -> Result<()> {
         let tally = self.shared.tally;
-        let dir = self.number();
         let opened = waiting.root.open_dir(&waiting.relative).and_then(|fd| {
+            leave_no_trace(&fd);
             let stat = rustix::fs::fstat(&fd)?;
-            let names = Names::list(fd.as_fd())?;
-            Ok((fd, stat, names))
-        });
-        let (fd, stat, mut names) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                if error.kind() == std::io::ErrorKind::NotFound {
-                    tally.changed(&waiting.logical, "vanished before it was read");
-                } else {
-                    tally.unreadable(&waiting.logical, &error);
-                }
-                if let Some(parent) = waiting.parent {
-                    self.outbox.send(Message::Lost { at: parent, group: None });
-                }
-                return Ok(());
+            let (names, failure) = match waiting.only_leads {
+                true => (Names::default(), None),
+                false => Names::list_some(fd.as_fd())?,
+            };
+            match failure {
+                Some(error) if names.is_empty() => Err(error),
+                failure => Ok((fd, stat, names, failure)),
             }
+        });
+        let (fd, stat, mut names, failure) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return self.not_listed(waiting, error),
         };
         // What a killed restore has left is nobody's data.
         names.retain(|name| !crate::sink::is_leftover(name));
-        tally.excluded.add(leave_markers(&self.shared.input.markers, fd.as_fd(), &mut names));
-        let mut node = bare_node(&waiting.name, &stat);
-        match read_attributes_of(fd.as_fd()) {
-            Ok(list) => node.attributes = self.attributes(waiting.source, list)?,
-            Err(_) => tally.attributes_unreadable.add(1),
+        if let Some(error) = failure {
+            let why = format!("only some of its entries could be listed: {error}");
+            tally.unreadable(&waiting.logical, &why);
         }
+        tally.excluded.add(leave_markers(&self.shared.input.markers, fd.as_fd(), &mut names));
+        let dir = self.number();
+        let mut node = bare_node(&waiting.name, &stat);
         if waiting.parent.is_none() {
             // The root of a snapshot has no entry that could keep its metadata.
             node = Node::bare(b"", node.kind, PASSAGE_MODE, Time::default());
+        } else {
+            let found = read_attributes_of(fd.as_fd());
+            self.keep_attributes(waiting.source, &waiting.logical, found, &mut node)?;
         }
-        let Waiting { source, parent, .. } = waiting;
+        let (source, parent) = (waiting.source, waiting.parent);
         self.outbox.send(Message::Open { dir, source, parent, node: Box::new(node) });
-        let place = Arc::new(Place {
-            root: waiting.root.clone(),
-            relative: waiting.relative,
-            logical: waiting.logical,
-        });
+        let trust = self.trust(fd.as_fd(), stat.st_dev);
+        let going = Going::new(dir, self.before(waiting.previous));
         let first_child = self.waiting.len();
-        let mut going = Going::new(dir, self.before(waiting.previous));
+        self.entries(waiting, fd.as_fd(), names, trust, going)?;
+        // The last one pushed is the next one taken.
+        self.waiting[first_child..].reverse();
+        Ok(())
+    }
+
+    /// A directory that cannot be opened, or of which nothing can be listed.
+    fn not_listed(&mut self, waiting: Waiting<'a>, error: std::io::Error) -> Result<()> {
+        let Waiting { source, relative, logical, name, parent, previous, nested, .. } = waiting;
+        if relative.is_empty() {
+            // A root that cannot be listed is no partial backup of the source but none.
+            let path = crate::report::printable(&logical);
+            let error = Error::SourceUnreadable { path, source: error };
+            let place = Site { name: &name, logical: &logical, at: parent };
+            let prior = Prior { tree: previous, node: None };
+            return self.lose_source(source, error, nested, place, prior);
+        }
+        if error.kind() == std::io::ErrorKind::NotFound {
+            self.shared.tally.changed(&logical, VANISHED);
+        } else {
+            self.shared.tally.unreadable(&logical, &error);
+        }
+        let place = Site { name: &name, logical: &logical, at: parent };
+        self.lose(nested, place, Prior { tree: previous, node: None })
+    }
+
+    fn entries(
+        &mut self,
+        waiting: Waiting<'a>,
+        fd: BorrowedFd<'_>,
+        names: Names,
+        trust: Trust,
+        mut going: Going<'a, BlobReader>,
+    ) -> Result<()> {
+        let Waiting { source, root, relative, logical, nested, device, depth, .. } = waiting;
+        let names =
+            names.with(nested.into_iter().flat_map(|nested| nested.keys().map(Vec::as_slice)));
+        let place = Arc::new(Place { root, relative, logical, trust });
+        let within = Within { place: &place, device, depth };
         for name in names.iter() {
-            let logical = || join(&place.logical, name);
-            if self.shared.input.exclude.matches(&logical()) {
-                tally.excluded.add(1);
+            if let Some(child) = nested.and_then(|nested| nested.get(name)) {
+                let nobody = self.shared.tally.nobody();
+                let whose = match child {
+                    Planned::Passage(_) => source,
+                    child => child.source().unwrap_or(nobody),
+                };
+                let at = going.spot(whose, self.ends_page(name));
+                let before = Prior::of(going.before.find(name));
+                self.nested(child, within, fd, name, at, before)?;
+                self.count(&mut going, name, at);
                 continue;
             }
-            let stat = match stat_entry(fd.as_fd(), name) {
-                Ok(Some(stat)) => stat,
-                Ok(None) => continue,
-                Err(error) => {
-                    tally.unreadable(&logical(), &error);
-                    continue;
-                }
-            };
-            if self.is_too_large(&stat) {
-                tally.excluded.add(1);
-                continue;
-            }
+            let Some(stat) = self.wanted(fd, &place, name) else { continue };
             let at = going.spot(source, self.ends_page(name));
             let before = going.before.find(name);
-            if self.entry(at, &place, name, &stat, before, waiting.device, waiting.depth)? {
+            if self.entry(at, within, name, &stat, before)? {
                 self.count(&mut going, name, at);
             }
         }
         self.outbox.send(going.close());
-        // The last one pushed is the next one taken.
-        self.waiting[first_child..].reverse();
         Ok(())
+    }
+
+    /// What a name stands for, if it is to be in the snapshot.
+    fn wanted(&self, fd: BorrowedFd<'_>, place: &Place, name: &[u8]) -> Option<Stat> {
+        let tally = self.shared.tally;
+        let logical = join(&place.logical, name);
+        if self.shared.input.exclude.matches(&logical) {
+            tally.excluded.add(1);
+            return None;
+        }
+        if let Err(error) = check_name(name) {
+            tally.unreadable(&logical, &error);
+            return None;
+        }
+        match stat_entry(fd, name) {
+            Ok(Some(stat)) if self.is_too_large(&stat) => {
+                tally.excluded.add(1);
+                None
+            }
+            Ok(Some(stat)) => Some(stat),
+            Ok(None) => {
+                tally.changed(&logical, VANISHED);
+                None
+            }
+            Err(error) => {
+                tally.unreadable(&logical, &error);
+                None
+            }
+        }
+    }
+
+    fn trust(&mut self, fd: BorrowedFd<'_>, device: u64) -> Trust {
+        *self.trusts.entry(device).or_insert_with(|| Trust::of(fd, device))
     }
 
     fn is_too_large(&self, stat: &Stat) -> bool {
@@ -312,55 +256,50 @@ impl<'a> Walk<'a> {
     }
 
     /// One entry; returns whether the builder will hear of it.
-    #[allow(clippy::too_many_arguments)] // they are the state of one step of the walk
     fn entry(
         &mut self,
         at: Spot,
-        place: &Arc<Place>,
+        within: Within<'_>,
         name: &[u8],
         stat: &Stat,
         before: Option<&Node>,
-        device: u64,
-        depth: usize,
     ) -> Result<bool> {
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => {
-                Ok(self.subdirectory(at, place, name, stat, before, device, depth))
-            }
-            FileType::RegularFile => self.file(at, place, name, stat, before).map(|()| true),
-            _ => self.special(at, place, name, stat),
+            FileType::Directory => Ok(self.subdirectory(at, within, name, stat, before, None)),
+            FileType::RegularFile => self.file(at, within.place, name, stat, before).map(|()| true),
+            _ => self.special(at, within.place, name, stat),
         }
     }
 
-    fn ends_page(&self, name: &[u8]) -> bool {
+    pub(super) fn ends_page(&self, name: &[u8]) -> bool {
         self.shared.input.keys.ends_tree_page(name)
     }
 
     /// The builder will hear of an entry.
-    fn count(&mut self, going: &mut Going<'_, BlobReader>, name: &[u8], at: Spot) {
+    pub(super) fn count(&mut self, going: &mut Going<'_, BlobReader>, name: &[u8], at: Spot) {
         if let Some(end) = going.count(name, at) {
             self.outbox.send(end);
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // they are the state of one step of the walk
-    fn subdirectory(
+    pub(super) fn subdirectory(
         &mut self,
         at: Spot,
-        place: &Arc<Place>,
+        within: Within<'_>,
         name: &[u8],
         stat: &Stat,
         before: Option<&Node>,
-        device: u64,
-        depth: usize,
+        leads_to: Option<(&'a Children, bool)>,
     ) -> bool {
+        let place = within.place;
         let logical = join(&place.logical, name);
-        if depth + 1 >= DEPTH_MAX {
+        if within.depth + 1 >= DEPTH_MAX {
             let why = format!("lies deeper than {DEPTH_MAX} directories");
             self.shared.tally.unreadable(&logical, &why);
             return false;
         }
-        if self.shared.input.one_file_system && stat.st_dev != device {
+        let elsewhere = self.shared.input.one_file_system && stat.st_dev != within.device;
+        if elsewhere && leads_to.is_none() {
             // Its mount point is kept, as an empty directory.
             let number = self.number();
             let node = Box::new(bare_node(name, stat));
@@ -377,8 +316,10 @@ impl<'a> Walk<'a> {
             name: name.to_vec(),
             parent: Some(at),
             previous: before.and_then(|node| node.kind.tree()),
-            device,
-            depth: depth + 1,
+            device: within.device,
+            depth: within.depth + 1,
+            nested: leads_to.map(|(children, _)| children),
+            only_leads: leads_to.is_some_and(|(_, only)| only || elsewhere),
         });
         true
     }
@@ -391,12 +332,34 @@ impl<'a> Walk<'a> {
         stat: &Stat,
         before: Option<&Node>,
     ) -> Result<()> {
+        let from = From::Place(place.clone());
+        let logical = || join(&place.logical, name);
+        let found = || {
+            let parent = place.root.open_dir(&place.relative)?;
+            Ok(read_attributes_at(parent.as_fd(), name))
+        };
+        self.regular(at, name, stat, before, place.trust, logical, from, found)
+    }
+
+    /// A regular file, wherever its bytes come from. `attributes` reads them without opening it.
+    #[allow(clippy::too_many_arguments)] // they are the state of one step of the walk
+    pub(super) fn regular(
+        &mut self,
+        at: Spot,
+        name: &[u8],
+        stat: &Stat,
+        before: Option<&Node>,
+        trust: Trust,
+        logical: impl Fn() -> Vec<u8>,
+        from: From,
+        attributes: impl FnOnce() -> std::io::Result<Found>,
+    ) -> Result<()> {
         let tally = self.shared.tally;
-        let size = stat.st_size as u64;
+        let size = stat.st_size.max(0) as u64;
         tally.files_found.add(1);
         tally.bytes_found.add(size);
-        let (group, first) = self.link_group(at, stat, || join(&place.logical, name));
-        if let Some(node) = self.unmodified(stat, before)? {
+        let (group, first) = self.link_group(at, stat, &logical);
+        if let Some(node) = self.unmodified(name, stat, before, trust, &logical, attributes)? {
             tally.files_unmodified.add(1);
             let node = Node { link_group: group, ..node };
             tally.of(at.source).entry(&node);
@@ -407,14 +370,13 @@ impl<'a> Walk<'a> {
         if is_known { &tally.files_changed } else { &tally.files_new }.add(1);
         let progress = self.shared.input.progress;
         if progress.names_files() {
-            progress.reads(&join(&place.logical, name), is_known);
+            progress.reads(&logical(), is_known);
         }
         if let (Some(group), false) = (group, first) {
-            let (name, logical) = (name.to_vec(), join(&place.logical, name));
+            let (name, logical) = (name.to_vec(), logical());
             self.outbox.send(Message::Follow { at, name, logical, group });
             return Ok(());
         }
-        let from = From::Place(place.clone());
         self.batch.items.push(Item { at, name: name.to_vec(), from, link_group: group });
         self.batch.bytes += size;
         if self.batch.bytes >= BATCH_BYTES || self.batch.items.len() >= BATCH_ENTRIES {
@@ -463,18 +425,48 @@ impl<'a> Walk<'a> {
     }
 
     /// The parent's node, if the file is still the same and everything that it needs is stored.
-    fn unmodified(&self, stat: &Stat, before: Option<&Node>) -> Result<Option<Node>> {
+    fn unmodified(
+        &mut self,
+        name: &[u8],
+        stat: &Stat,
+        before: Option<&Node>,
+        trust: Trust,
+        logical: &impl Fn() -> Vec<u8>,
+        attributes: impl FnOnce() -> std::io::Result<Found>,
+    ) -> Result<Option<Node>> {
         let Some(before) = before else { return Ok(None) };
         let NodeKind::File { size, content } = &before.kind else { return Ok(None) };
-        let now = bare_node(&before.name, stat);
-        let same = *size == stat.st_size as u64
+        let reading = self.shared.input.reading;
+        let mut now = bare_node(name, stat);
+        let exact = before.ctime == now.ctime && before.inode == now.inode;
+        let same = *size == stat.st_size.max(0) as u64
             && before.mtime == now.mtime
-            && before.ctime == now.ctime
-            && before.inode == now.inode
+            && (before.ctime == now.ctime || reading.ignore_ctime || reading.ignore_inode)
+            && (before.inode == now.inode || reading.ignore_inode)
             && !before.racy;
         if !same {
             return Ok(None);
         }
+        if !trust.times && !reading.ignore_ctime && !reading.ignore_inode {
+            self.shared.tally.files_distrusted.add(1);
+            return Ok(None);
+        }
+        if !self.is_stored(before, *size, content) {
+            return Ok(None);
+        }
+        if exact {
+            return Ok(Some(before.clone()));
+        }
+        // The content is believed to be the same; all else may have changed with the time that is ignored.
+        let Ok(found) = attributes() else { return Ok(None) };
+        now.kind = before.kind.clone();
+        let source = self.shared.tally.nobody();
+        self.keep_attributes(source, &logical(), found, &mut now)?;
+        Ok(Some(now))
+    }
+
+    /// Whether everything that the parent's file needs is stored.
+    fn is_stored(&self, before: &Node, size: u64, content: &Content) -> bool {
         let dedup = self.shared.input.session.dedup();
         let chunks_known = |pieces: &[Piece]| {
             pieces.iter().all(|piece| match piece {
@@ -486,7 +478,7 @@ impl<'a> Walk<'a> {
             Content::Pieces(pieces) => chunks_known(pieces),
             Content::Lists(ids) => {
                 ids.iter().all(|id| dedup.rely(id))
-                    && self.listed(*size, content).is_some_and(|pieces| chunks_known(&pieces))
+                    && self.listed(size, content).is_some_and(|pieces| chunks_known(&pieces))
             }
         };
         let attributes_known = match &before.attributes {
@@ -494,14 +486,14 @@ impl<'a> Walk<'a> {
             _ => true,
         };
         if !known || !attributes_known {
-            return Ok(None);
+            return false;
         }
         let blobs = match content {
             Content::Pieces(pieces) => pieces.len(),
             Content::Lists(ids) => ids.len(),
         };
         self.shared.tally.blobs_reused.add(blobs as u64);
-        Ok(Some(before.clone()))
+        true
     }
 
     /// The pieces of the parent's file; nothing when its lists cannot be read, and then it is read again.
@@ -524,7 +516,12 @@ impl<'a> Walk<'a> {
             match read_link(parent.as_fd(), name) {
                 Ok(text) => *target = text,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    self.shared.tally.changed(&logical, "vanished before it was read");
+                    self.shared.tally.changed(&logical, VANISHED);
+                    return Ok(false);
+                }
+                // So it is with a name that is no link any more.
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+                    self.shared.tally.changed(&logical, "is no link any more");
                     return Ok(false);
                 }
                 Err(error) => {
@@ -533,21 +530,26 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        match read_attributes_at(parent.as_fd(), name) {
-            Ok(list) => node.attributes = self.attributes(at.source, list)?,
-            Err(_) => self.shared.tally.attributes_unreadable.add(1),
-        }
+        let found = read_attributes_at(parent.as_fd(), name);
+        self.keep_attributes(at.source, &logical, found, &mut node)?;
         self.shared.tally.of(at.source).entry(&node);
         self.outbox.send(Message::Entry { at, node: Box::new(node) });
         Ok(true)
     }
 
-    fn attributes(&mut self, source: SourceNumber, list: Vec<Attribute>) -> Result<Attributes> {
-        super::worker::store_attributes(self.shared, &mut self.writer, source, list)
+    fn keep_attributes(
+        &mut self,
+        source: SourceNumber,
+        logical: &[u8],
+        found: Found,
+        node: &mut Node,
+    ) -> Result<()> {
+        let writer = &mut self.writer;
+        super::worker::keep_attributes(self.shared, writer, source, logical, found, node)
     }
 
     /// A directory as the parent has it.
-    fn before(&self, id: Option<BlobId>) -> Before<'a, BlobReader> {
+    pub(super) fn before(&self, id: Option<BlobId>) -> Before<'a, BlobReader> {
         let shared: &'a Shared<'a> = self.shared;
         let previous = shared.input.previous.as_ref();
         Before::new(previous.map(|(_, reader)| reader), id)

@@ -9,15 +9,18 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
 
 use super::batch::{Batch, From, Item, Message, Place, Spot};
 use super::large::{self, Run};
-use super::{Outbox, Shared};
+use super::{Outbox, Shared, stream};
 use crate::beneath::join;
 use crate::digest::Kind;
 use crate::error::Result;
 use crate::repo::BlobWriter;
-use crate::source::{Extent, OpenedFile, SourceNumber, bare_node, open_file, read_attributes_of};
+use crate::source::{
+    Extent, Found, OpenedFile, SourceNumber, Trust, bare_node, open_source, open_waiting,
+    read_attributes_of,
+};
 use crate::tree::{
-    ATTRIBUTES_IN_NODE_MAX_BYTES, ATTRIBUTES_MAX_BYTES, Attribute, Attributes, Content, Node,
-    NodeKind, PIECES_IN_NODE_MAX, Piece, Time, encode_lists,
+    ATTRIBUTES_IN_NODE_MAX_BYTES, Attribute, Attributes, Content, Node, NodeKind,
+    PIECES_IN_NODE_MAX, Piece, Time, encode_lists,
 };
 
 /// Files above this are cut by one worker and sealed by all.
@@ -138,12 +141,18 @@ impl<'a> Worker<'a> {
         match &item.from {
             From::Place(place) => {
                 let place = place.clone();
-                self.file(&item, &place)
+                let logical = join(&place.logical, &item.name);
+                let shared = self.shared;
+                let wait = move || !shared.stopped();
+                let directory = self.directory(&place);
+                let opened = directory.and_then(|dir| open_waiting(dir.as_fd(), &item.name, &wait));
+                self.file(&item, logical, opened, place.trust)
             }
-            From::Stdin { logical } => {
-                let logical = logical.clone();
-                large::stream(self, &item, &logical)
+            From::File { path, logical, trust } => {
+                let opened = open_source(path, &|| !self.shared.stopped());
+                self.file(&item, logical.clone(), opened, *trust)
             }
+            From::Stream { from, logical } => stream::run(self, &item, from, logical),
             From::Document(content) => {
                 let node = self.document(item.at.source, &item.name, content)?;
                 self.entry(item.at, node);
@@ -175,10 +184,14 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn file(&mut self, item: &Item, place: &Arc<Place>) -> Result<()> {
-        let logical = join(&place.logical, &item.name);
+    fn file(
+        &mut self,
+        item: &Item,
+        logical: Vec<u8>,
+        opened: std::io::Result<OpenedFile>,
+        trust: Trust,
+    ) -> Result<()> {
         let read_start = self.shared.clock.now_nanos();
-        let opened = self.directory(place).and_then(|dir| open_file(dir.as_fd(), &item.name));
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
@@ -186,24 +199,26 @@ impl<'a> Worker<'a> {
                 return Ok(());
             }
         };
-        let tally = self.shared.tally;
-        tally.files_opened.add(1);
+        self.shared.tally.files_opened.add(1);
         let mut node = bare_node(&item.name, &opened.stat);
         node.link_group = item.link_group;
-        node.racy = read_start - node.ctime.as_nanos() < self.shared.input.racy_nanos;
-        match read_attributes_of(opened.file.as_fd()) {
-            Ok(list) => node.attributes = self.attributes(item.at.source, list)?,
-            Err(_) => tally.attributes_unreadable.add(1),
-        }
+        node.racy = self.shared.is_racy(read_start, node.ctime, trust);
+        let found = read_attributes_of(opened.file.as_fd());
+        let writer = &mut self.writer;
+        keep_attributes(self.shared, writer, item.at.source, &logical, found, &mut node)?;
         if opened.size() > LARGE_FILE_BYTES {
-            return large::file(self, item, node, opened, logical);
+            return large::file(self, item, node, opened, logical, true);
         }
-        match self.small(item.at.source, &opened)? {
-            Ok((size, pieces)) => self.finish_file(item.at, node, size, pieces, &opened, &logical),
+        let (size, pieces) = match self.small(item.at.source, &opened)? {
+            Ok(read) => read,
             Err(error) => {
                 self.lost(item.at, item.link_group, &logical, &error);
-                Ok(())
+                return Ok(());
             }
+        };
+        match size == opened.size() && opened.understates().unwrap_or(true) {
+            true => large::file(self, item, node, opened, logical, false),
+            false => self.finish_file(item.at, node, size, pieces, &opened, &logical),
         }
     }
 
@@ -256,13 +271,12 @@ impl<'a> Worker<'a> {
         let mut buffer = std::mem::take(&mut self.buffer);
         for extent in opened.extents() {
             let (from, to) = match extent {
-                Ok(Extent::Data(from, to)) => (from, to),
-                Ok(Extent::Hole(len)) => {
+                Extent::Data(from, to) => (from, to),
+                Extent::Hole(len) => {
                     pieces.push(Piece::Hole { len });
                     size += len;
                     continue;
                 }
-                Err(error) => return Ok(Err(error)),
             };
             let wanted = (to - from) as usize;
             if buffer.len() < wanted {
@@ -294,8 +308,12 @@ impl<'a> Worker<'a> {
         opened: &OpenedFile,
         logical: &[u8],
     ) -> Result<()> {
-        if size != opened.size() || opened.has_changed().unwrap_or(true) {
+        if opened.has_changed().unwrap_or(true) {
             self.shared.tally.changed(logical, "changed while it was read");
+            node.racy = true;
+        } else if size != opened.size() {
+            let what = format!("says that its size is {}, and gave {size} bytes", opened.size());
+            self.shared.tally.changed(logical, &what);
             node.racy = true;
         }
         node.kind = NodeKind::File { size, content: self.content(at.source, pieces)? };
@@ -325,10 +343,6 @@ impl<'a> Worker<'a> {
         Ok(Content::Lists(ids))
     }
 
-    fn attributes(&mut self, source: SourceNumber, list: Vec<Attribute>) -> Result<Attributes> {
-        store_attributes(self.shared, &mut self.writer, source, list)
-    }
-
     fn run(&mut self, run: Run) -> Result<()> {
         large::seal(self, run)?;
         self.outbox.flush();
@@ -336,8 +350,26 @@ impl<'a> Worker<'a> {
     }
 }
 
+/// Gives a node the attributes that could be read. Where some could not, that is told, and a file is read again
+/// next time.
+pub(super) fn keep_attributes(
+    shared: &Shared<'_>,
+    writer: &mut BlobWriter,
+    source: SourceNumber,
+    logical: &[u8],
+    found: Found,
+    node: &mut Node,
+) -> Result<()> {
+    if !found.refused.is_empty() {
+        shared.tally.attributes_unreadable(logical, &found.refused);
+        node.racy |= matches!(node.kind, NodeKind::File { .. });
+    }
+    node.attributes = store_attributes(shared, writer, source, found.list)?;
+    Ok(())
+}
+
 /// Attributes as a node keeps them: large ones move to a blob.
-pub(super) fn store_attributes(
+fn store_attributes(
     shared: &Shared<'_>,
     writer: &mut BlobWriter,
     source: SourceNumber,
@@ -349,10 +381,6 @@ pub(super) fn store_attributes(
     let bytes = Attributes::encode(&list);
     if bytes.len() <= ATTRIBUTES_IN_NODE_MAX_BYTES {
         return Ok(Attributes::Inline(list));
-    }
-    if bytes.len() > ATTRIBUTES_MAX_BYTES {
-        shared.tally.attributes_unreadable.add(1);
-        return Ok(Attributes::None);
     }
     let put = writer.put(Kind::Data, &bytes)?;
     if put.new {

@@ -1,37 +1,29 @@
 //! Backup: from sources to a committed snapshot that was read back.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::parent::{self, Earlier};
 use super::snapshots::source_rule;
 use super::{
-    Collection, Commit, Committed, Indexed, Intent, Open, Repo, WriteOptions, WriteSession, Writer,
-    Written,
+    Collection, Commit, Committed, Intent, Open, Repo, WriteOptions, WriteSession, Writer, Written,
+    emptied,
 };
 use crate::digest::{BlobId, SnapshotName};
 use crate::error::{Error, Result};
 use crate::index::DedupIndex;
 use crate::job::{Backup, Source};
+use crate::limits::SNAPSHOT_MAX_LABELS;
 use crate::pipeline::{self, Input, SourceTally, Tally};
 use crate::report::{BackupFigures, Phase, Progress, SourceFigures};
 use crate::snapshot::{Counts, Root, Snapshot};
-use crate::source::{Globs, Marker, plan};
+use crate::source::{Excludes, Marker, logical_of, plan};
 use crate::store::Discard;
-
-/// A file whose ctime is so young when it is read may change again without its times showing it: two ticks
-/// of the kernel's coarse clock.
-const RACY_LOCAL_NANOS: i128 = 20_000_000;
-
-/// The same where the times are a server's, in whole seconds at worst.
-const RACY_NETWORK_NANOS: i128 = 2_000_000_000;
 
 /// Share of the byte budget that each worker takes before it starts: one file of 8 MiB, two runs of 6 MiB,
 /// a block sealed, opened and plain.
 const WORKER_BYTES: u64 = 32 * 1024 * 1024;
-
-/// Snapshots that are looked at for a parent, newest first: a repository of many components must not be read
-/// as a whole for each of them.
-const PARENTS_LOOKED_AT: usize = 64;
 
 /// What a verb is run with.
 #[derive(Clone, Copy)]
@@ -86,12 +78,13 @@ pub struct Backed {
 /// Backs up into one repository.
 ///
 /// # Errors
-/// `Superseded` when this attempt was committed already; `SourceMissing`, `SourceUnreadable` and
-/// `EmptySource`; those of the store, the write session and the commit; `ReadBack`. Entries that cannot be
+/// `Superseded` when this attempt was committed already; `SourceMissing`, `SourceUnreadable` and `EmptySource`
+/// when no source is left; `EmptyStream`; those of the store, the write session and the commit; `ReadBack`. Entries that cannot be
 /// read are no errors: they make the snapshot partial.
 pub fn backup(repo: &Repo<Open>, job: &Backup, environment: &Environment<'_>) -> Result<Backed> {
     let began = Instant::now();
     check_sources(&job.sources)?;
+    let selection = selection_of(job)?;
     let writer = Writer {
         session: job.session.clone(),
         component: job.component.clone(),
@@ -101,7 +94,7 @@ pub fn backup(repo: &Repo<Open>, job: &Backup, environment: &Environment<'_>) ->
     };
     let intent = repo.put_intent(writer)?;
     let mut intent = Some(intent);
-    let result = with_intent(repo, job, environment, began, &mut intent);
+    let result = with_intent(repo, job, environment, began, selection, &mut intent);
     if let Some(intent) = intent {
         // One that stays would only delay a collection.
         let _ = intent.release(repo);
@@ -122,7 +115,9 @@ pub fn rehearse_backup(
     check_sources(&job.sources)?;
     let store = Arc::new(Discard::new(repo.store.clone()));
     let repo = Repo { store, state: repo.state.clone() };
-    let Moved { written, mut figures, before, .. } = move_data(&repo, job, environment, None)?;
+    let selection = selection_of(job)?;
+    let moved = move_data(&repo, job, environment, &selection, None)?;
+    let Moved { written, mut figures, before, .. } = moved;
     figures.take(&written);
     figures.repository_bytes = before + written.bytes_stored;
     Ok(figures)
@@ -131,7 +126,6 @@ pub fn rehearse_backup(
 /// All that a session has done before its commit.
 struct Moved {
     collection: Collection,
-    selection: Vec<String>,
     parent: Option<SnapshotName>,
     dedup: Arc<DedupIndex>,
     tree: BlobId,
@@ -146,12 +140,13 @@ fn move_data(
     repo: &Repo<Open>,
     job: &Backup,
     environment: &Environment<'_>,
+    selection: &[String],
     intent: Option<&Intent>,
 ) -> Result<Moved> {
     let seen = repo.overview()?;
-    let selection = selection_of(job);
     let name = repo.keys().snapshot_name(&job.session, &job.component, job.attempt_number);
-    let parent = find_parent(repo, job, &selection, &name, &seen.snapshots)?;
+    let Earlier { parent, same_sources } =
+        parent::find(repo, job, selection, &name, &seen.snapshots)?;
     let indexed = repo.index_for_writing(&seen)?;
     let dedup = Arc::new(DedupIndex::new(indexed.index().clone()));
     let mut session = WriteSession::begin(repo, dedup.clone(), WriteOptions::default())?;
@@ -159,14 +154,29 @@ fn move_data(
         session = session.renewing(intent)?;
     }
     let tally = Tally::new(job.sources.len());
-    let tree = read(repo, job, environment, &indexed, parent.as_ref(), &session, &tally)?;
-    check_not_empty(job, parent.as_ref(), &tally)?;
+    let exclude = Excludes::new(&job.selection)?;
+    let input = Input {
+        previous: parent
+            .as_ref()
+            .and_then(|(_, snapshot)| snapshot.roots.first())
+            .map(|root| (root.tree, indexed.reader())),
+        ..input(repo, job, environment, exclude, &session)?
+    };
+    let tree = pipeline::run(&input, &tally)?;
+    // What newer rules leave out is not gone.
+    let comparable = parent.is_some() || tally.excluded.get() == 0;
+    let before = same_sources.as_ref().filter(|_| comparable);
+    emptied::check(job, before, &indexed.reader(), &tally)?;
+    let mut figures = figures_of(job, &tally);
+    figures.unfit_globs = input.exclude.unfit();
+    let previous = input.previous.as_ref().map(|(tree, _)| *tree);
+    figures.same_as_parent = previous == Some(tree);
+    drop(input);
     let written = session.finish()?;
-    let figures = figures_of(&tally);
     let before = indexed.index().packs().iter().map(|pack| pack.size).sum();
     let parent = parent.map(|(name, _)| name);
     let collection = seen.collection;
-    Ok(Moved { collection, selection, parent, dedup, tree, written, tally, figures, before })
+    Ok(Moved { collection, parent, dedup, tree, written, tally, figures, before })
 }
 
 fn with_intent(
@@ -174,11 +184,11 @@ fn with_intent(
     job: &Backup,
     environment: &Environment<'_>,
     began: Instant,
+    selection: Vec<String>,
     intent: &mut Option<Intent>,
 ) -> Result<Backed> {
-    let moved = move_data(repo, job, environment, intent.as_ref())?;
-    let Moved { collection, selection, parent, dedup, tree, written, tally, mut figures, before } =
-        moved;
+    let moved = move_data(repo, job, environment, &selection, intent.as_ref())?;
+    let Moved { collection, parent, dedup, tree, written, tally, mut figures, before } = moved;
     environment.tell(Phase::Committing, &tally)?;
     let mut snapshot = snapshot_of(job, environment, selection, parent, tree, &figures);
     snapshot.ended_ms += began.elapsed().as_millis() as i64;
@@ -203,126 +213,94 @@ impl BackupFigures {
     }
 }
 
-/// Refuses paths that are not there before anything is written.
+/// Refuses a job of which no source is there, before anything is written. Where only some are missing, the
+/// others are worth a backup: those that are missing are named when it comes to them.
 fn check_sources(sources: &[Source]) -> Result<()> {
+    let mut errors = Vec::new();
     for source in sources {
-        let Source::Directory { path, .. } = source else { continue };
-        let shown = || crate::report::printable(path.as_os_str().as_encoded_bytes());
+        let (Source::Directory { path, .. } | Source::Path { path }) = source else {
+            return Ok(());
+        };
         match std::fs::metadata(path) {
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::SourceMissing { path: shown() });
-            }
-            Err(source) => return Err(Error::SourceUnreadable { path: shown(), source }),
+            Ok(_) => return Ok(()),
+            Err(error) => errors.push(pipeline::unreadable_source(path, error)),
         }
     }
-    Ok(())
+    Error::of_sources(errors.into_iter()).map_or(Ok(()), Err)
 }
 
 /// The rules that a parent must share, as text.
-fn selection_of(job: &Backup) -> Vec<String> {
+///
+/// # Errors
+/// When there are more of them than a snapshot can hold.
+fn selection_of(job: &Backup) -> Result<Vec<String>> {
     let mut rules = Vec::new();
+    let mut seen = HashSet::new();
     for source in &job.sources {
-        match source {
-            Source::Directory { stored_as, .. } | Source::Stdin { stored_as } => {
-                rules.push(source_rule(stored_as));
-            }
-            // One rule for all: they may be more than a snapshot names rules.
-            Source::Documents { .. } => rules.push("documents".to_owned()),
+        // One rule for all documents: they may be more than a snapshot names rules.
+        let rule = logical_of(source).map_or("documents".to_owned(), |path| source_rule(&path));
+        if seen.insert(rule.clone()) {
+            rules.push(rule);
         }
     }
-    rules.extend(job.selection.exclude.iter().map(|glob| format!("exclude {glob}")));
-    let markers = job.selection.exclude_if_present.iter();
+    let selection = &job.selection;
+    rules.extend(selection.exclude.iter().map(|glob| format!("exclude {glob}")));
+    rules.extend(selection.iexclude.iter().map(|glob| format!("exclude ignoring case {glob}")));
+    let markers = selection.exclude_if_present.iter();
     rules.extend(markers.map(|marker| format!("exclude if present {marker}")));
-    let largest = job.selection.exclude_larger_than;
+    let largest = selection.exclude_larger_than;
     rules.extend(largest.map(|bytes| format!("exclude larger than {bytes}")));
-    if job.selection.one_file_system {
+    if selection.one_file_system {
         rules.push("one file system".to_owned());
     }
-    rules
+    match rules.len() {
+        found if found > SNAPSHOT_MAX_LABELS => Err(Error::Limit {
+            what: "number of sources and globs, which a snapshot names one by one,",
+            limit: SNAPSHOT_MAX_LABELS as u64,
+            found: found as u64,
+        }),
+        _ => Ok(rules),
+    }
 }
 
-type Parent = Option<(SnapshotName, Snapshot)>;
-
-/// The newest complete snapshot of the same component and selection. One that cannot be read is passed over:
-/// a backup never fails for its parent.
-fn find_parent(
+/// What goes through the pipeline, but for the parent.
+fn input<'a>(
     repo: &Repo<Open>,
     job: &Backup,
-    selection: &[String],
-    own: &SnapshotName,
-    names: &[SnapshotName],
-) -> Result<Parent> {
-    if names.contains(own) {
-        return Err(Error::Superseded { snapshot: *own });
-    }
-    let fits = |snapshot: &Snapshot| {
-        !snapshot.partial && snapshot.component == job.component && snapshot.selection == selection
-    };
-    let hint = job.parent.as_deref().unwrap_or_default();
-    let hinted = names.iter().filter(|name| !hint.is_empty() && name.to_string().starts_with(hint));
-    for name in hinted.chain(names.iter().take(PARENTS_LOOKED_AT)) {
-        match repo.load_snapshot(name) {
-            Ok(snapshot) if fits(&snapshot) => return Ok(Some((*name, snapshot))),
-            Err(Error::Store(error)) if !error.permanent() => return Err(error.into()),
-            _ => {}
-        }
-    }
-    Ok(None)
-}
-
-fn read(
-    repo: &Repo<Open>,
-    job: &Backup,
-    environment: &Environment<'_>,
-    indexed: &Repo<Indexed>,
-    parent: Option<&(SnapshotName, Snapshot)>,
-    session: &WriteSession,
-    tally: &Tally,
-) -> Result<BlobId> {
-    let root = parent.and_then(|(_, snapshot)| snapshot.roots.first());
-    let racy_nanos = match job.selection.network_file_system {
-        true => RACY_NETWORK_NANOS,
-        false => RACY_LOCAL_NANOS,
-    };
+    environment: &Environment<'a>,
+    exclude: Excludes,
+    session: &'a WriteSession,
+) -> Result<Input<'a>> {
     let markers = job.selection.exclude_if_present.iter();
-    let input = Input {
+    Ok(Input {
         plan: plan(&job.sources)?,
-        exclude: Globs::new("exclude", &job.selection.exclude)?,
+        exclude,
         markers: markers.map(|text| Marker::parse(text)).collect::<Result<_>>()?,
         largest: job.selection.exclude_larger_than.unwrap_or(u64::MAX),
         one_file_system: job.selection.one_file_system,
-        racy_nanos,
+        network: job.selection.network_file_system,
+        reading: job.reading,
         started: environment.at,
-        previous: root.map(|root| (root.tree, indexed.reader())),
+        previous: None,
         session,
         keys: repo.keys().clone(),
         chunker: repo.chunker(),
         workers: environment.threads(),
         progress: environment.progress,
         repository: environment.repository,
-    };
-    pipeline::run(&input, tally)
+    })
 }
 
-/// A source that had files and has none now is a failure: nobody wants that to look like a backup.
-fn check_not_empty(
-    job: &Backup,
-    parent: Option<&(SnapshotName, Snapshot)>,
-    tally: &Tally,
-) -> Result<()> {
-    if !tally.is_empty() {
-        return Ok(());
-    }
-    let before = parent.map_or(0, |(_, snapshot)| snapshot.counts.files + snapshot.counts.others);
-    if job.had_files_before.unwrap_or(before > 0) {
-        return Err(Error::EmptySource { files: before });
-    }
-    Ok(())
-}
-
-fn figures_of(tally: &Tally) -> BackupFigures {
-    let (unreadable, changed_while_read) = tally.lists();
+fn figures_of(job: &Backup, tally: &Tally) -> BackupFigures {
+    let (unreadable, changed_while_read, attributes_unreadable) = tally.lists();
+    let empty =
+        job.sources.iter().zip(tally.sources()).enumerate().filter(|(number, (_, source))| {
+            // Of one that is named twice, the second has no entries at all.
+            source.entries().directories > 0
+                && source.entries().holds_nothing()
+                && !tally.has_failed(*number)
+        });
+    let empty_sources = empty.filter_map(|(_, (source, _))| logical_of(source)).collect();
     BackupFigures {
         entries: tally.entries(),
         files_new: tally.files_new.get(),
@@ -334,7 +312,9 @@ fn figures_of(tally: &Tally) -> BackupFigures {
         data_blobs_new: tally.data_blobs_new.get(),
         unreadable,
         changed_while_read,
-        attributes_unreadable: tally.attributes_unreadable.get(),
+        attributes_unreadable,
+        empty_sources,
+        files_distrusted: tally.files_distrusted.get(),
         excluded: tally.excluded.get(),
         sources: tally.sources().iter().map(source_figures).collect(),
         ..Default::default()

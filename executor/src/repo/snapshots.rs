@@ -105,6 +105,11 @@ pub(super) fn source_rule(stored_as: &str) -> String {
     format!("{SOURCE_RULE}{stored_as}")
 }
 
+/// Whether a rule of a selection names a source.
+pub(super) fn is_source_rule(rule: &str) -> bool {
+    rule.starts_with(SOURCE_RULE)
+}
+
 /// A snapshot as lists show it.
 #[must_use]
 pub fn describe(name: &SnapshotName, snapshot: &Snapshot) -> SnapshotInfo {

@@ -1,14 +1,19 @@
 //! Lists directories, and makes nodes of what the file system says.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FileType, Stat, major, minor, statat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, OFlags, Stat, fcntl_getfl, fcntl_setfl, major, minor, statat,
+};
 
 use crate::tree::{Attributes, Content, Device, Node, NodeKind, Time};
 
 /// Lowest bits of `st_mode`: permissions, setuid, setgid, sticky.
 const MODE_MASK: u32 = 0o7777;
+
+/// Nanoseconds of the last moment of a second.
+const NANOS_MAX: u64 = 999_999_999;
 
 /// The names in a directory, sorted, in little memory: there may be millions.
 #[derive(Default)]
@@ -21,19 +26,50 @@ pub(crate) struct Names {
 impl Names {
     /// All of them but the dot names.
     pub(crate) fn list(dir: BorrowedFd<'_>) -> io::Result<Self> {
+        match Self::list_some(dir)? {
+            (names, None) => Ok(names),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// As many of them as the file system gives, and why there are no more. A directory that cannot be read at
+    /// all is an error.
+    pub(crate) fn list_some(dir: BorrowedFd<'_>) -> io::Result<(Self, Option<io::Error>)> {
         let mut names = Self::default();
+        let mut failure = None;
         for entry in Dir::read_from(dir)? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                let start = names.bytes.len();
-                names.bytes.extend_from_slice(name);
-                names.places.push((start, names.bytes.len()));
+            match entry {
+                Ok(entry) => names.add(entry.file_name().to_bytes()),
+                Err(error) => failure = failure.or(Some(error.into())),
             }
         }
         let Self { bytes, places } = &mut names;
         places.sort_unstable_by(|a, b| bytes[a.0..a.1].cmp(&bytes[b.0..b.1]));
-        Ok(names)
+        // Some file systems give a name twice while a directory changes.
+        places.dedup_by(|a, b| bytes[a.0..a.1] == bytes[b.0..b.1]);
+        Ok((names, failure))
+    }
+
+    fn add(&mut self, name: &[u8]) {
+        if name != b"." && name != b".." {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(name);
+            self.places.push((start, self.bytes.len()));
+        }
+    }
+
+    /// Adds names that are to be there too, whatever the file system says.
+    pub(crate) fn with<'a>(mut self, more: impl Iterator<Item = &'a [u8]>) -> Self {
+        for name in more {
+            if !self.holds(name) {
+                let place = |place: &(usize, usize)| self.bytes[place.0..place.1] < *name;
+                let at = self.places.partition_point(place);
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(name);
+                self.places.insert(at, (start, self.bytes.len()));
+            }
+        }
+        self
     }
 
     /// Whether there are none.
@@ -83,6 +119,13 @@ pub(crate) fn stat_entry(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<Option<
     }
 }
 
+/// Reading the directory does not move its time of access, where that is allowed: only the owner may ask for it.
+pub(crate) fn leave_no_trace(dir: &OwnedFd) {
+    if let Ok(flags) = fcntl_getfl(dir) {
+        let _ = fcntl_setfl(dir, flags | OFlags::NOATIME);
+    }
+}
+
 /// What a symbolic link says.
 pub(crate) fn read_link(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<Vec<u8>> {
     Ok(rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes())
@@ -90,7 +133,8 @@ pub(crate) fn read_link(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<Vec<u8>>
 
 /// Time of last change of the inode and of the content.
 pub(crate) fn stat_time(stat: &Stat) -> (Time, Time) {
-    let time = |seconds, nanos: u64| Time { seconds, nanos: nanos as u32 };
+    // Some file systems hand on whatever their server says.
+    let time = |seconds, nanos: u64| Time { seconds, nanos: nanos.min(NANOS_MAX) as u32 };
     (time(stat.st_ctime, stat.st_ctime_nsec), time(stat.st_mtime, stat.st_mtime_nsec))
 }
 
@@ -104,7 +148,10 @@ pub(crate) fn bare_node(name: &[u8], stat: &Stat) -> Node {
         FileType::Socket => NodeKind::Socket,
         FileType::CharacterDevice => NodeKind::CharDevice(device()),
         FileType::BlockDevice => NodeKind::BlockDevice(device()),
-        _ => NodeKind::File { size: stat.st_size as u64, content: Content::Pieces(Vec::new()) },
+        _ => NodeKind::File {
+            size: stat.st_size.max(0) as u64,
+            content: Content::Pieces(Vec::new()),
+        },
     };
     let (ctime, mtime) = stat_time(stat);
     Node {

@@ -4,8 +4,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
 
-use rustix::fs::{FileType, Mode, OFlags, SeekFrom, Stat, fstat, openat, seek};
+use rustix::fs::{CWD, FileType, Mode, OFlags, SeekFrom, Stat, fstat, openat, seek};
+use rustix::io::Errno;
+use rustix::path::Arg;
 
 /// A hole below this is read as zeros: a piece for each would cost more than it saves.
 pub(crate) const HOLE_MIN_BYTES: u64 = 32 * 1024;
@@ -13,24 +17,50 @@ pub(crate) const HOLE_MIN_BYTES: u64 = 32 * 1024;
 /// Bytes of a unit of `st_blocks`, whatever the file system's own block is.
 const STAT_BLOCK_BYTES: u64 = 512;
 
+/// How long somebody who holds a lease on a file gets to give it up. The kernel takes it away after
+/// `/proc/sys/fs/lease-break-time`, 45 seconds unless somebody changed that.
+const LEASE_WAIT: Duration = Duration::from_secs(60);
+
+/// Longest pause between two attempts at a file with a lease.
+const LEASE_PAUSE: Duration = Duration::from_millis(50);
+
 /// A regular file that is being read.
 pub(crate) struct OpenedFile {
     pub(crate) file: File,
     pub(crate) stat: Stat,
 }
 
+const READ: OFlags =
+    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
 /// Opens a name of a directory if it still is a regular file. Never follows a link, never waits for a pipe.
 ///
 /// # Errors
 /// `InvalidData` when the name stands for something else now; what the system says otherwise.
 pub(crate) fn open_file(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<OpenedFile> {
-    let flags =
-        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let changed = || io::Error::new(io::ErrorKind::InvalidData, "is no regular file any more");
-    let fd = match openat(dir, name, flags, Mode::empty()) {
-        Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => return Err(changed()),
-        other => other?,
-    };
+    open_waiting(dir, name, &|| true)
+}
+
+/// The same; somebody who holds a lease on the file is waited for as long as `wait` says.
+pub(crate) fn open_waiting(
+    dir: BorrowedFd<'_>,
+    name: &[u8],
+    wait: &dyn Fn() -> bool,
+) -> io::Result<OpenedFile> {
+    opened(open_without_trace(dir, name, READ | OFlags::NOFOLLOW, wait)?)
+}
+
+/// Opens a source that is one file. Links in its path are followed: its owner wrote it.
+pub(crate) fn open_source(path: &Path, wait: &dyn Fn() -> bool) -> io::Result<OpenedFile> {
+    opened(open_without_trace(CWD, path, READ, wait)?)
+}
+
+/// Opens a source that is a device or a pipe.
+pub(crate) fn open_special(path: &Path) -> io::Result<File> {
+    Ok(File::from(open_without_trace(CWD, path, READ, &|| true)?))
+}
+
+fn opened(fd: rustix::fd::OwnedFd) -> io::Result<OpenedFile> {
     let stat = fstat(&fd)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(changed());
@@ -38,9 +68,49 @@ pub(crate) fn open_file(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<OpenedFi
     Ok(OpenedFile { file: File::from(fd), stat })
 }
 
+fn changed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "is no regular file any more")
+}
+
+/// Opens so that no time of access moves, where that is allowed, and asks again where a lease is being given up:
+/// to wait in the call itself could mean to wait for a pipe that has taken the file's place.
+fn open_without_trace(
+    dir: BorrowedFd<'_>,
+    name: impl Arg + Copy,
+    flags: OFlags,
+    wait: &dyn Fn() -> bool,
+) -> io::Result<rustix::fd::OwnedFd> {
+    let mut flags = flags | OFlags::NOATIME;
+    let (mut waited, mut pause) = (Duration::ZERO, Duration::from_millis(1));
+    loop {
+        match openat(dir, name, flags, Mode::empty()) {
+            Ok(fd) => return Ok(fd),
+            // Only the owner may ask for it.
+            Err(Errno::PERM) if flags.contains(OFlags::NOATIME) => flags -= OFlags::NOATIME,
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) if waited < LEASE_WAIT && wait() => {
+                std::thread::sleep(pause);
+                waited += pause;
+                pause = (pause * 2).min(LEASE_PAUSE);
+            }
+            Err(Errno::LOOP | Errno::NXIO) if flags.contains(OFlags::NOFOLLOW) => {
+                return Err(changed());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 impl OpenedFile {
     pub(crate) fn size(&self) -> u64 {
-        self.stat.st_size as u64
+        self.stat.st_size.max(0) as u64
+    }
+
+    /// Whether there is more than the size says, although nobody has added anything: so it is with files that
+    /// the kernel or a server makes up when they are read.
+    pub(crate) fn understates(&self) -> io::Result<bool> {
+        let more = self.read_at(&mut [0], self.size())? > 0;
+        Ok(more && fstat(&self.file)?.st_size.max(0) as u64 == self.size())
     }
 
     /// Whether fewer blocks are allocated than the size needs: only then it is asked for holes.
@@ -94,41 +164,56 @@ pub(crate) struct Extents<'a> {
 }
 
 impl Extents<'_> {
-    /// The first byte at or after `from` that is data; the size when there is none.
-    fn next_data(&self, from: u64) -> io::Result<u64> {
+    /// The first byte at or after `from` that is data; the size when there is none. Nothing where the file system
+    /// does not know.
+    fn next_data(&self, from: u64) -> Option<u64> {
         match seek(&self.file.file, SeekFrom::Data(from)) {
-            Ok(at) => Ok(at.min(self.file.size())),
-            Err(rustix::io::Errno::NXIO) => Ok(self.file.size()),
-            Err(error) => Err(error.into()),
+            Ok(at) if at >= from => Some(at.min(self.file.size())),
+            Err(Errno::NXIO) => Some(self.file.size()),
+            _ => None,
         }
     }
 
     /// The end of the data at `from`, taking small holes for data.
-    fn end_of_data(&self, from: u64) -> io::Result<u64> {
+    fn end_of_data(&self, from: u64) -> Option<u64> {
+        let size = self.file.size();
         let mut at = from;
         loop {
             let hole = match seek(&self.file.file, SeekFrom::Hole(at)) {
-                Ok(hole) => hole.min(self.file.size()),
-                Err(rustix::io::Errno::NXIO) => self.file.size(),
-                Err(error) => return Err(error.into()),
+                Ok(hole) if hole >= at => hole.min(size),
+                Err(Errno::NXIO) => size,
+                _ => return None,
             };
-            if hole >= self.file.size() {
-                return Ok(self.file.size());
+            if hole >= size {
+                return Some(size);
             }
             let data = self.next_data(hole)?;
             if data - hole >= HOLE_MIN_BYTES {
-                return Ok(hole);
+                return Some(hole);
+            }
+            // A file system that contradicts itself would be asked for ever.
+            if data <= at {
+                return None;
             }
             at = data;
-            if at >= self.file.size() {
-                return Ok(at);
+            if at >= size {
+                return Some(at);
             }
         }
+    }
+
+    fn step(&self, from: u64) -> Option<(Extent, u64)> {
+        let data = self.next_data(from)?;
+        if data - from >= HOLE_MIN_BYTES {
+            return Some((Extent::Hole(data - from), data));
+        }
+        let end = self.end_of_data(data)?;
+        Some((Extent::Data(from, end), end))
     }
 }
 
 impl Iterator for Extents<'_> {
-    type Item = io::Result<Extent>;
+    type Item = Extent;
 
     fn next(&mut self) -> Option<Self::Item> {
         let size = self.file.size();
@@ -136,28 +221,11 @@ impl Iterator for Extents<'_> {
             return None;
         }
         let from = self.at;
-        if self.dense {
-            self.at = size;
-            return Some(Ok(Extent::Data(from, size)));
-        }
-        let step = |this: &Self| -> io::Result<(Extent, u64)> {
-            let data = this.next_data(from)?;
-            if data - from >= HOLE_MIN_BYTES {
-                return Ok((Extent::Hole(data - from), data));
-            }
-            let end = this.end_of_data(data)?;
-            Ok((Extent::Data(from, end), end))
-        };
-        match step(self) {
-            Ok((extent, next)) => {
-                self.at = next;
-                Some(Ok(extent))
-            }
-            Err(error) => {
-                self.at = size;
-                Some(Err(error))
-            }
-        }
+        // Where holes are not told of, or not without an error, the bytes are read.
+        let step = if self.dense { None } else { self.step(from) };
+        let (extent, next) = step.unwrap_or((Extent::Data(from, size), size));
+        self.at = next;
+        Some(extent)
     }
 }
 
@@ -173,7 +241,7 @@ mod tests {
         make(&File::create(dir.path().join("f")).unwrap());
         let parent = File::open(dir.path()).unwrap();
         let opened = open_file(parent.as_fd(), b"f").unwrap();
-        let found: Vec<_> = opened.extents().map(|extent| extent.unwrap()).collect();
+        let found: Vec<_> = opened.extents().collect();
         let total: u64 = found
             .iter()
             .map(|extent| match extent {
@@ -228,5 +296,34 @@ mod tests {
             open_file(parent.as_fd(), b"none").err().unwrap().kind(),
             io::ErrorKind::NotFound
         );
+    }
+
+    #[test]
+    fn k10_what_is_longer_than_its_size_says_is_noticed() {
+        let proc = File::open("/proc").unwrap();
+        let opened = open_file(proc.as_fd(), b"version").unwrap();
+        assert!(opened.size() == 0 && opened.understates().unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let parent = File::open(dir.path()).unwrap();
+        for content in ["", "x"] {
+            std::fs::write(dir.path().join("f"), content).unwrap();
+            assert!(!open_file(parent.as_fd(), b"f").unwrap().understates().unwrap());
+        }
+        let opened = open_file(parent.as_fd(), b"f").unwrap();
+        std::fs::write(dir.path().join("f"), "longer").unwrap();
+        assert!(!opened.understates().unwrap(), "it grew, and said so");
+    }
+
+    #[test]
+    fn k09_opening_moves_no_time_of_access() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("f"), "x").unwrap();
+        let parent = File::open(dir.path()).unwrap();
+        let flags = |file: &File| rustix::fs::fcntl_getfl(file).unwrap();
+        let opened = open_file(parent.as_fd(), b"f").unwrap();
+        assert!(flags(&opened.file).contains(OFlags::NOATIME));
+        let link = dir.path().join("l");
+        std::os::unix::fs::symlink("f", &link).unwrap();
+        assert_eq!(open_source(&link, &|| false).unwrap().size(), 1);
     }
 }

@@ -2,15 +2,19 @@
 
 mod attributes;
 mod directory;
+mod excludes;
 mod file;
 mod marker;
 mod plan;
 mod select;
+mod trust;
 
-pub(crate) use attributes::{read_attributes_at, read_attributes_of};
-pub(crate) use directory::{Names, bare_node, read_link, stat_entry, stat_time};
-pub(crate) use file::{Extent, OpenedFile, open_file};
+pub(crate) use attributes::{Found, read_attributes_at, read_attributes_of};
+pub(crate) use directory::{Names, bare_node, leave_no_trace, read_link, stat_entry, stat_time};
+pub(crate) use excludes::Excludes;
+pub(crate) use file::{Extent, OpenedFile, open_file, open_source, open_special, open_waiting};
 pub use marker::{CACHE_MARKER, check_marker};
 pub(crate) use marker::{Marker, has_marker, leave_markers};
-pub(crate) use plan::{Planned, SourceNumber, components, plan};
+pub(crate) use plan::{Children, Planned, SourceNumber, components, logical_of, plan};
 pub use select::{Globs, Matcher};
+pub(crate) use trust::Trust;

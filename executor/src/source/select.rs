@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::error::{Error, Result};
 
@@ -37,28 +37,8 @@ impl Globs {
         let mut paths = GlobSetBuilder::new();
         let mut names = GlobSetBuilder::new();
         for text in globs {
-            let invalid = |reason: &dyn std::fmt::Display| Error::Invalid {
-                field,
-                reason: format!("glob {text:?} cannot be used: {reason}"),
-            };
-            let trimmed = text.strip_suffix('/').unwrap_or(text);
-            if trimmed.is_empty() {
-                return Err(invalid(&"it names nothing"));
-            }
-            let anchored = match trimmed.contains('/') {
-                true if trimmed.starts_with('/') || trimmed.starts_with("**/") => {
-                    trimmed.to_owned()
-                }
-                true => format!("/{trimmed}"),
-                false => trimmed.to_owned(),
-            };
-            let glob = GlobBuilder::new(&anchored)
-                .literal_separator(true)
-                .backslash_escape(true)
-                .case_insensitive(ignore_case)
-                .build()
-                .map_err(|error| invalid(&error.kind()))?;
-            if trimmed.contains('/') {
+            let (glob, is_path) = compile(field, text, ignore_case)?;
+            if is_path {
                 paths.add(glob)
             } else {
                 names.add(glob)
@@ -85,6 +65,48 @@ impl Globs {
         let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
         self.names.is_match(OsStr::from_bytes(name)) || self.paths.is_match(OsStr::from_bytes(path))
     }
+}
+
+/// One glob, and whether it is matched against whole paths.
+pub(super) fn compile(field: &'static str, text: &str, ignore_case: bool) -> Result<(Glob, bool)> {
+    let invalid = |reason: &dyn std::fmt::Display| Error::Invalid {
+        field,
+        reason: format!("glob {text:?} cannot be used: {reason}"),
+    };
+    let clean = clean(text);
+    if matches!(&*clean, "" | "/" | ".") {
+        return Err(invalid(&"it names nothing"));
+    }
+    let is_path = clean.contains('/');
+    let anchored = match is_path && !clean.starts_with('/') && !clean.starts_with("**/") {
+        true => format!("/{clean}"),
+        false => clean,
+    };
+    let glob = GlobBuilder::new(&anchored)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .case_insensitive(ignore_case)
+        .build()
+        .map_err(|error| invalid(&error.kind()))?;
+    Ok((glob, is_path))
+}
+
+/// A glob as restic cleans it, by its text alone: without `.`, empty parts and a slash at the end, and `..` takes
+/// the part before away.
+fn clean(text: &str) -> String {
+    let rooted = text.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            part => parts.push(part),
+        }
+    }
+    format!("{}{}", if rooted { "/" } else { "" }, parts.join("/"))
 }
 
 /// What a restore writes: all but the excluded, or of the included all but the excluded.
@@ -153,6 +175,13 @@ mod tests {
             ("{a,b}.txt", "/z/b.txt", true),
             ("\\*", "/z/*", true),
             ("\\*", "/z/y", false),
+            ("./cache", "/data/cache", true),
+            ("cache/.", "/data/cache", true),
+            ("/data//cache", "/data/cache", true),
+            ("/data/./cache/", "/data/cache", true),
+            ("x/../data/cache", "/data/cache", true),
+            ("/../data", "/data", true),
+            ("../data", "/data", false),
         ];
         for (glob, path, expected) in table {
             let globs = Globs::new("exclude", &[glob.to_owned()]).unwrap();
@@ -178,7 +207,9 @@ mod tests {
     fn what_cannot_be_understood_is_named() {
         let error = Globs::new("exclude", &["[a".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("exclude") && error.contains("[a"), "{error}");
-        assert!(Globs::new("exclude", &["/".to_owned()]).is_err());
+        for nothing in ["", "/", "//", ".", "./", "a/.."] {
+            assert!(Globs::new("exclude", &[nothing.to_owned()]).is_err(), "{nothing:?}");
+        }
     }
 
     #[test]

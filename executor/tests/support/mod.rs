@@ -80,6 +80,7 @@ impl Bench {
             create: true,
             allow_partial: false,
             had_files_before: None,
+            reading: Default::default(),
             next: Arc::default(),
         }
     }
@@ -167,6 +168,7 @@ impl Bench {
             parent: None,
             allow_partial: self.allow_partial,
             had_files_before: self.had_files_before,
+            reading: Default::default(),
         };
         let report = run(&self.job(Work::Backup(backup)), &Quiet);
         Ran { report, session }

@@ -6,19 +6,26 @@ use clap::Args;
 use holdfast_executor::job::Selection;
 use holdfast_executor::source::CACHE_MARKER;
 
-use crate::repository::{Size, glob, globs, marker};
+use crate::repository::{Size, exclude_glob, globs, marker};
 
 /// What is left out.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Left out")]
 pub struct Excludes {
-    /// Leave out what fits; with a slash from the root, without one at any level. Can be repeated.
-    #[arg(long, short = 'e', value_name = "GLOB", value_parser = glob)]
+    /// Leave out what fits; with a slash from the root, without one at any level. One that begins with `!` takes
+    /// back what earlier ones leave out. Can be repeated.
+    #[arg(long, short = 'e', value_name = "GLOB", value_parser = exclude_glob)]
     exclude: Vec<String>,
-    /// Leave out what fits one of the globs in this file, one a line; lines that begin with `#` are comments.
-    /// Can be repeated.
+    /// The same, blind to the case of letters.
+    #[arg(long, value_name = "GLOB", value_parser = exclude_glob)]
+    iexclude: Vec<String>,
+    /// Leave out what fits one of the globs in this file, one a line; lines that begin with `#` are comments, and
+    /// `$NAME` stands for a variable of the environment. Can be repeated.
     #[arg(long, value_name = "FILE")]
     exclude_file: Vec<PathBuf>,
+    /// The same, blind to the case of letters.
+    #[arg(long, value_name = "FILE")]
+    iexclude_file: Vec<PathBuf>,
     /// Of directories with a CACHEDIR.TAG that has the signature keep only that file.
     #[arg(long)]
     exclude_caches: bool,
@@ -42,12 +49,17 @@ impl Excludes {
     pub fn selection(self) -> anyhow::Result<Selection> {
         let mut exclude = self.exclude;
         for file in &self.exclude_file {
-            exclude.extend(globs(file)?);
+            exclude.extend(globs("--exclude-file", file)?);
+        }
+        let mut iexclude = self.iexclude;
+        for file in &self.iexclude_file {
+            iexclude.extend(globs("--iexclude-file", file)?);
         }
         let mut exclude_if_present = self.exclude_if_present;
         exclude_if_present.extend(self.exclude_caches.then(|| CACHE_MARKER.to_owned()));
         Ok(Selection {
             exclude,
+            iexclude,
             exclude_if_present,
             exclude_larger_than: self.exclude_larger_than.map(|size| size.0),
             one_file_system: self.one_file_system,

@@ -1,13 +1,13 @@
 //! What a backup reads, and what one would come to.
 
-use holdfast_executor::report::{BackupFigures, Report, printable};
+use holdfast_executor::report::{BackupFigures, Figures, Report, printable};
 use serde_json::{Value, json};
 
 use super::{failure, report};
 use crate::cli::Output;
 use crate::exit::Exit;
 use crate::show::lines;
-use crate::show::style::{Style, Tone};
+use crate::show::style::{Style, Tone, safe};
 
 /// A file that is read, with the letters of a comparison.
 #[must_use]
@@ -35,24 +35,62 @@ pub fn rehearsed(figures: &BackupFigures, output: Output) -> std::io::Result<Exi
         output.say(line);
     }
     output.say("nothing was written");
-    Ok(if figures.unreadable.count == 0 { Exit::Done } else { Exit::Unreadable })
+    let lost = figures.unreadable.count + figures.attributes_unreadable.count;
+    Ok(if lost == 0 { Exit::Done } else { Exit::Unreadable })
 }
 
-/// A parent that was asked for and does not fit is no reason to take no backup, but one to say so.
-pub fn warn_of_parent(report: &Report, hint: Option<&str>, output: Output) {
-    let snapshots = report.repositories.iter().filter_map(|one| one.snapshot.as_ref());
-    for snapshot in snapshots {
-        let used = snapshot.parent.as_deref();
-        let Some(hint) = hint.filter(|hint| !used.is_some_and(|used| used.starts_with(hint)))
-        else {
-            continue;
-        };
-        let instead = used.map_or("every file was read".to_owned(), |used| {
-            format!("it was compared with {}", super::short(used))
-        });
-        let text = format!(
-            "--parent {hint}: no complete snapshot of these paths and excludes has that name; {instead}"
-        );
-        failure::warn(&text, output.json);
+/// Warns of what was asked for and came to nothing.
+pub fn warn(report: &Report, allow_empty: bool, output: Output) {
+    for repository in &report.repositories {
+        if let Figures::Backup(figures) = &repository.figures {
+            warn_of(figures, allow_empty, output);
+        }
+    }
+}
+
+/// The same of one repository.
+pub fn warn_of(figures: &BackupFigures, allow_empty: bool, output: Output) {
+    if output.quiet {
+        return;
+    }
+    for glob in &figures.unfit_globs {
+        failure::warn(&unfit(glob), output.json);
+    }
+    for path in figures.empty_sources.iter().filter(|_| !allow_empty) {
+        failure::warn(&format!("{} holds no files", safe(path)), output.json);
+    }
+}
+
+/// What is said of a glob that fits nothing, with the reason where it is plain.
+fn unfit(glob: &str) -> String {
+    let bare = glob.strip_prefix('!').unwrap_or(glob);
+    let why = match bare {
+        bare if bare.starts_with('~') => "; `~` is not expanded: write the path out",
+        bare if bare.starts_with("..") => "; paths are matched from the root, and have no `..`",
+        bare if bare.contains('$') => "; variables are expanded in files only",
+        bare if bare.contains('/') && !bare.starts_with('/') && !bare.starts_with("**/") => {
+            "; a glob with a slash begins at the root: write **/ before it for any level"
+        }
+        _ => "",
+    };
+    format!("exclude {}: fits nothing{why}", safe(glob))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k19_a_glob_that_fits_nothing_is_told_with_its_reason() {
+        for (glob, words) in [
+            ("*.tmp", "exclude *.tmp: fits nothing"),
+            ("~/x", "not expanded"),
+            ("!../x", "no `..`"),
+            ("$HOME/x", "in files only"),
+            ("src/x", "**/"),
+        ] {
+            assert!(unfit(glob).contains(words), "{}", unfit(glob));
+        }
+        assert_eq!(unfit("/a/b"), "exclude /a/b: fits nothing");
     }
 }

@@ -43,9 +43,13 @@ pub fn print(report: &Report, url: &str, output: Output) -> anyhow::Result<()> {
         Outcome::Partial { .. } if is_restore(report) => {
             (Tone::Warn, "done, but not everything could be restored".into())
         }
-        Outcome::Partial { .. } => (
+        Outcome::Partial { .. } if is_partial(report) => (
             Tone::Warn,
             "done, but not everything could be read; the snapshot is marked partial".into(),
+        ),
+        Outcome::Partial { .. } => (
+            Tone::Warn,
+            "done, but attributes could not be read; those entries are read again next time".into(),
         ),
         Outcome::Superseded { snapshot } => {
             (Tone::Good, format!("another run of the same attempt has committed {snapshot}"))
@@ -63,6 +67,11 @@ pub fn print(report: &Report, url: &str, output: Output) -> anyhow::Result<()> {
 
 fn is_restore(report: &Report) -> bool {
     report.repositories.iter().any(|one| matches!(one.figures, Figures::Restore(_)))
+}
+
+fn is_partial(report: &Report) -> bool {
+    let snapshots = report.repositories.iter().filter_map(|one| one.snapshot.as_ref());
+    snapshots.into_iter().any(|snapshot| snapshot.partial)
 }
 
 fn grade_words(grade: holdfast_executor::report::Grade) -> &'static str {
@@ -112,10 +121,19 @@ pub fn backup(figures: &BackupFigures, rehearsed: bool) -> Vec<String> {
         HumanBytes(figures.bytes_added),
         HumanCount(figures.requests)
     ));
-    if figures.files_opened == 0 && figures.data_blobs_new == 0 {
+    // What could not be read may have changed.
+    let lost = figures.unreadable.count + figures.attributes_unreadable.count;
+    if figures.same_as_parent && lost == 0 && figures.files_opened == 0 {
         lines.push("nothing has changed: no file was opened and no data was written".into());
     }
+    if figures.files_distrusted > 0 {
+        lines.push(format!(
+            "{} files look unmodified and were read all the same: their file system keeps no times that prove it",
+            HumanCount(figures.files_distrusted)
+        ));
+    }
     listed("could not be read", &figures.unreadable, &mut lines);
+    listed("have attributes that could not be read", &figures.attributes_unreadable, &mut lines);
     listed("changed while read", &figures.changed_while_read, &mut lines);
     lines
 }
