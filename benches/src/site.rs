@@ -45,6 +45,7 @@ pub fn backup(source: &Path, to: &Path) -> Job {
         parent: None,
         allow_partial: false,
         had_files_before: None,
+        labels: Default::default(),
         reading: Default::default(),
     }))
 }

@@ -42,9 +42,9 @@ fn what_is_left_out_of_a_backup() {
     ]);
     assert_eq!(stored(&shelf), ["cache", "cache/CACHEDIR.TAG", "kept", "skip", "skip/.skip"]);
     let source = shelf.arg("source");
-    fs::write(shelf.path("globs"), "!back\n").unwrap();
+    fs::write(shelf.path("globs"), "!\n").unwrap();
     for (args, code, words) in [
-        (&["--exclude-file", &shelf.arg("globs")][..], 2, "not supported"),
+        (&["--exclude-file", &shelf.arg("globs")][..], 2, "line 1: it names nothing"),
         (&["--exclude-file", "/nowhere"], 1, "--exclude-file /nowhere"),
         (&["--exclude-larger-than", "much"], 2, "such as 100M"),
         (&["--exclude-if-present", "a/b"], 2, "a/b"),
@@ -167,15 +167,59 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_parent_that_does_not_fit_is_said_and_ends_nothing() {
+fn k01_a_parent_that_is_named_must_be_there() {
     let shelf = Shelf::new();
     shelf.file("x", "x");
     let source = shelf.arg("source");
-    let said = shelf.fails(&["backup", &source, "--parent", "feed"], 0);
-    assert!(said.contains("--parent feed") && said.contains("every file was read"), "{said}");
+    let said = shelf.fails(&["backup", &source, "--parent", "feed"], 28);
+    assert!(said.contains("feed"), "{said}");
+    shelf.backup(&[]);
     let one = shelf.ids(&[]).remove(0);
-    let text = shelf.ok(&["backup", &source, "--parent", &one[..8]]);
+    let text = shelf.ok(&["backup", &source, "--parent", &one[..8], "--host", "another"]);
     assert!(text.contains(&format!("compared with {}", &one[..16])), "{text}");
+}
+
+#[test]
+fn k19_lists_of_paths_have_two_more_forms() {
+    let shelf = Shelf::new();
+    shelf.file("#x", "x");
+    shelf.file("a\nb", "y");
+    let source = shelf.arg("source");
+    fs::write(shelf.path("lines"), format!("{source}/#x\n")).unwrap();
+    fs::write(shelf.path("records"), format!("{source}/a\nb\0")).unwrap();
+    let (lines, records) = (shelf.arg("lines"), shelf.arg("records"));
+    shelf.ok(&["backup", "--files-from-verbatim", &lines, "--files-from-raw", &records]);
+    assert_eq!(stored(&shelf).len(), 2);
+    fs::write(shelf.path("records"), "/x").unwrap();
+    shelf.fails(&["backup", "--files-from-raw", &records], 2);
+}
+
+#[test]
+fn k19_a_glob_that_fits_nothing_is_warned_of_unless_it_is_quiet() {
+    let shelf = Shelf::new();
+    shelf.file("x", "x");
+    let source = shelf.arg("source");
+    let said = shelf.fails(&["backup", &source, "--exclude", "no/such", "--iexclude", "X"], 0);
+    assert!(said.contains("warning: exclude no/such: fits nothing"), "{said}");
+    assert!(!said.contains("exclude X"), "{said}");
+    let said = shelf.fails(&["backup", &source, "--quiet", "--exclude", "no/such"], 0);
+    assert_eq!(said, "");
+}
+
+#[test]
+fn k11_streams_are_named_as_with_restic_and_nothing_is_a_failure() {
+    let shelf = Shelf::bare();
+    shelf.ok(&["init"]);
+    let command = ["backup", "--stdin-from-command", "--stdin-filename", "d.sql", "--"];
+    shelf.ok(&[&command[..], &["sh", "-c", "echo x"]].concat());
+    assert_eq!(shelf.ok(&["dump", "latest:/d.sql"]), "x\n");
+    shelf.fails(&[&command[..], &["sh", "-c", "echo x; exit 3"]].concat(), 26);
+    shelf.fails(&["backup", "--stdin", "d.sql"], 26);
+    shelf.fails(&["backup", "--stdin", "--stdin-filename", "d.sql"], 26);
+    assert_eq!(shelf.ids(&[]).len(), 1);
+    shelf.ok(&["backup", "--stdin", "--allow-empty"]);
+    shelf.fails(&["backup", "--stdin-filename", "x", "/etc"], 2);
+    shelf.fails(&["backup", "--stdin-from-command"], 2);
 }
 
 #[test]

@@ -85,6 +85,7 @@ impl Site {
             parent: None,
             allow_partial: false,
             had_files_before: None,
+            labels: Default::default(),
             reading: Default::default(),
         });
         self.job(work, workers)

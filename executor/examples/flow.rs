@@ -39,6 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 parent: None,
                 allow_partial: false,
                 had_files_before: None,
+                labels: Default::default(),
                 reading: Default::default(),
             };
             (Work::Backup(backup), arg(5).unwrap_or("0"))

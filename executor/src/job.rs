@@ -4,7 +4,7 @@
 //! whoever starts the attempt. Logical paths are absolute, `/`-separated names inside a snapshot; they are
 //! independent of where the files lie on the machine that reads or writes them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -75,6 +75,10 @@ pub struct Backup {
     pub session: String,
     /// The component of the session; parents are looked for among its snapshots.
     pub component: String,
+    /// What else tells this data from others' in the same repository, such as the configuration that asks for
+    /// it. Kept as labels of the snapshot; a parent has the same.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// Number of the try within the session: each try may commit a snapshot of its own.
     #[serde(default)]
     pub attempt_number: u32,

@@ -406,6 +406,7 @@ fn each_request_of_an_unchanged_backup_has_its_reason() {
             parent: None,
             allow_partial: false,
             had_files_before: None,
+            labels: Default::default(),
             reading: Default::default(),
         };
         let at = support::now();

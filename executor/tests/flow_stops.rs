@@ -31,6 +31,7 @@ fn job(bench: &Bench, session: &str) -> Backup {
         parent: None,
         allow_partial: false,
         had_files_before: None,
+        labels: Default::default(),
         reading: Default::default(),
     }
 }

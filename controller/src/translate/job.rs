@@ -1,6 +1,6 @@
 //! A planned component becomes a job of the executor. The only place where the two words meet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component as Part, Path, PathBuf};
 
 use holdfast_engine::backup::Component;
@@ -10,6 +10,9 @@ use holdfast_executor::job::{
     Backup, Job, Passphrase, Repository, Resources, Restore, RestoreOptions, Selection, Source,
     Target, Work,
 };
+
+/// The label of a snapshot that says whose it is.
+const CONFIGURATION: &str = "configuration";
 
 /// A repository that a job reads or writes.
 pub struct Place {
@@ -45,6 +48,9 @@ pub struct BackupOrder<'a> {
     pub session: &'a str,
     /// Name of the configuration.
     pub configuration: &'a str,
+    /// Namespace and name of the configuration: another one with pods and paths of the same names may share the
+    /// repository.
+    pub configuration_key: &'a str,
     /// A partial result is a success.
     pub allow_partial: bool,
     /// Where the data goes.
@@ -93,6 +99,10 @@ pub fn backup(order: BackupOrder<'_>) -> Result<Job, Failure> {
             parent: None,
             allow_partial: order.allow_partial,
             had_files_before: None,
+            labels: BTreeMap::from([(
+                CONFIGURATION.to_owned(),
+                order.configuration_key.to_owned(),
+            )]),
             reading: Default::default(),
         }),
         resources: Resources::default(),
@@ -315,6 +325,7 @@ mod tests {
             session_name: "sample-1700000000",
             session: "demo-session",
             configuration: "sample",
+            configuration_key: "demo/sample",
             allow_partial: false,
             places: vec![Place {
                 uid: Uid([1; 16]),

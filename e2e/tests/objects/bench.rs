@@ -132,6 +132,7 @@ fn job(path: &Path, session: &str) -> Backup {
         parent: None,
         allow_partial: false,
         had_files_before: None,
+        labels: Default::default(),
         reading: Default::default(),
     }
 }

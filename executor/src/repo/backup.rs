@@ -365,6 +365,7 @@ fn snapshot_of(
         program: env!("CARGO_PKG_VERSION").to_owned(),
         roots: vec![Root { path: b"/".to_vec(), tree }],
         tags: job.tags.iter().cloned().collect(),
+        labels: job.labels.clone(),
         selection,
         parent,
         counts: Counts {

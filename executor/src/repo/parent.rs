@@ -21,7 +21,8 @@ pub(super) struct Earlier {
     pub(super) same_sources: Option<Snapshot>,
 }
 
-/// Looks for a parent: the newest complete snapshot of the same host, component, sources and selection. What
+/// Looks for a parent: the newest complete snapshot of the same host, component, labels, sources and
+/// selection. What
 /// another machine has stored is never compared with, however alike its files look. One that cannot be read is
 /// passed over, but the one that the job names must be there; it may be of anything.
 ///
@@ -75,6 +76,7 @@ fn newest(
             let is_ours = !snapshot.partial
                 && snapshot.host == job.host
                 && snapshot.component == job.component
+                && snapshot.labels == job.labels
                 && found.sources == wanted.sources;
             if !is_ours {
                 continue;

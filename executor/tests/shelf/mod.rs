@@ -79,6 +79,7 @@ impl Shelf {
             parent: None,
             allow_partial: false,
             had_files_before: Some(false),
+            labels: Default::default(),
             reading: Default::default(),
         };
         repo::backup(&self.repo, &backup, &Environment { at, ..environment() })

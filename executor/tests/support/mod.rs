@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use holdfast_executor::job::{
-    Backup, Document, Job, Passphrase, Repository, Resources, Restore, RestoreOptions, Selection,
-    Source, Target, Work,
+    Backup, Document, Job, Passphrase, Reading, Repository, Resources, Restore, RestoreOptions,
+    Selection, Source, Target, Work,
 };
 use holdfast_executor::report::{
     BackupFigures, FailureKind, Figures, Outcome, Quiet, Report, SnapshotInfo,
@@ -53,6 +53,10 @@ pub struct Bench {
     create: bool,
     pub allow_partial: bool,
     had_files_before: Option<bool>,
+    host: String,
+    parent: Option<String>,
+    labels: BTreeMap<String, String>,
+    reading: Reading,
     next: Arc<AtomicU32>,
 }
 
@@ -80,7 +84,10 @@ impl Bench {
             create: true,
             allow_partial: false,
             had_files_before: None,
-            reading: Default::default(),
+            host: "host".to_owned(),
+            parent: None,
+            labels: BTreeMap::new(),
+            reading: Reading::default(),
             next: Arc::default(),
         }
     }
@@ -126,6 +133,18 @@ impl Bench {
     pub fn with_files_before(&self, had: bool) -> Self {
         Self { had_files_before: Some(had), ..self.clone() }
     }
+    pub fn with_host(&self, host: &str) -> Self {
+        Self { host: host.to_owned(), ..self.clone() }
+    }
+    pub fn with_parent(&self, parent: &str) -> Self {
+        Self { parent: Some(parent.to_owned()), ..self.clone() }
+    }
+    pub fn with_label(&self, key: &str, value: &str) -> Self {
+        Self { labels: [(key.to_owned(), value.to_owned())].into(), ..self.clone() }
+    }
+    pub fn reading(&self, reading: Reading) -> Self {
+        Self { reading, ..self.clone() }
+    }
     pub fn with_sources(&self, sources: Vec<Source>) -> Self {
         Self { sources, ..self.clone() }
     }
@@ -161,14 +180,15 @@ impl Bench {
             sources: self.sources.clone(),
             selection: self.selection.clone(),
             tags: ["test".to_owned()].into(),
-            host: "host".to_owned(),
+            host: self.host.clone(),
             session: session.clone(),
             component: self.component.clone(),
             attempt_number: 0,
-            parent: None,
+            parent: self.parent.clone(),
             allow_partial: self.allow_partial,
             had_files_before: self.had_files_before,
-            reading: Default::default(),
+            labels: self.labels.clone(),
+            reading: self.reading,
         };
         let report = run(&self.job(Work::Backup(backup)), &Quiet);
         Ran { report, session }
@@ -226,6 +246,12 @@ impl Bench {
 }
 
 impl Ran {
+    /// What a backup came to that could not read everything.
+    pub fn partial(&self) -> BackupFigures {
+        assert!(matches!(self.report.outcome, Outcome::Partial { .. }), "{:#?}", self.report);
+        self.figures()
+    }
+
     pub fn succeeded(&self) -> BackupFigures {
         assert!(matches!(self.report.outcome, Outcome::Succeeded { .. }), "{:#?}", self.report);
         self.figures()

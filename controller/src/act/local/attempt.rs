@@ -204,6 +204,7 @@ fn backup_job(
         })
         .collect::<Result<_, _>>()?;
     let configuration = state.configurations.get(&backup.configuration);
+    let key = configuration.map(|c| c.key.to_string()).unwrap_or_default();
     job::backup(BackupOrder {
         attempt,
         at: clock::now_nanos(),
@@ -211,6 +212,7 @@ fn backup_job(
         session_name: &backup.key.name,
         session: &backup.session,
         configuration: configuration.map_or("", |c| c.key.name.as_str()),
+        configuration_key: &key,
         allow_partial: plan.allow_partial,
         places,
         mounted: mounted(local, plan.target.as_ref(), &component.component.volumes)?,

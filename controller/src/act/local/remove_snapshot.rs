@@ -120,6 +120,7 @@ mod tests {
                 parent: None,
                 allow_partial: false,
                 had_files_before: None,
+                labels: Default::default(),
                 reading: Default::default(),
             }),
             resources: Resources { workers: 1, memory_bytes: 0 },

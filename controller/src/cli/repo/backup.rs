@@ -161,6 +161,7 @@ impl Backup {
                 parent: self.parent,
                 allow_partial: false,
                 had_files_before: None,
+                labels: Default::default(),
                 reading: Reading {
                     force: self.force,
                     ignore_ctime: self.ignore_ctime,
