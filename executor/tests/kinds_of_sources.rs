@@ -218,6 +218,18 @@ fn k11_an_emptied_source_is_noticed_whatever_else_changed_and_a_nested_one_is_it
 }
 
 #[test]
+fn k11_a_pod_of_another_name_with_an_empty_volume_is_noticed() {
+    let bench = Bench::new().with_label("configuration", "ns/name");
+    write(&bench.source().join("f"), "x");
+    settle();
+    bench.with_host("web-1").backup().succeeded();
+    fs::remove_file(bench.source().join("f")).unwrap();
+    assert_eq!(bench.with_host("web-2").backup().failed(), FailureKind::EmptySource);
+    // Another configuration's volume says nothing about this one.
+    bench.with_label("configuration", "ns/other").backup().succeeded();
+}
+
+#[test]
 fn k11_a_command_counts_by_how_it_ends_and_by_what_it_gives() {
     let bench = Bench::new();
     let run = |command: &[&str], reading: Reading| {

@@ -126,6 +126,10 @@ impl<'a> Walk<'a> {
             };
             match failure {
                 Some(error) if names.is_empty() => Err(error),
+                // It was removed while it was open, and has no entries any more.
+                None if names.is_empty() && stat.st_nlink == 0 => {
+                    Err(std::io::ErrorKind::NotFound.into())
+                }
                 failure => Ok((fd, stat, names, failure)),
             }
         });

@@ -73,15 +73,17 @@ fn newest(
         })?;
         for (name, snapshot) in read.into_iter().flatten() {
             let found = Rules::of(&snapshot.selection);
+            let same_host = snapshot.host == job.host;
+            // Pods of a deployment have another name each time, and labels that say whose they are.
             let is_ours = !snapshot.partial
-                && snapshot.host == job.host
+                && (same_host || !job.labels.is_empty())
                 && snapshot.component == job.component
                 && snapshot.labels == job.labels
                 && found.sources == wanted.sources;
             if !is_ours {
                 continue;
             }
-            let fits = found.others == wanted.others;
+            let fits = same_host && found.others == wanted.others;
             if earlier.same_sources.is_none() {
                 earlier.same_sources = Some(snapshot.clone());
             }
