@@ -4,7 +4,10 @@
 //! hard links, never depends on anything else.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
@@ -14,11 +17,11 @@ use super::batch::{
     BATCH_BYTES, BATCH_ENTRIES, Batch, DirNumber, From, Item, Message, Place, Spot,
 };
 use super::before::{Before, Going};
-use super::sources::{Prior, Site, SourceRoot, Within};
+use super::sources::{Prior, Site, SourceRoot, Within, unreadable};
 use super::{Outbox, Shared};
 use crate::beneath::{Root, join};
 use crate::digest::BlobId;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::repo::{BlobReader, BlobWriter};
 use crate::source::{
     Children, Found, Names, Planned, SourceNumber, Trust, bare_node, leave_markers, leave_no_trace,
@@ -169,8 +172,7 @@ impl<'a> Walk<'a> {
         let Waiting { source, relative, logical, name, parent, previous, nested, .. } = waiting;
         if relative.is_empty() {
             // A root that cannot be listed is no partial backup of the source but none.
-            let path = crate::report::printable(&logical);
-            let error = Error::SourceUnreadable { path, source: error };
+            let error = unreadable(Path::new(OsStr::from_bytes(&logical)), error);
             let place = Site { name: &name, logical: &logical, at: parent };
             let prior = Prior { tree: previous, node: None };
             return self.lose_source(source, error, nested, place, prior);
