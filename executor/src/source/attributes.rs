@@ -39,7 +39,7 @@ pub(crate) fn read_attributes_of(fd: BorrowedFd<'_>) -> Found {
 /// The attributes of an entry that is not opened: a link, a pipe, a device.
 pub(crate) fn read_attributes_at(dir: BorrowedFd<'_>, name: &[u8]) -> Found {
     let path = entry_path(dir, name);
-    let found = collect(
+    collect(
         || match llistxattr_query(&path) {
             // It has vanished and has none, or there is no `/proc`.
             Err(Errno::NOENT) if statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).is_err() => Ok(0),
@@ -47,8 +47,7 @@ pub(crate) fn read_attributes_at(dir: BorrowedFd<'_>, name: &[u8]) -> Found {
         },
         |buffer| llistxattr(&path, buffer),
         |name, value| lgetxattr(&path, name, value),
-    );
-    found
+    )
 }
 
 /// A path that leads to an entry of an open directory without following the entry itself: there are no
