@@ -160,9 +160,9 @@ mod tests {
             (&["*.log", "!keep.log"], "/a/x.log", true),
             (&["*.log", "!keep.log"], "/a/keep.log", false),
             (&["!keep.log", "*.log"], "/a/keep.log", true),
-            (&["/home/*/*", "!/home/u/.config"], "/home/u/.config", false),
-            (&["/home/*/*", "!/home/u/.config"], "/home/u/.config/x", false),
-            (&["/home/*/*", "!/home/u/.config"], "/home/u/x", true),
+            (&["/srv/*/*", "!/srv/u/.config"], "/srv/u/.config", false),
+            (&["/srv/*/*", "!/srv/u/.config"], "/srv/u/.config/x", false),
+            (&["/srv/*/*", "!/srv/u/.config"], "/srv/u/x", true),
             // What fits a directory fits what is beneath, as with restic.
             (&["x", "!/a"], "/a/x", false),
             (&["!/a", "x"], "/a/x", true),
