@@ -14,7 +14,7 @@ use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
 use crate::ports::{clock, ids};
-use crate::repository::{Watch, glob, globs};
+use crate::repository::{Misuse, Watch, glob, globs};
 use crate::show::lines::Lines;
 use crate::show::repository::{failure, rehearsal as show, report};
 use crate::show::style::{Style, safe};
@@ -91,10 +91,10 @@ impl Restore {
         let filter = self.choose.filter_of(snapshot)?;
         let target = job::Target { from: from.to_owned(), to: self.target };
         let options = RestoreOptions {
-            include: with_files(self.include, &self.include_file)?,
-            exclude: with_files(self.exclude, &self.exclude_file)?,
-            iinclude: with_files(self.iinclude, &self.iinclude_file)?,
-            iexclude: with_files(self.iexclude, &self.iexclude_file)?,
+            include: with_files("--include-file", self.include, &self.include_file)?,
+            exclude: with_files("--exclude-file", self.exclude, &self.exclude_file)?,
+            iinclude: with_files("--iinclude-file", self.iinclude, &self.iinclude_file)?,
+            iexclude: with_files("--iexclude-file", self.iexclude, &self.iexclude_file)?,
             delete_extra: self.delete,
             delete_although_partial: self.delete_although_partial,
             across_mounts: self.across_mounts,
@@ -138,9 +138,21 @@ impl Restore {
 }
 
 /// Globs of options and of files.
-fn with_files(mut own: Vec<String>, files: &[PathBuf]) -> anyhow::Result<Vec<String>> {
+fn with_files(
+    option: &str,
+    mut own: Vec<String>,
+    files: &[PathBuf],
+) -> anyhow::Result<Vec<String>> {
     for file in files {
-        own.extend(globs(file)?);
+        let globs = globs(option, file)?;
+        if let Some(glob) = globs.iter().find(|glob| glob.starts_with('!')) {
+            let file = file.display();
+            return Err(Misuse::new(format!(
+                "{option} {file}: {glob:?} would take something back, which a restore does not; write \\! for a name that begins so"
+            ))
+            .into());
+        }
+        own.extend(globs);
     }
     Ok(own)
 }
