@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use holdfast_api::Kind;
 use holdfast_engine::units::format_size;
 use holdfast_engine::{StreamKind, Uid};
+use holdfast_executor::report::without_credentials;
 use serde_json::json;
 
 use crate::act::local::Audience;
 use crate::act::local::workers::Progress;
+use crate::show::style::{Style, sealed};
 use crate::translate::kubestash::object::Published;
 
 /// How the engine says that a backend's check is still to come.
@@ -83,7 +85,7 @@ impl Narrator {
 
     /// Something is wrong that no status shows.
     pub fn problem(&self, text: &str) {
-        let text = crate::show::style::safe(text);
+        let text = crate::show::style::safe(&without_credentials(text));
         match self.voice {
             Voice::Json => self.line(&json!({"problem": text}).to_string()),
             Voice::Text | Voice::Quiet => {
@@ -119,7 +121,7 @@ impl Narrator {
 
     fn line(&self, text: &str) {
         // A pipe whose reader went away must not end a backup.
-        let _ = writeln!(std::io::stdout(), "{text}");
+        let _ = writeln!(std::io::stdout(), "{}", sealed(text, Style::detect()));
     }
 
     fn tell(&self, reached: &Reached) {

@@ -164,6 +164,14 @@ pub(crate) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
     path
 }
 
+/// Appends a component to a path that is one buffer for a whole walk.
+pub(crate) fn extend(path: &mut Vec<u8>, name: &[u8]) {
+    if !path.is_empty() && path != b"/" {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

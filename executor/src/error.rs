@@ -124,6 +124,17 @@ pub enum Error {
         /// The name given.
         name: String,
     },
+    /// `latest` is a complete snapshot, and there is none.
+    #[error(
+        "no complete snapshot is there for `latest`, only {count} partial: the newest is {newest}; name one by its \
+         id to take it as it is"
+    )]
+    OnlyPartial {
+        /// How many.
+        count: usize,
+        /// The newest of them.
+        newest: String,
+    },
     /// The repository needs a newer program.
     #[error("{what} is not known to this program; it needs version {needs}")]
     Unsupported {

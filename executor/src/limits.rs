@@ -82,6 +82,16 @@ pub const SLOT_MAX_BYTES: usize = 64 * 1024;
 /// Most key slots that are tried: each costs a key derivation.
 pub const SLOTS_MAX: usize = 32;
 
+/// What trying key slots may cost together, in KiB of memory times passes over them: 32 derivations as this program
+/// asks for them, some ten seconds. The first one may cost what it costs.
+pub const SLOTS_WORK_MAX: u64 = SLOTS_MAX as u64 * 64 * 1024 * 3;
+
+/// Most objects beneath `keys/` that are read to open a repository, those first that were there first.
+pub const SLOTS_READ_MAX: usize = 256;
+
+/// Most objects beneath `keys/` that are looked at at all: who can put objects can put junk.
+pub const SLOT_OBJECTS_MAX: usize = 16_384;
+
 /// Longest label of a key slot; its length is one byte.
 pub const SLOT_LABEL_MAX_BYTES: usize = 255;
 
@@ -124,3 +134,10 @@ pub const READ_AHEAD_BYTES: usize = READ_CACHE_BYTES / 4 * 3;
 
 /// Bytes that one merged read may have: sixteen of them are in flight from a store that is far away.
 pub const READ_MERGE_MAX_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Most paths that a check lists as lost: a small tree may lead to one lost blob by more paths than memory holds.
+pub const AFFECTED_MAX: usize = 65_536;
+
+/// Most objects that a listing of an object store may name: 128 TiB of packs at the size that is aimed at. A
+/// server that lists more lists for ever.
+pub const LISTING_MAX_OBJECTS: usize = 8 * 1024 * 1024;

@@ -3,6 +3,7 @@
 //! Every distinction that somebody decides by is an enum or a number. The messages are for people.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Paths that a report lists by name; the rest is only counted, so that a report stays small.
 pub const LISTED_PATHS: usize = 20;
@@ -198,8 +199,14 @@ pub struct SnapshotInfo {
     pub object_digest: Option<String>,
     /// Id of the root tree (hex).
     pub tree: String,
-    /// When its backup began, nanoseconds since 1970.
+    /// When its backup began, nanoseconds since 1970, as whoever made it says.
     pub at: i64,
+    /// When its backup ended, the same way; unknown of old reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<i64>,
+    /// When the store got it, nanoseconds since 1970 by the clock of the store; only known where it was listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_at: Option<i64>,
     /// The machine or pod.
     pub host: String,
     /// The session.
@@ -455,7 +462,7 @@ pub fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c == '\\' || c.is_control() || is_bidi(c) {
+            if c == '\\' || is_hidden(c) {
                 out.extend(c.escape_default());
             } else {
                 out.push(c);
@@ -468,9 +475,44 @@ pub fn printable(bytes: &[u8]) -> String {
     out
 }
 
-/// Characters that reorder the text around them: a name with them can pose as another one.
-fn is_bidi(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Characters that a terminal obeys, and those that nobody sees and that reorder, split or hide the text around them:
+/// a name with them can pose as another one.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A text without the credentials of the URLs in it: servers and tools repeat what they were asked for.
+#[must_use]
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://").map(|at| at + "://".len()) {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let end = after.find(|c: char| c.is_whitespace() || "/?#\"'`<>".contains(c));
+        let authority = &after[..end.unwrap_or(after.len())];
+        let host = match authority.rfind('@') {
+            Some(sign) => {
+                out.push('…');
+                sign
+            }
+            None => 0,
+        };
+        rest = &after[host..];
+        // What follows the host is looked at in the next turn, as far as there is another one in it.
+        let (host, after) = rest.split_at(authority.len() - host);
+        out.push_str(host);
+        rest = after;
+    }
+    if out.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// How far a job has come.

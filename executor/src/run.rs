@@ -9,9 +9,9 @@ use crate::job::{Backup, Job, Repository, Resources, Restore, Source, Work};
 use crate::repo::{self, Environment, Filter, InitOptions, Open, Repo, Unlock, describe};
 use crate::report::{
     BackupFigures, Failure, FailureKind, Figures, Grade, Outcome, Phase, Progress, ProgressUpdate,
-    Report, RepositoryReport,
+    Report, RepositoryReport, printable, without_credentials,
 };
-use crate::store::{MemoryStore, Record, Retry, StoreError, open_url};
+use crate::store::{MemoryStore, Record, Retry, Store as _, StoreError, open_url};
 
 /// What the first key slot of a repository is called.
 const FIRST_SLOT_LABEL: &str = "first";
@@ -112,6 +112,7 @@ fn run_backup(
     let done = open(to, job.at, true, progress).and_then(|(repo, store)| {
         report.repository_id = Some(repo.id().to_string());
         let done = repo::backup(&repo, backup, &environment(job, to, progress));
+        store.notices().iter().for_each(|text| progress.warn(text));
         Ok((done?, store))
     });
     match done {
@@ -144,7 +145,9 @@ fn run_restore(
     let done = open(&restore.repository, job.at, false, progress).and_then(|(repo, store)| {
         report.repository_id = Some(repo.id().to_string());
         let component = restore.component.as_deref();
-        let (name, snapshot) = repo.find_fitting(&restore.snapshot, component, filter, progress)?;
+        let filter = Filter { now_ms: Some(job.at / 1_000_000), ..filter.clone() };
+        let (name, snapshot) =
+            repo.find_fitting(&restore.snapshot, component, &filter, progress)?;
         report.snapshot = Some(describe(&name, &snapshot));
         let environment = environment(job, &restore.repository, progress);
         let (targets, options) = (&restore.targets, &restore.options);
@@ -246,7 +249,7 @@ pub fn failure_of(error: &Error) -> Failure {
         message = format!("{message}: {inner}");
         cause = inner.source();
     }
-    let message = crate::report::printable(message.as_bytes());
+    let message = printable(without_credentials(&message).as_bytes());
     Failure { kind, permanent: kind.is_permanent(), message }
 }
 
@@ -268,7 +271,7 @@ fn kind_of(error: &Error) -> FailureKind {
         | Error::Damaged { .. }
         | Error::Binding { .. }
         | Error::BlobMissing { .. } => K::RepositoryDamaged,
-        Error::NoSuch { what: "snapshot", .. } => K::SnapshotNotFound,
+        Error::NoSuch { what: "snapshot", .. } | Error::OnlyPartial { .. } => K::SnapshotNotFound,
         Error::NoSuch { .. } => K::PathNotFound,
         Error::Ambiguous { .. } => K::SnapshotAmbiguous,
         Error::IntentLapsed { .. } | Error::PackCollected { .. } => K::OvertakenByCollection,
@@ -293,7 +296,9 @@ fn kind_of_store(error: &StoreError) -> FailureKind {
         StoreError::NoBucket { .. } => FailureKind::StoreMissing,
         StoreError::Full { .. } => FailureKind::StoreFull,
         StoreError::NotFound { .. } | StoreError::TooLarge { .. } => FailureKind::RepositoryDamaged,
-        StoreError::Invalid { .. } | StoreError::BadUrl { .. } => FailureKind::InvalidJob,
+        StoreError::Invalid { .. } | StoreError::Unfit { .. } | StoreError::BadUrl { .. } => {
+            FailureKind::InvalidJob
+        }
         _ => FailureKind::StoreUnreachable,
     }
 }

@@ -50,6 +50,16 @@ impl KdfCost {
         Self { memory_kib: limits::KDF_MIN_MEMORY_KIB, passes: 1, lanes: 1 }
     }
 
+    /// What a derivation costs, in KiB and passes over them.
+    pub(crate) const fn work(self) -> u64 {
+        self.memory_kib as u64 * self.passes as u64
+    }
+
+    /// Whether it costs more than those that this program makes.
+    pub(crate) fn is_dear(self) -> bool {
+        self.work() > Self::default().work()
+    }
+
     /// Refuses what would be too weak or burn the machine, before anything is allocated.
     ///
     /// # Errors

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use holdfast_executor::digest::{BlobId, Kind, SnapshotName};
 use holdfast_executor::error::{Error, Result};
 use holdfast_executor::repo::{self, Change, Filter, Query, Trees};
-use holdfast_executor::repo::{DiffSummary, References};
+use holdfast_executor::repo::{DiffSummary, Found, Need, References};
 use holdfast_executor::snapshot::Snapshot;
 use holdfast_executor::source::Globs;
 use holdfast_executor::store::{MemoryStore, Store};
-use holdfast_executor::tree::{Fetch, Node, NodeKind, Piece, read_content};
+use holdfast_executor::tree::{Fetch, Node, NodeKind, Piece, Pieces};
 use proptest::prelude::*;
 
 use shelf::{Shelf, Step, noise, steps};
@@ -145,7 +145,11 @@ proptest! {
 fn blobs_of(shelf: &Shelf, snapshot: &Snapshot) -> HashSet<BlobId> {
     let indexed = shelf.repo.index_for_reading().unwrap();
     let mut all = HashSet::new();
-    Trees.visit(&indexed, snapshot, &mut |need| _ = all.insert(*need.id)).unwrap();
+    let mut note = |need: &Need<'_>| {
+        all.insert(*need.id);
+        Found::Fine
+    };
+    Trees.visit(&indexed, snapshot, &mut note).unwrap();
     all
 }
 
@@ -191,8 +195,8 @@ fn compare(
                 let Some(NodeKind::File { size, content }) = node.map(|node| &node.kind) else {
                     continue;
                 };
-                for piece in read_content(&reader, *size, content).unwrap() {
-                    if let Piece::Chunk { id, len } = piece {
+                for piece in Pieces::new(&reader, *size, content) {
+                    if let Piece::Chunk { id, len } = piece.unwrap() {
                         chunks.insert(id, len);
                     }
                 }
@@ -324,6 +328,7 @@ fn latest_is_the_newest_complete_one_that_fits() {
         hosts: vec![host.to_owned()],
         tags: vec![tags.iter().map(|&tag| tag.to_owned()).collect()],
         paths: vec!["/data".to_owned()],
+        now_ms: None,
     };
     assert_eq!(names(&[], &Filter::default()), [web, db, last]);
     assert_eq!(names(&["latest"], &Filter::default()), [last]);

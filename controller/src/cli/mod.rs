@@ -16,6 +16,7 @@ use std::process::ExitCode;
 pub use repo::Output;
 
 use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use holdfast_executor::report::without_credentials;
 
 use crate::exit::Exit;
 use crate::show::repository::failure;
@@ -88,7 +89,9 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let word = Style::of_errors().paint(Tone::Bad, "error");
             // A terminal that has gone away hears nothing.
-            let _ = writeln!(std::io::stderr(), "{word}: {}", safe(&format!("{error:#}")));
+            let text = format!("{error:#}");
+            let text = safe(&without_credentials(&text));
+            let _ = writeln!(std::io::stderr(), "{word}: {text}");
             Exit::of_chain(&error).into()
         }
     }
@@ -102,7 +105,7 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
         return Exit::Misused.into();
     }
     let text = error.to_string();
-    let escaped: Vec<String> = text.split('\n').map(safe).collect();
+    let escaped: Vec<String> = without_credentials(&text).split('\n').map(safe).collect();
     // A terminal that has gone away hears nothing.
     let _ = match escaped.join("\n") {
         plain if plain == text => error.print(),

@@ -11,6 +11,7 @@ use super::session::Location;
 use crate::exit::Exit;
 use crate::history::{fold, policy, simulation};
 use crate::ports::clock;
+use crate::show::lines;
 use crate::show::simulation as text;
 use crate::show::style::Style;
 
@@ -56,9 +57,9 @@ impl Retention {
         let waiting = simulation::waiting(&fold::all(&reader, Until::End)?);
         let simulation = simulation::simulate(&state, &spec, at)?;
         if self.json {
-            println!("{}", text::json(&simulation, waiting, at));
+            lines::print(text::json(&simulation, waiting, at))?;
         } else {
-            print!("{}", text::text(&simulation, waiting, Style::detect()));
+            lines::print(text::text(&simulation, waiting, Style::detect()).trim_end())?;
         }
         Ok(Exit::Done)
     }

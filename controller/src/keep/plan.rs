@@ -1,11 +1,13 @@
 //! From snapshots and rules to what stays and what goes.
 
+use std::collections::BTreeMap;
+
 use holdfast_executor::report::SnapshotInfo;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::group::{GroupBy, Key};
-use super::{Rules, Verdict, judge};
+use super::{Rules, Trust, Verdict, judge};
 
 /// What a user asked for.
 #[derive(Clone, Debug)]
@@ -20,9 +22,29 @@ pub struct Choice {
     pub allow_remove_all: bool,
     /// Only some snapshots are looked at.
     pub filtered: bool,
+    /// Whose times count.
+    pub trust: Trust,
 }
 
 impl Choice {
+    /// Judges one group by the times that count. What is shown are the times that are claimed.
+    fn judge(&self, group: &[SnapshotInfo], now: Timestamp) -> Vec<Verdict> {
+        let timed: Vec<SnapshotInfo> = group
+            .iter()
+            .map(|info| SnapshotInfo {
+                at: self.trust.time_of(info).unwrap_or(info.at),
+                ..info.clone()
+            })
+            .collect();
+        let claimed: BTreeMap<&str, i64> =
+            group.iter().map(|info| (info.id.as_str(), info.at)).collect();
+        let mut verdicts = judge(&self.rules, &timed, now, &self.zone);
+        for verdict in &mut verdicts {
+            verdict.info.at = claimed.get(verdict.info.id.as_str()).copied().unwrap_or_default();
+        }
+        verdicts
+    }
+
     /// Refuses what says nothing of what stays.
     ///
     /// # Errors
@@ -43,6 +65,8 @@ pub struct Group {
     pub key: Key,
     /// Newest first.
     pub verdicts: Vec<Verdict>,
+    /// Snapshots whose times are in doubt. While there are any the group loses none.
+    pub doubted: Vec<SnapshotInfo>,
 }
 
 /// Why nothing is removed.
@@ -82,7 +106,7 @@ pub fn plan(
     let groups = choice.group_by.groups(snapshots).into_iter();
     groups
         .map(|(key, snapshots)| {
-            let mut verdicts = judge(&choice.rules, &snapshots, now, &choice.zone);
+            let mut verdicts = choice.judge(&snapshots, now);
             if choice.rules.is_empty() {
                 verdicts.iter_mut().for_each(|verdict| verdict.reasons.clear());
             }
@@ -91,9 +115,27 @@ pub fn plan(
                 let (group, count) = (key.to_string(), verdicts.len());
                 return Err(PlanError::WholeGroup { group, count });
             }
-            Ok(Group { key, verdicts })
+            let doubted = hold(choice, &snapshots, &mut verdicts);
+            Ok(Group { key, verdicts, doubted })
         })
         .collect()
+}
+
+/// Where a time is in doubt, what would go stays: a snapshot that claims to be of another day may be what pushes it
+/// out. Returns those that are in doubt, if anything would go.
+fn hold(
+    choice: &Choice,
+    snapshots: &[SnapshotInfo],
+    verdicts: &mut [Verdict],
+) -> Vec<SnapshotInfo> {
+    let is_doubted = |info: &&SnapshotInfo| choice.trust.time_of(info).is_none();
+    let doubted: Vec<SnapshotInfo> = snapshots.iter().filter(is_doubted).cloned().collect();
+    let mut gone = verdicts.iter_mut().filter(|verdict| verdict.reasons.is_empty()).peekable();
+    if doubted.is_empty() || gone.peek().is_none() {
+        return Vec::new();
+    }
+    gone.for_each(|verdict| verdict.reasons.push("a time is in doubt".to_owned()));
+    doubted
 }
 
 impl Group {
@@ -102,7 +144,7 @@ impl Group {
     pub fn named(snapshots: Vec<SnapshotInfo>) -> Vec<Self> {
         let gone = |info| Verdict { info, reasons: Vec::new() };
         let verdicts = snapshots.into_iter().rev().map(gone).collect();
-        vec![Self { key: Key::default(), verdicts }]
+        vec![Self { key: Key::default(), verdicts, doubted: Vec::new() }]
     }
 
     /// Those that stay, newest first.
@@ -153,6 +195,7 @@ mod tests {
             zone: TimeZone::UTC,
             allow_remove_all: false,
             filtered: false,
+            trust: Trust::Both,
         }
     }
 
@@ -191,5 +234,31 @@ mod tests {
         let tagged = Choice { rules: tagged, ..choice(0, "host") };
         let error = removed(&tagged, &all).unwrap_err();
         assert_eq!(error, PlanError::WholeGroup { group: "x, host a".to_owned(), count: 1 });
+    }
+
+    /// Whoever has a worker's credentials can put what it likes, and delete nothing.
+    #[test]
+    fn s08_snapshots_with_times_of_somebodys_choosing_push_no_other_out() {
+        let day = |number: u8| i64::from(number) * 86_400_000_000_000;
+        let stored = |number: u8, claimed: u8, stored: u8| SnapshotInfo {
+            at: day(claimed),
+            ended_at: Some(day(claimed)),
+            stored_at: Some(day(stored)),
+            ..info(number, "a", "x")
+        };
+        let good = [stored(1, 40, 40), stored(2, 41, 41)];
+        let forged = [stored(3, 42, 50), stored(4, 43, 50), stored(5, 90, 50)];
+        let all = [&good[..], &forged].concat();
+        let removes = |trust: Trust, all: &[SnapshotInfo]| {
+            let groups =
+                plan(&Choice { trust, ..choice(2, "") }, all, i64::MAX / 2_000_000).unwrap();
+            let gone = groups.iter().flat_map(Group::removed).map(|info| info.id[..2].to_owned());
+            (gone.collect::<Vec<_>>(), groups[0].doubted.len())
+        };
+        assert_eq!(removes(Trust::Both, &all), (vec![], 3));
+        assert_eq!(removes(Trust::Both, &good), (vec![], 0));
+        assert_eq!(removes(Trust::Claimed, &all).0, ["01", "02", "03"]);
+        // What loses nothing by anybody's times is not held up.
+        assert_eq!(removes(Trust::Both, &all[1..3]), (vec![], 0));
     }
 }

@@ -1,5 +1,6 @@
 //! The rules, and what they say of the snapshots of one group.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -138,9 +139,18 @@ pub fn judge(
     // A clock that was wrong once must not make everything old.
     let latest =
         ordered.iter().map(|info| taken(info)).find(|at| *at <= now).unwrap_or(Timestamp::MIN);
-    let mut places = places(rules, latest, zone);
     let within = rules.within.map(|span| (span, span.before(latest, zone)));
-    let newest_complete = ordered.iter().position(|info| !info.partial);
+    // Twice, so that neither pushes the other out: complete ones among themselves, and all of them, where a partial
+    // one stands for a bucket that has no complete one.
+    let mut of_complete = places(rules, latest, zone);
+    let mut of_all = places(rules, latest, zone);
+    let served: Vec<BTreeSet<Bucket>> = of_all
+        .iter()
+        .map(|place| {
+            let complete = ordered.iter().filter(|info| !info.partial);
+            complete.filter_map(|info| place.bucket(info, zone)).collect()
+        })
+        .collect();
     let oldest_complete = ordered.iter().rposition(|info| !info.partial);
     let mut verdicts = Vec::new();
     for (number, &info) in ordered.iter().enumerate() {
@@ -152,13 +162,18 @@ pub fn judge(
         {
             reasons.push(format!("within {span}"));
         }
-        if info.partial {
-            if newest_complete.is_none_or(|newest| number < newest) {
-                reasons.push("partial, and newer than every complete one".to_owned());
+        let is_oldest = number + 1 == ordered.len();
+        for ((one, all), served) in of_complete.iter_mut().zip(&mut of_all).zip(&served) {
+            let is_served = |bucket: Bucket| info.partial && served.contains(&bucket);
+            let mut reason = match all.bucket(info, zone).is_some_and(is_served) {
+                true => None,
+                false => all.take(info, is_oldest, zone),
+            };
+            if !info.partial {
+                let own = one.take(info, oldest_complete == Some(number), zone);
+                reason = reason.or(own);
             }
-        } else {
-            let oldest = oldest_complete == Some(number);
-            reasons.extend(places.iter_mut().filter_map(|place| place.take(info, oldest, zone)));
+            reasons.extend(reason);
         }
         verdicts.push(Verdict { info: info.clone(), reasons });
     }
@@ -193,6 +208,11 @@ fn places(rules: &Rules, latest: Timestamp, zone: &TimeZone) -> Vec<Place> {
 }
 
 impl Place {
+    /// Where the rule counts a snapshot; nothing where each counts for itself.
+    fn bucket(&self, info: &SnapshotInfo, zone: &TimeZone) -> Option<Bucket> {
+        self.unit.map(|unit| bucket(unit, taken(info), zone))
+    }
+
     /// Whether the rule keeps this snapshot, as its reason; they must come newest first. With places left the
     /// oldest one is kept as well, so that history reaches as far back as it can.
     fn take(&mut self, info: &SnapshotInfo, oldest: bool, zone: &TimeZone) -> Option<String> {
@@ -200,7 +220,7 @@ impl Place {
         if self.left == Count::Some(0) || self.after.is_some_and(|after| at <= after) {
             return None;
         }
-        let bucket = self.unit.map(|unit| bucket(unit, at, zone));
+        let bucket = self.bucket(info, zone);
         let new = bucket.is_none() || self.last != bucket;
         if !new && !oldest {
             return None;
@@ -255,8 +275,8 @@ mod tests {
     /// Says the same in other words: buckets as texts in a map, the newest of each, the newest N, and the
     /// oldest snapshot where fewer than N buckets are filled.
     fn oracle(rules: &Rules, group: &[SnapshotInfo]) -> BTreeSet<String> {
-        let mut complete: Vec<&SnapshotInfo> = group.iter().filter(|info| !info.partial).collect();
-        complete.sort_by_key(|info| (info.at, info.id.clone()));
+        let mut all: Vec<&SnapshotInfo> = group.iter().collect();
+        all.sort_by_key(|info| (info.at, info.id.clone()));
         let mut kept = BTreeSet::new();
         let formats = ["%Y-%m-%d %H", "%Y-%m-%d", "%G-%V", "%Y-%m", "%Y"];
         let counts = formats.map(Some).into_iter().zip(rules.newest).chain([(None, rules.last)]);
@@ -266,26 +286,30 @@ mod tests {
                 Some(Count::Some(count)) => count as usize,
                 Some(Count::Unlimited) => usize::MAX,
             };
-            let mut buckets = BTreeMap::new();
-            for info in &complete {
+            let bucket = |info: &SnapshotInfo| {
                 let at = taken(info).to_zoned(TimeZone::UTC);
-                let bucket = match format {
+                match format {
                     Some(format) => at.strftime(format).to_string(),
                     None => format!("{:020} {}", info.at, info.id),
-                };
-                buckets.insert(bucket, info.id.clone());
+                }
+            };
+            let complete: BTreeMap<String, &SnapshotInfo> =
+                all.iter().filter(|info| !info.partial).map(|info| (bucket(info), *info)).collect();
+            let mut every: BTreeMap<String, &SnapshotInfo> =
+                all.iter().map(|info| (bucket(info), *info)).collect();
+            every.extend(complete.clone());
+            let stands =
+                |info: &SnapshotInfo| !info.partial || !complete.contains_key(&bucket(info));
+            for (buckets, oldest) in [
+                (&complete, all.iter().find(|info| !info.partial)),
+                (&every, all.first().filter(|info| stands(info))),
+            ] {
+                if buckets.len() < places {
+                    kept.extend(oldest.map(|info| info.id.clone()));
+                }
+                kept.extend(buckets.values().rev().take(places).map(|info| info.id.clone()));
             }
-            if buckets.len() < places {
-                kept.extend(complete.first().map(|info| info.id.clone()));
-            }
-            kept.extend(buckets.into_values().rev().take(places));
         }
-        let newest = complete.last();
-        let late = |info: &&SnapshotInfo| {
-            info.partial
-                && newest.is_none_or(|newest| (info.at, &info.id) > (newest.at, &newest.id))
-        };
-        kept.extend(group.iter().filter(late).map(|info| info.id.clone()));
         kept
     }
 
@@ -328,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_snapshot_pushes_no_complete_one_out() {
+    fn k03_a_partial_snapshot_pushes_no_complete_one_out() {
         let at = |hour: i64| Timestamp::from_second(hour * 3_600).unwrap();
         let group = [
             info(1, at(1), false),
@@ -342,11 +366,27 @@ mod tests {
             .iter()
             .map(|verdict| (verdict.info.id.as_bytes()[1] - b'0', &verdict.reasons[..]))
             .collect();
-        let (late, last) = (
-            ["partial, and newer than every complete one".to_owned()],
-            ["last snapshot".to_owned()],
-        );
-        assert_eq!(said, [(4, &late[..]), (3, &last[..]), (2, &[]), (1, &[])]);
+        let last = ["last snapshot".to_owned()];
+        assert_eq!(said, [(4, &last[..]), (3, &last[..]), (2, &[]), (1, &[])]);
+    }
+
+    /// A year in which one file could never be read, and then it could.
+    #[test]
+    fn k03_partial_snapshots_are_the_history_where_there_is_no_other() {
+        let month = |number: i64| Timestamp::from_second(number * 31 * 86_400).unwrap();
+        let mut group: Vec<SnapshotInfo> =
+            (1u8..13).map(|number| info(number, month(number.into()), true)).collect();
+        let rules =
+            Rules { newest: [None, None, None, Some(Count::Some(6)), None], ..Rules::default() };
+        let keeps =
+            |group: &[SnapshotInfo]| kept(&judge(&rules, group, Timestamp::MAX, &TimeZone::UTC));
+        assert_eq!(keeps(&group).len(), 6, "they do not pile up");
+        let day = |days: i64| Timestamp::from_second(12 * 31 * 86_400 + days * 86_400).unwrap();
+        group.push(info(20, day(1), false));
+        assert_eq!(keeps(&group).len(), 6, "the month of the complete one, and five others");
+        assert!(!keeps(&group).contains(&"0c".repeat(16)), "a complete one serves that month");
+        group.push(info(21, day(2), true));
+        assert!(!keeps(&group).contains(&"15".repeat(16)), "the same for one that is newer");
     }
 
     #[test]

@@ -19,6 +19,6 @@ pub use password::Sources;
 pub use size::Size;
 pub use sources::{command, sources};
 pub use values::{
-    choosing_tags, exclude_glob, glob, label, marker, repository_id, stream_name, tags, url,
+    check_place, choosing_tags, exclude_glob, glob, label, marker, repository_id, stream_name, tags,
 };
 pub use watch::{Heard, Watch};

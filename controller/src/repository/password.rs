@@ -105,8 +105,8 @@ fn from_file(file: &Path) -> anyhow::Result<Passphrase> {
 
 /// Runs a command without a shell.
 fn from_command(line: &str) -> anyhow::Result<Passphrase> {
-    let words =
-        words(line).map_err(|why| Misuse::new(format!("password command {line:?}: {why}")))?;
+    // Not a word of it is repeated: a password may be among them, or be all of them.
+    let words = words(line).map_err(|why| Misuse::new(format!("the password command: {why}")))?;
     let Some((program, arguments)) = words.split_first() else {
         return Err(Misuse::new("the password command is empty").into());
     };
@@ -115,11 +115,11 @@ fn from_command(line: &str) -> anyhow::Result<Passphrase> {
         .args(arguments)
         .stderr(Stdio::inherit())
         .output()
-        .with_context(|| format!("password command {program:?}"))?;
+        .context("the password command cannot be run: does its first word name a program?")?;
     let text = Zeroizing::new(output.stdout);
     let status = output.status;
-    anyhow::ensure!(status.success(), "password command {program:?} failed: {status}");
-    first_line(&text).with_context(|| format!("password command {program:?}"))
+    anyhow::ensure!(status.success(), "the password command failed: {status}");
+    first_line(&text).context("what the password command wrote")
 }
 
 /// Words as a shell divides them, with quotes and backslashes and nothing else of a shell.

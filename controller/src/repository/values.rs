@@ -4,21 +4,22 @@ use holdfast_executor::digest::RepoId;
 use holdfast_executor::error::Error;
 use holdfast_executor::limits::SLOT_LABEL_MAX_BYTES;
 use holdfast_executor::source::{Globs, check_marker};
-use holdfast_executor::store::check_url;
+use holdfast_executor::store::{check_url, shown_url};
 
-/// A URL, or an empty text for none.
+use super::Misuse;
+
+/// Refuses what is no URL of a repository. A parser of arguments would repeat the text, and with it whatever
+/// credentials somebody has written into it.
 ///
 /// # Errors
 /// What would be right.
-pub fn url(text: &str) -> Result<String, String> {
-    match check_url(text) {
-        _ if text.is_empty() => Ok(String::new()),
-        Ok(()) => Ok(text.to_owned()),
-        Err(_) if text.starts_with('/') => {
-            Err(format!("is a path and no URL: write file://{text}"))
-        }
-        Err(reason) => Err(reason),
-    }
+pub fn check_place(url: &str) -> Result<(), Misuse> {
+    let reason = match check_url(url) {
+        Ok(()) => return Ok(()),
+        Err(_) if url.starts_with('/') => format!("is a path and no URL: write file://{url}"),
+        Err(reason) => reason,
+    };
+    Err(Misuse::new(format!("--url {}: {reason}", shown_url(url))))
 }
 
 /// A glob, as backups and restores take them.

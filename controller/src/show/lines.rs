@@ -1,26 +1,31 @@
 //! Lines on standard output, for listings that may be long. Whoever reads only the first ones has closed
-//! the pipe: that is no error, and nothing more is looked up for them.
+//! the pipe: that is no error, and nothing more is looked up for them. Whatever a line says, no terminal obeys it.
 
 use std::fmt::Display;
 use std::io::{BufWriter, ErrorKind, Result, StdoutLock, Write as _};
+
+use super::style::{Style, sealed};
 
 /// Standard output, line by line.
 pub struct Lines {
     out: BufWriter<StdoutLock<'static>>,
     broken: Option<std::io::Error>,
+    style: Style,
 }
 
 impl Lines {
     /// Takes standard output over.
     #[must_use]
     pub fn new() -> Self {
-        Self { out: BufWriter::new(std::io::stdout().lock()), broken: None }
+        let out = BufWriter::new(std::io::stdout().lock());
+        Self { out, broken: None, style: Style::detect() }
     }
 
     /// Writes a line; returns whether anybody still reads.
     pub fn line(&mut self, text: impl Display) -> bool {
         if self.broken.is_none() {
-            self.broken = writeln!(self.out, "{text}").err();
+            let text = text.to_string();
+            self.broken = writeln!(self.out, "{}", sealed(&text, self.style)).err();
         }
         self.broken.is_none()
     }

@@ -200,6 +200,8 @@ mod tests {
 
     fn report(outcome: Outcome, partial: bool, figures: BackupFigures) -> Report {
         let snapshot = SnapshotInfo {
+            ended_at: None,
+            stored_at: None,
             id: "c0".into(),
             object_digest: None,
             tree: String::new(),

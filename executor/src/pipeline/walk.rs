@@ -28,7 +28,7 @@ use crate::source::{
     read_attributes_at, read_attributes_of, read_link, stat_entry,
 };
 use crate::tree::{
-    Attributes, Content, DEPTH_MAX, Node, NodeKind, Piece, Time, check_name, read_content,
+    Attributes, Content, DEPTH_MAX, Node, NodeKind, Piece, Pieces, Time, check_name,
 };
 
 /// Mode of a directory that only leads to sources.
@@ -474,18 +474,19 @@ impl<'a> Walk<'a> {
     /// Whether everything that the parent's file needs is stored.
     fn is_stored(&self, before: &Node, size: u64, content: &Content) -> bool {
         let dedup = self.shared.input.session.dedup();
-        let chunks_known = |pieces: &[Piece]| {
-            pieces.iter().all(|piece| match piece {
-                Piece::Chunk { id, .. } => dedup.rely(id),
-                Piece::Hole { .. } => true,
-            })
+        let is_known = |piece: &Piece| match piece {
+            Piece::Chunk { id, .. } => dedup.rely(id),
+            Piece::Hole { .. } => true,
         };
-        let known = match content {
-            Content::Pieces(pieces) => chunks_known(pieces),
-            Content::Lists(ids) => {
+        let known = match (content, self.shared.input.previous.as_ref()) {
+            (Content::Pieces(pieces), _) => pieces.iter().all(is_known),
+            // When its lists cannot be read it is read again.
+            (Content::Lists(ids), Some((_, reader))) => {
                 ids.iter().all(|id| dedup.rely(id))
-                    && self.listed(size, content).is_some_and(|pieces| chunks_known(&pieces))
+                    && Pieces::new(reader, size, content)
+                        .all(|piece| piece.is_ok_and(|piece| is_known(&piece)))
             }
+            (Content::Lists(_), None) => false,
         };
         let attributes_known = match &before.attributes {
             Attributes::Blob(id) => dedup.rely(id),
@@ -500,12 +501,6 @@ impl<'a> Walk<'a> {
         };
         self.shared.tally.blobs_reused.add(blobs as u64);
         true
-    }
-
-    /// The pieces of the parent's file; nothing when its lists cannot be read, and then it is read again.
-    fn listed(&self, size: u64, content: &Content) -> Option<Vec<Piece>> {
-        let (_, reader) = self.shared.input.previous.as_ref()?;
-        read_content(reader, size, content).ok()
     }
 
     fn special(&mut self, at: Spot, place: &Arc<Place>, name: &[u8], stat: &Stat) -> Result<bool> {

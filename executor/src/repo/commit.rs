@@ -1,7 +1,7 @@
 //! The commit: the only moment at which a session becomes a snapshot. Everything that it names is
 //! durable before, and everything that it relies on is looked at again, before and after.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::write::{WriteOptions, WriteSession, Written};
@@ -13,7 +13,7 @@ use crate::limits;
 use crate::pack::pack_key;
 use crate::seal::Purpose;
 use crate::snapshot::{SNAPSHOT_FOLDER, Snapshot, snapshot_key};
-use crate::store::{PutOutcome, StoreError};
+use crate::store::{ObjectMeta, PutOutcome, StoreError};
 
 /// Where the marks of snapshots lie that must not be used.
 pub(super) const INVALID_FOLDER: &str = "meta/invalid/";
@@ -164,17 +164,28 @@ impl Repo<Open> {
     /// # Errors
     /// The store's.
     pub fn snapshot_names(&self) -> Result<Vec<SnapshotName>> {
-        let mut names = self.names_below(SNAPSHOT_FOLDER)?;
-        names.extend(self.names_below(&mirror_key(SNAPSHOT_FOLDER))?);
-        for name in self.names_below(INVALID_FOLDER)? {
-            names.remove(&name);
-        }
-        Ok(names.into_iter().collect())
+        Ok(self.snapshots_stored()?.into_keys().collect())
     }
 
-    fn names_below(&self, prefix: &str) -> Result<BTreeSet<SnapshotName>> {
+    /// The same, with when the store got each: what is put again later, to mend a copy, makes none younger.
+    pub(super) fn snapshots_stored(&self) -> Result<BTreeMap<SnapshotName, i64>> {
+        let mut names = self.stored_below(SNAPSHOT_FOLDER)?;
+        for (name, stored) in self.stored_below(&mirror_key(SNAPSHOT_FOLDER))? {
+            let first = names.entry(name).or_insert(stored);
+            *first = stored.min(*first);
+        }
+        for name in self.stored_below(INVALID_FOLDER)?.keys() {
+            names.remove(name);
+        }
+        Ok(names)
+    }
+
+    fn stored_below(&self, prefix: &str) -> Result<BTreeMap<SnapshotName, i64>> {
         let rows = self.store.list(prefix)?;
-        Ok(rows.iter().filter_map(|row| SnapshotName::from_hex(&row.key[prefix.len()..])).collect())
+        let named = |row: &ObjectMeta| {
+            Some((SnapshotName::from_hex(&row.key[prefix.len()..])?, row.modified_ms))
+        };
+        Ok(rows.iter().filter_map(named).collect())
     }
 
     /// One snapshot, from its copy if need be.

@@ -1,14 +1,14 @@
 //! What changed between two snapshots. Directories that are the same are never read.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Open, Repo};
-use crate::beneath::join;
+use crate::beneath::extend;
 use crate::digest::BlobId;
 use crate::error::Result;
 use crate::snapshot::Snapshot;
-use crate::tree::{DEPTH_MAX, Fetch, Node, NodeKind, Piece, read_content, read_differing};
+use crate::tree::{Content, DEPTH_MAX, Fetch, Node, NodeKind, Piece, Pieces, read_differing};
 
 /// How an entry changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,18 +99,21 @@ pub fn diff_nodes(
     after: Node,
     mut each: impl FnMut(&[u8], Change, &Node) -> Result<bool>,
 ) -> Result<DiffSummary> {
-    let mut diff = Diff { fetch, summary: DiffSummary::default(), chunks: HashMap::new() };
+    let (chunks, counted) = (HashMap::new(), HashSet::new());
+    let mut diff = Diff { fetch, summary: DiffSummary::default(), chunks, counted };
     let pair = Pair::Both(before, after);
-    let mut levels = vec![Level { path: b"/".to_vec(), pairs: vec![pair].into_iter(), top: true }];
+    // One path for all levels; the topmost entry is not beneath another.
+    let mut path = b"/".to_vec();
+    let mut levels = vec![Level { path_len: 1, pairs: vec![pair].into_iter(), top: true }];
     while let Some(level) = levels.last_mut() {
         let Some(pair) = level.pairs.next() else {
             levels.pop();
             continue;
         };
-        let path = match level.top {
-            true => level.path.clone(),
-            false => join(&level.path, pair.name()),
-        };
+        path.truncate(level.path_len);
+        if !level.top {
+            extend(&mut path, pair.name());
+        }
         if let Some(change) = pair.change() {
             diff.count(&pair, change)?;
             if !each(&path, change, pair.newest())? {
@@ -118,7 +121,7 @@ pub fn diff_nodes(
             }
         }
         if levels.len() <= DEPTH_MAX {
-            levels.extend(diff.beneath(path, &pair)?);
+            levels.extend(diff.beneath(path.len(), &pair)?);
         }
     }
     Ok(diff.finish())
@@ -132,7 +135,7 @@ enum Pair {
 }
 
 struct Level {
-    path: Vec<u8>,
+    path_len: usize,
     pairs: std::vec::IntoIter<Pair>,
     top: bool,
 }
@@ -223,6 +226,8 @@ struct Diff<'f, F> {
     fetch: &'f F,
     summary: DiffSummary,
     chunks: HashMap<BlobId, Seen>,
+    /// Contents of many chunks that were counted, by side.
+    counted: HashSet<[u8; 32]>,
 }
 
 impl<F: Fetch> Diff<'_, F> {
@@ -258,8 +263,19 @@ impl<F: Fetch> Diff<'_, F> {
 
     fn note_chunks(&mut self, node: &Node, is_after: bool) -> Result<()> {
         let NodeKind::File { size, content } = &node.kind else { return Ok(()) };
-        for piece in read_content(self.fetch, *size, content)? {
-            let Piece::Chunk { id, len } = piece else { continue };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&[u8::from(is_after)]).update(&size.to_le_bytes());
+        if let Content::Lists(lists) = content {
+            for id in lists {
+                hasher.update(id.as_bytes());
+            }
+            // However many names have the same content, it is counted once.
+            if !self.counted.insert(*hasher.finalize().as_bytes()) {
+                return Ok(());
+            }
+        }
+        for piece in Pieces::new(self.fetch, *size, content) {
+            let Piece::Chunk { id, len } = piece? else { continue };
             let seen = self.chunks.entry(id).or_default();
             seen.bytes = len;
             seen.before |= !is_after;
@@ -269,7 +285,7 @@ impl<F: Fetch> Diff<'_, F> {
     }
 
     /// The entries of a directory that may have changed.
-    fn beneath(&self, path: Vec<u8>, pair: &Pair) -> Result<Option<Level>> {
+    fn beneath(&self, path_len: usize, pair: &Pair) -> Result<Option<Level>> {
         let tree = |node: Option<&Node>| node.and_then(|node| node.kind.tree());
         let (before, after) = (tree(pair.before()), tree(pair.after()));
         if before == after {
@@ -277,7 +293,7 @@ impl<F: Fetch> Diff<'_, F> {
         }
         let (before, after) = read_differing(self.fetch, before, after)?;
         let pairs = merge(before, after).into_iter();
-        Ok(Some(Level { path, pairs, top: false }))
+        Ok(Some(Level { path_len, pairs, top: false }))
     }
 
     fn finish(mut self) -> DiffSummary {

@@ -1,5 +1,7 @@
 //! Which snapshots a verb works on.
 
+use std::collections::HashSet;
+
 use super::{Open, Repo, describe};
 use crate::digest::SnapshotName;
 use crate::error::{Error, Result};
@@ -15,13 +17,15 @@ pub struct Filter {
     pub tags: Vec<Vec<String>>,
     /// All of these logical paths among the sources.
     pub paths: Vec<String>,
+    /// Now, milliseconds since 1970: what is later is of the future. No condition.
+    pub now_ms: Option<i64>,
 }
 
 impl Filter {
     /// Whether it asks for nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.hosts.is_empty() && self.tags.is_empty() && self.paths.is_empty()
     }
 
     /// Whether a snapshot meets all conditions.
@@ -49,8 +53,12 @@ pub fn has_tags(info: &SnapshotInfo, list: &[String]) -> bool {
 pub struct Chosen {
     /// The snapshots.
     pub found: Vec<(SnapshotName, Snapshot)>,
+    /// The same as lists show them.
+    pub infos: Vec<SnapshotInfo>,
     /// Those that cannot be read, and why; they were not looked at.
     pub damaged: Vec<(SnapshotName, Error)>,
+    /// What somebody should hear about the choice.
+    pub warnings: Vec<String>,
 }
 
 impl Repo<Open> {
@@ -58,38 +66,30 @@ impl Repo<Open> {
     /// that fits.
     ///
     /// # Errors
-    /// `NoSuch`, `Ambiguous`, damage of a snapshot that was named, or the store's.
+    /// `NoSuch`, `OnlyPartial`, `Ambiguous`, damage of a snapshot that was named, or the store's.
     pub fn choose(&self, names: &[String], filter: &Filter) -> Result<Chosen> {
-        let fits = |(name, snapshot): &(SnapshotName, Snapshot)| {
-            filter.is_empty() || filter.fits(&describe(name, snapshot))
-        };
-        let latest = |name: &String| name == "latest" && !filter.is_empty();
-        if !names.is_empty() && !names.iter().any(latest) {
-            let found = names.iter().map(|name| self.find_snapshot(name, None));
-            let mut chosen = Chosen { found: found.collect::<Result<_>>()?, damaged: Vec::new() };
-            chosen.order();
-            return Ok(chosen);
+        let mut chosen = Chosen::default();
+        if names.is_empty() || names.iter().any(|name| name == "latest") {
+            let mut all = self.snapshots()?;
+            if names.is_empty() {
+                chosen.infos = all.infos(filter);
+                let fitting: HashSet<&String> = chosen.infos.iter().map(|info| &info.id).collect();
+                all.found.retain(|(name, _)| fitting.contains(&name.to_string()));
+                chosen.found = all.found;
+                chosen.damaged = all.damaged;
+                return Ok(chosen);
+            }
+            let latest = all.latest(None, filter)?;
+            chosen.warnings = latest.warnings;
+            chosen.found.push(all.found.swap_remove(latest.place));
         }
-        let all = self.snapshots()?;
-        let mut found: Vec<_> = all.found.into_iter().filter(fits).collect();
-        if names.is_empty() {
-            return Ok(Chosen { found, damaged: all.damaged });
-        }
-        let none = || Error::NoSuch { what: "snapshot", name: "latest".to_owned() };
-        let newest = found.iter().rposition(|(_, snapshot)| !snapshot.partial).ok_or_else(none)?;
-        let mut chosen = Chosen { found: vec![found.swap_remove(newest)], damaged: Vec::new() };
-        for name in names.iter().filter(|name| !latest(name)) {
+        for name in names.iter().filter(|name| *name != "latest") {
             chosen.found.push(self.find_snapshot(name, None)?);
         }
-        chosen.order();
+        chosen.found.sort_by_key(|(name, snapshot)| (snapshot.started_ms, *name));
+        chosen.found.dedup_by_key(|(name, _)| *name);
+        chosen.infos = chosen.found.iter().map(|(name, one)| describe(name, one)).collect();
         Ok(chosen)
-    }
-}
-
-impl Chosen {
-    fn order(&mut self) {
-        self.found.sort_by_key(|(name, snapshot)| (snapshot.started_ms, *name));
-        self.found.dedup_by_key(|(name, _)| *name);
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
         let info = describe(&SnapshotName([1; 16]), &snapshot);
         let fits = |hosts: &[&str], tags: &[&[&str]], paths: &[&str]| {
             let tags = tags.iter().map(|list| texts(list)).collect();
-            Filter { hosts: texts(hosts), tags, paths: texts(paths) }.fits(&info)
+            Filter { hosts: texts(hosts), tags, paths: texts(paths), now_ms: None }.fits(&info)
         };
         assert!(fits(&[], &[], &[]));
         assert!(fits(&["db", "web"], &[&["c"], &["a", "b"]], &["/etc/", "/srv"]));

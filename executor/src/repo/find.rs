@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::{BlobReader, Open, Repo};
-use crate::beneath::join;
+use crate::beneath::extend;
 use crate::digest::{BlobId, SnapshotName};
 use crate::error::Result;
 use crate::snapshot::Snapshot;
@@ -60,7 +60,8 @@ struct Search<'a> {
 
 /// A directory whose entries are being looked at.
 struct Level {
-    path: Vec<u8>,
+    /// Of its path: the path itself is one for all levels.
+    path_len: usize,
     place: [u8; 32],
     nodes: Box<dyn Iterator<Item = Result<Node>>>,
     /// Something fits here or beneath.
@@ -74,7 +75,8 @@ impl Search<'_> {
         root: BlobId,
         each: &mut dyn FnMut(&[u8], &Node) -> Result<bool>,
     ) -> Result<bool> {
-        let mut levels: Vec<Level> = self.enter(b"/".to_vec(), root)?.into_iter().collect();
+        let mut path = b"/".to_vec();
+        let mut levels: Vec<Level> = self.enter(&path, root).into_iter().collect();
         while let Some(level) = levels.last_mut() {
             let Some(node) = level.nodes.next() else {
                 if let Some(done) = levels.pop() {
@@ -83,7 +85,8 @@ impl Search<'_> {
                 continue;
             };
             let node = node?;
-            let path = join(&level.path, &node.name);
+            path.truncate(level.path_len);
+            extend(&mut path, &node.name);
             if self.fits(&path, &node) {
                 level.fertile = true;
                 if !each(&path, &node)? {
@@ -91,20 +94,25 @@ impl Search<'_> {
                 }
             }
             if let Some(tree) = node.kind.tree().filter(|_| levels.len() < DEPTH_MAX) {
-                levels.extend(self.enter(path, tree)?);
+                levels.extend(self.enter(&path, tree));
             }
         }
         Ok(true)
     }
 
-    fn enter(&self, path: Vec<u8>, tree: BlobId) -> Result<Option<Level>> {
-        let place =
-            *blake3::Hasher::new().update(tree.as_bytes()).update(&path).finalize().as_bytes();
+    fn enter(&self, path: &[u8], tree: BlobId) -> Option<Level> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(tree.as_bytes());
+        // Names fit wherever they are: what is barren at one place is so at all.
+        if self.globs.look_at_paths() {
+            hasher.update(path);
+        }
+        let place = *hasher.finalize().as_bytes();
         if self.barren.contains(&place) {
-            return Ok(None);
+            return None;
         }
         let nodes = Box::new(Leaves::new(self.reader.clone(), &tree).nodes());
-        Ok(Some(Level { path, place, nodes, fertile: false }))
+        Some(Level { path_len: path.len(), place, nodes, fertile: false })
     }
 
     fn leave(&mut self, done: &Level, above: Option<&mut Level>) {

@@ -97,7 +97,11 @@ impl Repo<Open> {
 
     /// All snapshots that can be read.
     fn all_snapshots(&self) -> Result<Vec<Snapshot>> {
-        Ok(self.read_snapshots()?.into_iter().filter_map(|(_, read)| read.ok()).collect())
+        Ok(self
+            .read_snapshots(&self.snapshot_names()?)?
+            .into_iter()
+            .filter_map(|(_, read)| read.ok())
+            .collect())
     }
 
     /// Every index object with what reading it gave. The outer error is the store's.

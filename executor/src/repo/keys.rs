@@ -10,6 +10,41 @@ use crate::error::{Error, Result};
 use crate::keys::Bundle;
 use crate::slot::{KdfCost, Slot, Unlocked, slot_key};
 
+/// An object beneath `keys/` that is no key slot of the repository, and is never treated as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignSlot {
+    /// Its name.
+    pub name: ObjectHash,
+    /// What it calls itself.
+    pub label: String,
+    /// Why it counts as none.
+    pub why: Foreign,
+}
+
+/// Why a slot counts as none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// Nobody who knows a password of the repository has made it: anybody who may put objects has.
+    NotMade,
+    /// A rotation has left it behind, and somebody has put it back since.
+    PutBack,
+}
+
+impl std::fmt::Display for Foreign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NotMade => "was made by nobody who knows a password of this repository",
+            Self::PutBack => "was left behind by a rotation and has been put back since",
+        })
+    }
+}
+
+/// The slots of a repository, and what looks like one.
+struct Slots {
+    own: Vec<(ObjectHash, Slot)>,
+    foreign: Vec<ForeignSlot>,
+}
+
 /// A key slot as a user sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotInfo {
@@ -24,7 +59,7 @@ pub struct SlotInfo {
 }
 
 impl Repo<Open> {
-    /// All slots that can be read, oldest first.
+    /// All slots, oldest first: what can be read and has its MAC.
     ///
     /// # Errors
     /// The store's.
@@ -179,10 +214,47 @@ impl Repo<Open> {
         }
     }
 
+    /// What lies beneath `keys/` and is no slot of this repository, though it says so. Nothing is ever sealed to it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn foreign_slots(&self) -> Result<Vec<ForeignSlot>> {
+        Ok(self.all_slots()?.foreign)
+    }
+
     fn own_slots(&self) -> Result<Vec<(ObjectHash, Slot)>> {
-        let found = read_slots(&*self.store, all_slot_names(&*self.store)?)?.into_iter();
-        let readable = found.filter_map(|FoundSlot { name, slot }| Some((name, slot.ok()?)));
-        Ok(readable.filter(|(_, slot)| slot.repo == self.id()).collect())
+        Ok(self.all_slots()?.own)
+    }
+
+    /// A slot is one that has its MAC: only somebody who knew the secrets has made it. One with fewer epochs than
+    /// others is what a rotation leaves that was cut short; but then it was there before the rotation was.
+    fn all_slots(&self) -> Result<Slots> {
+        let found = read_slots(&*self.store, all_slot_names(&*self.store)?)?;
+        let mut made = Vec::new();
+        let mut slots = Slots { own: Vec::new(), foreign: Vec::new() };
+        for FoundSlot { name, slot, stored_ms } in found {
+            let Some(slot) = slot.ok().filter(|slot| slot.repo == self.id()) else { continue };
+            match slot.epochs(&self.state.bundle) {
+                Some(epochs) => made.push((name, slot, epochs, stored_ms)),
+                None => {
+                    let (label, why) = (slot.label, Foreign::NotMade);
+                    slots.foreign.push(ForeignSlot { name, label, why });
+                }
+            }
+        }
+        let newest = made.iter().map(|(_, _, epochs, _)| *epochs).max();
+        let rotated = made.iter().filter(|(_, _, epochs, _)| Some(*epochs) == newest);
+        let rotated_ms = rotated.map(|(_, _, _, stored_ms)| *stored_ms).min();
+        for (name, slot, epochs, stored_ms) in made {
+            let is_older = Some(epochs) < newest;
+            if is_older && Some(stored_ms) > rotated_ms && !self.state.slot.is_of(&slot) {
+                let (label, why) = (slot.label, Foreign::PutBack);
+                slots.foreign.push(ForeignSlot { name, label, why });
+            } else {
+                slots.own.push((name, slot));
+            }
+        }
+        Ok(slots)
     }
 
     fn put_slot(&self, slot: &Slot) -> Result<ObjectHash> {
@@ -205,7 +277,7 @@ impl Repo<Closed> {
     /// # Errors
     /// The store's.
     pub fn slot_names(&self) -> Result<Vec<ObjectHash>> {
-        Ok(all_slot_names(&*self.store)?.into_iter().collect())
+        Ok(all_slot_names(&*self.store)?.into_keys().collect())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lists what a snapshot holds.
 
-use super::{Open, Repo};
-use crate::beneath::join;
+use super::{BlobReader, Open, Repo};
+use crate::beneath::extend;
 use crate::digest::BlobId;
 use crate::error::Result;
 use crate::snapshot::Snapshot;
@@ -26,19 +26,48 @@ pub fn ls(
         path => path.as_bytes().to_vec(),
     };
     let into = each(&top, &node)?;
-    let mut ahead: Vec<(Vec<u8>, BlobId, usize)> =
-        node.kind.tree().filter(|_| into).map(|tree| (top, tree, 0)).into_iter().collect();
-    while let Some((path, tree, depth)) = ahead.pop() {
-        let first = ahead.len();
-        for node in Leaves::new(&reader, &tree).nodes() {
-            let node = node?;
-            let path = join(&path, &node.name);
-            let into = each(&path, &node)?;
-            if let Some(tree) = node.kind.tree().filter(|_| into && depth + 1 < DEPTH_MAX) {
-                ahead.push((path, tree, depth + 1));
-            }
+    let Some(tree) = node.kind.tree().filter(|_| into) else { return Ok(()) };
+    // One path for all levels: four thousand of them, each with a path of its own, would take gigabytes.
+    let mut path = top;
+    let mut levels = vec![entries(&reader, &mut path, &tree, &mut each)?];
+    while let Some(level) = levels.last_mut() {
+        path.truncate(level.path_len);
+        let Some((name, tree)) = level.into.next() else {
+            levels.pop();
+            continue;
+        };
+        extend(&mut path, &name);
+        if levels.len() < DEPTH_MAX {
+            levels.push(entries(&reader, &mut path, &tree, &mut each)?);
         }
-        ahead[first..].reverse();
     }
     Ok(())
+}
+
+/// A directory whose entries have been named.
+struct Level {
+    /// Of its path.
+    path_len: usize,
+    /// The directories in it to go on into.
+    into: std::vec::IntoIter<(Vec<u8>, BlobId)>,
+}
+
+/// Names the entries of a directory.
+fn entries(
+    reader: &BlobReader,
+    path: &mut Vec<u8>,
+    tree: &BlobId,
+    each: &mut impl FnMut(&[u8], &Node) -> Result<bool>,
+) -> Result<Level> {
+    let (path_len, mut into) = (path.len(), Vec::new());
+    for node in Leaves::new(reader, tree).nodes() {
+        let node = node?;
+        extend(path, &node.name);
+        let goes_on = each(path, &node)?;
+        path.truncate(path_len);
+        if let Some(tree) = node.kind.tree().filter(|_| goes_on) {
+            into.push((node.name, tree));
+        }
+    }
+    Ok(Level { path_len, into: into.into_iter() })
 }

@@ -51,8 +51,8 @@ mod write;
 
 pub use backup::{Backed, Environment, backup, rehearse_backup};
 pub use check::{
-    Affected, CheckOptions, CheckReport, Finding, MendedCopies, Names, Need, Problem, Reclaimable,
-    References,
+    Affected, CheckOptions, CheckReport, Finding, Found, MendedCopies, Names, Need, Problem,
+    Reclaimable, References,
 };
 pub use collection::Collection;
 pub use commit::{Commit, Committed};
@@ -62,7 +62,7 @@ pub use filter::{Chosen, Filter, has_tags};
 pub use find::{Query, find};
 pub use init::InitOptions;
 pub use intent::{FoundIntent, Intent, Writer};
-pub use keys::SlotInfo;
+pub use keys::{Foreign, ForeignSlot, SlotInfo};
 pub use ls::ls;
 pub(crate) use merged::runs;
 pub use open::Unlock;
@@ -72,7 +72,7 @@ pub use references::Trees;
 pub use rehearse::{Action, rehearse};
 pub use repair::IndexRepair;
 pub use restore::restore;
-pub use snapshots::{Snapshots, describe};
+pub use snapshots::{CLOCKS_APART_MS, Latest, Snapshots, describe, is_of_the_future};
 pub use usage::{Amount, Stored, Usage, usage};
 pub use write::{BlobWriter, Put, WriteOptions, WriteSession, Written};
 

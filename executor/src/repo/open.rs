@@ -1,7 +1,7 @@
 //! Opening a repository: config, key slots, passphrase. Each way to fail has its own error, because
 //! each asks something else of whoever reads it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Closed, MIRROR_FOLDER, Open, Repo, mirror_key};
@@ -39,14 +39,17 @@ struct Sight {
     damage: Option<Error>,
     /// Whether no config was there.
     absent: bool,
-    slots: BTreeSet<ObjectHash>,
+    slots: SlotNames,
 }
+
+/// Names of objects beneath `keys/` that may be key slots, and when the store got each: the earlier of both copies.
+pub(super) type SlotNames = BTreeMap<ObjectHash, i64>;
 
 impl Sight {
     /// What opening depends on.
     fn names(&self) -> (BTreeSet<Vec<u8>>, bool, BTreeSet<ObjectHash>) {
         let configs = self.configs.iter().map(|(_, bytes)| bytes.clone()).collect();
-        (configs, self.absent, self.slots.clone())
+        (configs, self.absent, self.slots.keys().copied().collect())
     }
 }
 
@@ -54,6 +57,8 @@ impl Sight {
 pub(super) struct FoundSlot {
     pub(super) name: ObjectHash,
     pub(super) slot: Result<Slot, Error>,
+    /// When the store got it.
+    pub(super) stored_ms: i64,
 }
 
 impl Open {
@@ -208,28 +213,43 @@ impl Repo<Closed> {
 
     /// The secrets, by the first slot that opens; of several objects of one slot, as an interrupted
     /// rotation leaves them, the one with the most epochs.
+    ///
+    /// Whoever may put objects may put any number of slots that look like ours, each with a derivation to pay for. So
+    /// the cheap ones come first and the older before the younger, and what all of them together may cost has a
+    /// bound.
     fn unlock_any(
         &self,
-        slots: BTreeSet<ObjectHash>,
+        slots: SlotNames,
         passphrase: &[u8],
         ids: &[RepoId],
     ) -> Result<(Bundle, SlotKey)> {
         let mut first_error = None;
-        let mut tried = 0;
+        let (mut tried, mut spent) = (0, 0);
         let mut best: Option<([u8; 32], Bundle, SlotKey)> = None;
-        for FoundSlot { name, slot } in read_slots(&*self.store, slots)? {
-            let slot = match slot {
+        let mut ours = Vec::new();
+        for FoundSlot { name, slot, stored_ms } in read_slots(&*self.store, oldest(slots))? {
+            match slot {
+                Ok(slot) if ids.contains(&slot.repo) => ours.push((name, slot, stored_ms)),
                 // Left behind by an initialisation that lost against another.
-                Ok(slot) if !ids.contains(&slot.repo) => continue,
-                Ok(slot) => slot,
-                Err(error) => {
-                    first_error.get_or_insert(error);
-                    continue;
-                }
-            };
+                Ok(_) => {}
+                Err(error) => drop(first_error.get_or_insert(error)),
+            }
+        }
+        ours.sort_by_key(|(name, slot, stored_ms)| (slot.cost.is_dear(), *stored_ms, *name));
+        for (name, slot, _) in ours {
             if best.as_ref().is_some_and(|(owner, ..)| *owner != slot.owner()) {
                 continue;
             }
+            let cost = slot.cost.work();
+            if spent > 0 && spent + cost > limits::SLOTS_WORK_MAX {
+                first_error.get_or_insert(Error::Limit {
+                    what: "key slots that could be tried",
+                    limit: limits::SLOTS_MAX as u64,
+                    found: tried as u64 + 1,
+                });
+                break;
+            }
+            spent += cost;
             match slot.unlock(passphrase) {
                 Ok(Unlocked::Wrong) => tried += 1,
                 Ok(Unlocked::Tampered) => {
@@ -254,29 +274,48 @@ impl Repo<Closed> {
     }
 }
 
-/// Names of the key slots that either copy shows.
-pub(super) fn all_slot_names(store: &dyn Store) -> Result<BTreeSet<ObjectHash>> {
+/// The slots that either copy shows.
+pub(super) fn all_slot_names(store: &dyn Store) -> Result<SlotNames> {
     slot_names(store, &BOTH)
 }
 
-fn slot_names(store: &dyn Store, folders: &[&str]) -> Result<BTreeSet<ObjectHash>> {
-    let mut names = BTreeSet::new();
+/// What has the size of a slot, as far as a folder that anybody may fill is looked at.
+fn slot_names(store: &dyn Store, folders: &[&str]) -> Result<SlotNames> {
+    let mut names = SlotNames::new();
     for folder in folders {
         let prefix = format!("{folder}keys/");
-        for row in store.list(&prefix)? {
-            names.extend(ObjectHash::from_hex(&row.key[prefix.len()..]));
+        let (rows, more) = store.list_some(&prefix, limits::SLOT_OBJECTS_MAX)?;
+        if more {
+            let limit = limits::SLOT_OBJECTS_MAX as u64;
+            return Err(StoreError::Endless { prefix, limit }.into());
         }
-    }
-    if names.len() > limits::SLOTS_MAX {
-        let (limit, found) = (limits::SLOTS_MAX as u64, names.len() as u64);
-        return Err(Error::Limit { what: "key slots", limit, found });
+        for row in rows {
+            let named = ObjectHash::from_hex(&row.key[prefix.len()..]);
+            let fits = row.size <= limits::SLOT_MAX_BYTES as u64;
+            if let Some(name) = named.filter(|_| fits) {
+                let first = names.entry(name).or_insert(row.modified_ms);
+                *first = row.modified_ms.min(*first);
+            }
+        }
     }
     Ok(names)
 }
 
+/// So many as are read to open a repository: those that were there first. What comes later than that is none that
+/// its owners have made.
+fn oldest(names: SlotNames) -> SlotNames {
+    let mut ordered: Vec<_> = names.into_iter().collect();
+    ordered.sort_by_key(|(name, stored_ms)| (*stored_ms, *name));
+    ordered.truncate(limits::SLOTS_READ_MAX);
+    ordered.into_iter().collect()
+}
+
 /// These key slots; the copy serves where the first is damaged or gone.
-pub(super) fn read_slots(store: &dyn Store, names: BTreeSet<ObjectHash>) -> Result<Vec<FoundSlot>> {
-    names.into_iter().map(|name| Ok(FoundSlot { name, slot: read_slot(store, &name)? })).collect()
+pub(super) fn read_slots(store: &dyn Store, names: SlotNames) -> Result<Vec<FoundSlot>> {
+    let names: Vec<_> = names.into_iter().collect();
+    super::fetch_all(store, &names, |(name, stored_ms)| {
+        Ok(FoundSlot { name: *name, slot: read_slot(store, name)?, stored_ms: *stored_ms })
+    })
 }
 
 /// The outer error is the store's: it says nothing about the slot.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::{BlobReader, Indexed, Names, Need, References, Repo, fetch_all, readable};
-use crate::beneath::join;
+use super::{BlobReader, Found, Indexed, Names, Need, References, Repo, fetch_all, readable};
+use crate::beneath::extend;
 use crate::digest::{BlobId, Kind};
 use crate::error::Result;
 use crate::index::group_by_block;
@@ -20,9 +20,9 @@ pub struct Trees;
 
 /// A page that is still to be read.
 struct Ahead {
-    /// Of the directory.
-    path: Vec<u8>,
     page: BlobId,
+    /// Of a directory beneath the one at hand.
+    name: Option<Vec<u8>>,
     /// Which of its names the page holds.
     names: Names,
     levels: usize,
@@ -56,28 +56,12 @@ impl References for Trees {
         &self,
         repo: &Repo<Indexed>,
         snapshot: &Snapshot,
-        each: &mut dyn FnMut(&Need<'_>),
+        each: &mut dyn FnMut(&Need<'_>) -> Found,
     ) -> Result<()> {
-        let reader = repo.reader();
-        let start =
-            |root: &crate::snapshot::Root| Ahead::directory(root.path.clone(), root.tree, 0);
-        let mut ahead: Vec<Ahead> = snapshot.roots.iter().map(start).collect();
-        while let Some(at) = ahead.pop() {
-            each(&Need { path: &at.path, kind: Kind::Tree, id: &at.page, names: Some(&at.names) });
-            let Some(bytes) = readable(reader.read(Kind::Tree, &at.page))? else { continue };
-            match decode_page(&bytes) {
-                Ok(Page::Parent(children)) if at.levels > 1 => ahead.extend(at.beneath(children)),
-                Ok(Page::Leaf(nodes)) => {
-                    for node in nodes {
-                        let path = join(&at.path, &node.name);
-                        visit_node(&reader, &path, &node, each)?;
-                        if let Some(page) = node.kind.tree().filter(|_| at.depth + 1 < DEPTH_MAX) {
-                            ahead.push(Ahead::directory(path, page, at.depth + 1));
-                        }
-                    }
-                }
-                // Its own id was passed on: whoever checks blobs names it.
-                Ok(Page::Parent(_)) | Err(_) => {}
+        let mut walk = Walk { reader: repo.reader(), whole: HashSet::new(), each };
+        for root in &snapshot.roots {
+            if !walk.tree(&root.path, root.tree)? {
+                break;
             }
         }
         Ok(())
@@ -85,23 +69,166 @@ impl References for Trees {
 }
 
 impl Ahead {
-    fn directory(path: Vec<u8>, page: BlobId, depth: usize) -> Self {
-        Self { path, page, names: Names::default(), levels: PAGE_LEVELS_MAX, depth }
+    fn directory(name: Option<Vec<u8>>, page: BlobId, depth: usize) -> Self {
+        Self { page, name, names: Names::default(), levels: PAGE_LEVELS_MAX, depth }
     }
 
     /// The pages below a parent page: each holds the names up to the first one of the next.
     fn beneath(self, children: Vec<(Vec<u8>, BlobId)>) -> impl Iterator<Item = Self> {
-        let Self { path, names, levels, depth, .. } = self;
+        let Self { names, levels, depth, .. } = self;
         let mut ends =
             children.iter().skip(1).map(|(name, _)| Some(name.clone())).collect::<Vec<_>>();
         ends.push(names.end);
         children.into_iter().zip(ends).map(move |((first, page), end)| Self {
-            path: path.clone(),
             page,
+            name: None,
             names: Names { first, end },
             levels: levels - 1,
             depth,
         })
+    }
+
+    /// Whether a page begins with the name that its parent says. Two places of one parent differ in that, so a
+    /// page that is named sixty-five thousand times is at most at one of them.
+    fn is_at_its_place(&self, page: &Page) -> bool {
+        let begins = match page {
+            Page::Leaf(nodes) => nodes.first().map(|node| &node.name),
+            Page::Parent(children) => children.first().map(|(name, _)| name),
+        };
+        self.names.first.is_empty() || begins == Some(&self.names.first)
+    }
+}
+
+/// Goes through a tree. What is whole is entered once, wherever it lies: only what is lost has to be told at each
+/// of its places.
+struct Walk<'e> {
+    reader: BlobReader,
+    /// Pages and lists beneath which nothing is lost.
+    whole: HashSet<BlobId>,
+    each: &'e mut dyn FnMut(&Need<'_>) -> Found,
+}
+
+/// A page that was read, and what it leads to.
+struct Entered {
+    page: BlobId,
+    path_len: usize,
+    ahead: std::vec::IntoIter<Ahead>,
+    lost: bool,
+}
+
+impl Walk<'_> {
+    /// Returns whether to go on with the next root.
+    fn tree(&mut self, path: &[u8], root: BlobId) -> Result<bool> {
+        let mut path = path.to_vec();
+        let mut entered: Vec<Entered> = Vec::new();
+        let mut next = Some(Ahead::directory(None, root, 0));
+        loop {
+            if let Some(ahead) = next.take().filter(|ahead| !self.whole.contains(&ahead.page)) {
+                if let Some(name) = &ahead.name {
+                    extend(&mut path, name);
+                }
+                let Some(page) = self.enter(&path, ahead)? else { return Ok(false) };
+                entered.push(page);
+            }
+            let Some(at) = entered.last_mut() else { return Ok(true) };
+            path.truncate(at.path_len);
+            next = at.ahead.next();
+            if next.is_none()
+                && let Some(done) = entered.pop()
+            {
+                if let Some(above) = entered.last_mut() {
+                    above.lost |= done.lost;
+                }
+                if !done.lost {
+                    self.whole.insert(done.page);
+                }
+            }
+        }
+    }
+
+    /// Nothing when that is enough.
+    fn enter(&mut self, path: &[u8], at: Ahead) -> Result<Option<Entered>> {
+        let (page, path_len) = (at.page, path.len());
+        let need = Need { path, kind: Kind::Tree, id: &page, names: Some(&at.names) };
+        let mut lost = match (self.each)(&need) {
+            Found::Fine => false,
+            Found::Lost => true,
+            Found::Enough => return Ok(None),
+        };
+        let mut ahead = Vec::new();
+        let read = readable(self.reader.read(Kind::Tree, &page))?;
+        match read.and_then(|bytes| decode_page(&bytes).ok()) {
+            // Its own id was passed on: whoever checks blobs names it.
+            Some(content) if !at.is_at_its_place(&content) => {}
+            Some(Page::Parent(children)) if at.levels > 1 => ahead.extend(at.beneath(children)),
+            Some(Page::Leaf(nodes)) => {
+                let mut path = path.to_vec();
+                for node in nodes {
+                    extend(&mut path, &node.name);
+                    match self.node(&path, &node)? {
+                        Found::Fine => {}
+                        Found::Lost => lost = true,
+                        Found::Enough => return Ok(None),
+                    }
+                    path.truncate(path_len);
+                    if let Some(page) = node.kind.tree().filter(|_| at.depth + 1 < DEPTH_MAX) {
+                        ahead.push(Ahead::directory(Some(node.name), page, at.depth + 1));
+                    }
+                }
+            }
+            Some(Page::Parent(_)) | None => {}
+        }
+        Ok(Some(Entered { page, path_len, ahead: ahead.into_iter(), lost }))
+    }
+
+    /// An entry is lost with the first blob that is: what else it needs makes no difference.
+    fn node(&mut self, path: &[u8], node: &Node) -> Result<Found> {
+        if let Attributes::Blob(id) = &node.attributes {
+            let found = (self.each)(&Need { path, kind: Kind::Data, id, names: None });
+            if found != Found::Fine {
+                return Ok(found);
+            }
+        }
+        match &node.kind {
+            NodeKind::File { content: Content::Pieces(pieces), .. } => {
+                Ok(self.pieces(path, pieces))
+            }
+            NodeKind::File { content: Content::Lists(lists), .. } => {
+                for id in lists {
+                    let found = self.list(path, id)?;
+                    if found != Found::Fine {
+                        return Ok(found);
+                    }
+                }
+                Ok(Found::Fine)
+            }
+            _ => Ok(Found::Fine),
+        }
+    }
+
+    fn list(&mut self, path: &[u8], id: &BlobId) -> Result<Found> {
+        if self.whole.contains(id) {
+            return Ok(Found::Fine);
+        }
+        let mut found = (self.each)(&Need { path, kind: Kind::List, id, names: None });
+        if found == Found::Fine
+            && let Some(bytes) = readable(self.reader.read(Kind::List, id))?
+            && let Ok(pieces) = decode_list(&bytes)
+        {
+            found = self.pieces(path, &pieces);
+        }
+        if found == Found::Fine {
+            self.whole.insert(*id);
+        }
+        Ok(found)
+    }
+
+    fn pieces(&mut self, path: &[u8], pieces: &[Piece]) -> Found {
+        let mut founds = pieces
+            .iter()
+            .filter_map(chunk)
+            .map(|id| (self.each)(&Need { path, kind: Kind::Data, id, names: None }));
+        founds.find(|found| *found != Found::Fine).unwrap_or(Found::Fine)
     }
 }
 
@@ -167,38 +294,5 @@ const fn chunk(piece: &Piece) -> Option<&BlobId> {
     match piece {
         Piece::Chunk { id, .. } => Some(id),
         _ => None,
-    }
-}
-
-fn visit_node(
-    reader: &BlobReader,
-    path: &[u8],
-    node: &Node,
-    each: &mut dyn FnMut(&Need<'_>),
-) -> Result<()> {
-    if let Attributes::Blob(id) = &node.attributes {
-        each(&Need { path, kind: Kind::Data, id, names: None });
-    }
-    match &node.kind {
-        NodeKind::File { content: Content::Pieces(pieces), .. } => {
-            visit_pieces(path, pieces, each);
-        }
-        NodeKind::File { content: Content::Lists(lists), .. } => {
-            for id in lists {
-                each(&Need { path, kind: Kind::List, id, names: None });
-                let Some(bytes) = readable(reader.read(Kind::List, id))? else { continue };
-                if let Ok(pieces) = decode_list(&bytes) {
-                    visit_pieces(path, &pieces, each);
-                }
-            }
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-fn visit_pieces(path: &[u8], pieces: &[Piece], each: &mut dyn FnMut(&Need<'_>)) {
-    for id in pieces.iter().filter_map(chunk) {
-        each(&Need { path, kind: Kind::Data, id, names: None });
     }
 }

@@ -248,7 +248,11 @@ impl Census {
     }
 
     fn push(&self, ahead: &mut Vec<Visit>, visits: impl Iterator<Item = Visit>) {
-        ahead.extend(visits.filter(|visit| !self.is_settled(&visit.id, visit.by)));
+        // A page that names one page sixty-five thousand times asks for it once.
+        let mut pushed = HashSet::new();
+        ahead.extend(
+            visits.filter(|visit| !self.is_settled(&visit.id, visit.by) && pushed.insert(visit.id)),
+        );
     }
 
     fn node(&mut self, node: &Node, by: By) -> Result<()> {

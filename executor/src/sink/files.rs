@@ -22,10 +22,13 @@ use crate::error::{Error, Result};
 use crate::index::Location;
 use crate::repo::{OpenedBlock, runs};
 use crate::source::open_file;
-use crate::tree::{Node, NodeKind, Piece, read_content};
+use crate::tree::{Content, Node, NodeKind, Piece, Pieces};
 
 /// Files of a window: what is known about them stays in memory.
 const WINDOW_FILES: usize = 65_536;
+
+/// Lists that take about as much memory as what else is known about a file.
+const LISTS_OF_A_FILE: usize = 16;
 
 /// Chunks of a window: a large file may have more than fit.
 const WINDOW_CHUNKS: usize = 65_536;
@@ -123,29 +126,30 @@ impl<'s, 'a> Files<'s, 'a> {
 
     /// Plans a file; works a window off when it is full.
     pub(super) fn add(&mut self, job: Arc<FileJob>) -> Result<()> {
-        self.files += 1;
+        self.files += weight(&job.node);
         let NodeKind::File { size, content } = &job.node.kind else { return Ok(()) };
         if job.keep {
             self.bare.push(job);
             return self.flush_if_full();
         }
-        let pieces = match read_content(self.sink.reader, *size, content) {
-            Ok(pieces) => pieces,
-            Err(error) => {
-                job.failed.store(true, Ordering::Release);
-                self.sink.content_lost.store(true, Ordering::Release);
-                self.sink.tally.failed(&job.logical(), &error);
-                return Ok(());
-            }
-        };
         let mut offset = 0;
         let mut used = false;
-        for piece in &pieces {
+        for piece in Pieces::new(self.sink.reader, *size, content) {
+            let piece = match piece {
+                Ok(piece) => piece,
+                Err(error) => {
+                    // What is on its way already is settled by whoever writes it.
+                    self.sink.content_lost.store(true, Ordering::Release);
+                    Worker { sink: self.sink, dir: None }.fail(&job, &error);
+                    self.settle_planned(&job);
+                    return self.flush_if_full();
+                }
+            };
             if let Piece::Chunk { id, len } = piece {
                 used = true;
                 job.pending.fetch_add(1, Ordering::AcqRel);
-                self.chunks.push(Chunk { file: job.clone(), id: *id, len: *len, offset });
-                self.bytes += len;
+                self.chunks.push(Chunk { file: job.clone(), id, len, offset });
+                self.bytes = self.bytes.saturating_add(len);
                 self.flush_if_full()?;
             }
             offset += piece.len();
@@ -230,6 +234,14 @@ impl<'s, 'a> Files<'s, 'a> {
         let index = self.sink.reader.index();
         let all: u64 = blocks.iter().map(|at| u64::from(index.block(*at).sealed_len)).sum();
         (all / self.sink.pool.current_num_threads() as u64).min(self.sink.reader.join_bytes())
+    }
+}
+
+/// How many usual files a file counts for: one that names sixty-five thousand lists keeps a megabyte.
+fn weight(node: &Node) -> usize {
+    match &node.kind {
+        NodeKind::File { content: Content::Lists(lists), .. } => 1 + lists.len() / LISTS_OF_A_FILE,
+        _ => 1,
     }
 }
 

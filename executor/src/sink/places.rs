@@ -17,7 +17,7 @@ use crate::digest::Kind;
 use crate::error::Result;
 use crate::repo::BlobReader;
 use crate::source::{Names, open_file, read_link};
-use crate::tree::{Leaves, Node, NodeKind, Piece, read_content};
+use crate::tree::{Leaves, Node, NodeKind, Piece, Pieces};
 
 /// What is said of a directory where the snapshot has something else.
 pub(super) const OTHER_FILES: &str = "a directory is in its place that holds other files";
@@ -164,7 +164,8 @@ pub(super) fn has_content(dir: BorrowedFd<'_>, node: &Node, sink: &Sink<'_>) -> 
     let Ok(opened) = open_file(dir, &node.name) else { return Ok(false) };
     let mut buffer = Vec::new();
     let mut at = 0;
-    for piece in read_content(sink.reader, *size, content)? {
+    for piece in Pieces::new(sink.reader, *size, content) {
+        let piece = piece?;
         let holds = match &piece {
             Piece::Chunk { id, len } => {
                 // No chunk is larger than the largest blob.

@@ -16,7 +16,7 @@ use crate::digest::BlobId;
 use crate::error::{Error, Result};
 use crate::repo::BlobReader;
 use crate::report::{RestoreFigures, Skipped, printable};
-use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind, Piece, read_content};
+use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind, Piece, Pieces};
 
 /// What would become of an entry of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -367,8 +367,10 @@ impl<'s> Rehearsal<'s, '_, '_> {
 
     fn bytes(&self, node: &Node) -> Result<u64> {
         let NodeKind::File { size, content } = &node.kind else { return Ok(0) };
-        let pieces = read_content(self.sink.reader, *size, content)?;
-        Ok(pieces.iter().filter(|piece| matches!(piece, Piece::Chunk { .. })).map(Piece::len).sum())
+        Pieces::new(self.sink.reader, *size, content).try_fold(0, |sum, piece| match piece? {
+            Piece::Chunk { len, .. } => Ok(sum + len),
+            Piece::Hole { .. } => Ok(sum),
+        })
     }
 
     /// What would be removed from a directory that is there. Where a page is damaged nothing would be.

@@ -25,6 +25,12 @@ impl Globs {
         Self::build(field, globs, false)
     }
 
+    /// Whether any of them asks for more than a name.
+    #[must_use]
+    pub(crate) fn look_at_paths(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
     /// The same, blind to the case of letters.
     ///
     /// # Errors

@@ -71,6 +71,9 @@ fn listings_are_complete_and_in_order(store: &dyn Store) {
     assert_eq!(keys("").len(), 5);
     assert_eq!(keys("absent/"), [""; 0]);
     assert_eq!(store.list("packs/0a/").unwrap()[0].size, 12);
+    let (some, more) = store.list_some("packs/", 2).unwrap();
+    assert_eq!((some.len(), more), (2, true));
+    assert_eq!(store.list_some("packs/", 4).unwrap(), (store.list("packs/").unwrap(), false));
 }
 
 fn names_outside_the_store_are_refused(store: &dyn Store) {
@@ -129,6 +132,16 @@ mod tests {
     fn file() {
         let (_dir, store) = file_store();
         check(&*store);
+    }
+
+    #[test]
+    fn k15_file_systems_without_calls_for_new_names() {
+        for way in [file::Way::Links, file::Way::Claims] {
+            let dir = tempfile::tempdir().unwrap();
+            let store = FileStore::new(dir.path().join("repo")).unwrap().with_way(way);
+            check(&store);
+            assert_eq!(store.notices().len(), usize::from(way == file::Way::Claims));
+        }
     }
 
     #[test]

@@ -229,6 +229,10 @@ impl Store for Faulty {
         self.inner.habits()
     }
 
+    fn notices(&self) -> Vec<String> {
+        self.inner.notices()
+    }
+
     fn leftovers(&self) -> Result<Vec<ObjectMeta>, StoreError> {
         self.inner.leftovers()
     }

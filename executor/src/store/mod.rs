@@ -23,7 +23,7 @@ pub use object::{Access, ObjectStore};
 pub use record::{Record, Tally};
 pub use retry::{Retry, RetryPolicy, Sleep};
 pub use throttle::Throttle;
-pub use url::{check_url, open_url, open_url_with};
+pub use url::{check_url, open_url, open_url_with, shown_url};
 
 use file::StagedFile;
 
@@ -145,6 +145,23 @@ pub trait Store: Send + Sync {
     /// As for `list`.
     fn leftovers(&self) -> Result<Vec<ObjectMeta>, StoreError> {
         Ok(Vec::new())
+    }
+
+    /// At most so many of the rows of [`Self::list`], and whether there are more: for folders that others can fill
+    /// with what they like.
+    ///
+    /// # Errors
+    /// As for `list`.
+    fn list_some(&self, prefix: &str, most: usize) -> Result<(Vec<ObjectMeta>, bool), StoreError> {
+        let mut rows = self.list(prefix)?;
+        let more = rows.len() > most;
+        rows.truncate(most);
+        Ok((rows, more))
+    }
+
+    /// What whoever uses this store should hear of it once: what it does in another way than others.
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Forgets what the machine keeps of that object in memory, so that the next read asks the medium.
@@ -293,6 +310,24 @@ pub enum StoreError {
         /// The bound.
         limit: u64,
     },
+    /// The file system below cannot do that at all.
+    #[error("{key}: the file system cannot {verb} it: {reason}")]
+    Unfit {
+        /// What was asked.
+        verb: &'static str,
+        /// The key.
+        key: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A listing goes on beyond what any repository has.
+    #[error("{prefix}: the store lists more than {limit} objects there; no repository has so many")]
+    Endless {
+        /// What was listed.
+        prefix: String,
+        /// The bound.
+        limit: u64,
+    },
     /// A key or a call that no store can serve.
     #[error("{key}: {reason}")]
     Invalid {
@@ -336,6 +371,8 @@ impl StoreError {
             | Self::TooLarge { .. }
             | Self::BeyondEnd { .. }
             | Self::BadUrl { .. }
+            | Self::Unfit { .. }
+            | Self::Endless { .. }
             | Self::Invalid { .. } => true,
             Self::Busy { .. }
             | Self::Unavailable { .. }
@@ -356,7 +393,7 @@ impl StoreError {
         matches!(self, Self::NotFound { .. })
     }
 
-    /// Sorts an error of the file system.
+    /// Sorts an error of the file system. What is left, such as `EIO`, `ESTALE` and `EMFILE`, may pass.
     pub(crate) fn io(verb: &'static str, key: &str, source: std::io::Error) -> Self {
         use std::io::ErrorKind as K;
         let key = key.to_owned();
@@ -366,6 +403,10 @@ impl StoreError {
                 Self::Denied { verb, key, reason: source.kind().to_string() }
             }
             K::StorageFull | K::QuotaExceeded => Self::Full { key },
+            // Another try meets the same file system.
+            K::InvalidFilename | K::FileTooLarge | K::InvalidInput | K::Unsupported => {
+                Self::Unfit { verb, key, reason: source.to_string() }
+            }
             K::NotADirectory | K::IsADirectory => Self::Invalid {
                 key,
                 reason: "a file lies where a directory should be, or the reverse",

@@ -93,6 +93,14 @@ impl Store for Record {
         self.inner.habits()
     }
 
+    fn list_some(&self, prefix: &str, most: usize) -> Result<(Vec<ObjectMeta>, bool), StoreError> {
+        self.note("list", prefix, self.inner.list_some(prefix, most), |_| 0)
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.inner.notices()
+    }
+
     fn leftovers(&self) -> Result<Vec<ObjectMeta>, StoreError> {
         self.inner.leftovers()
     }

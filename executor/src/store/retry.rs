@@ -202,6 +202,14 @@ impl Store for Retry {
         self.inner.habits()
     }
 
+    fn list_some(&self, prefix: &str, most: usize) -> Result<(Vec<ObjectMeta>, bool), StoreError> {
+        self.again(|_| self.inner.list_some(prefix, most))
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.inner.notices()
+    }
+
     fn leftovers(&self) -> Result<Vec<ObjectMeta>, StoreError> {
         self.again(|_| self.inner.leftovers())
     }

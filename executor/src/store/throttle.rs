@@ -135,6 +135,14 @@ impl Store for Throttle {
         self.inner.habits()
     }
 
+    fn list_some(&self, prefix: &str, most: usize) -> Result<(Vec<ObjectMeta>, bool), StoreError> {
+        self.inner.list_some(prefix, most)
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.inner.notices()
+    }
+
     fn leftovers(&self) -> Result<Vec<ObjectMeta>, StoreError> {
         self.inner.leftovers()
     }

@@ -20,7 +20,7 @@ pub fn open_url(url: &str) -> Result<SharedStore, StoreError> {
 /// # Errors
 /// As for [`open_url`].
 pub fn open_url_with(url: &str, access: &Access) -> Result<SharedStore, StoreError> {
-    let bad = |reason| StoreError::BadUrl { url: shown(url), reason };
+    let bad = |reason| StoreError::BadUrl { url: shown_url(url), reason };
     match parse(url).map_err(bad)? {
         Place::Directory(path) => Ok(Arc::new(FileStore::new(path)?)),
         Place::Objects(place) => {
@@ -72,10 +72,14 @@ fn directory(path: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// A URL may carry credentials before an `@`; messages must not. Nor do they need its parameters.
-fn shown(url: &str) -> String {
+/// A URL as messages show it. It may carry credentials before an `@`, and secrets among its parameters: neither is
+/// needed to know which one it is.
+#[must_use]
+pub fn shown_url(url: &str) -> String {
     let url = url.split_once('?').map_or(url, |(place, _)| place);
     match (url.split_once("://"), url.rsplit_once('@')) {
+        // A path may hold the sign.
+        (Some((_, rest)), _) if rest.starts_with('/') => url.to_owned(),
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
         _ => url.to_owned(),
     }
@@ -129,8 +133,18 @@ mod tests {
     }
 
     #[test]
-    fn messages_show_no_credentials() {
-        let error = open_url("s3://user:marker-of-a-secret@host/x").err().unwrap().to_string();
-        assert!(!error.contains("marker-of-a-secret"), "{error}");
+    fn s03_messages_show_no_credentials() {
+        for url in [
+            "s3://user:marker@host/x",
+            "s3://user:mar/marker@host/x",
+            "file://user:marker@x",
+            "https://user:marker@x/y",
+            "s3://b/x?endpoint=https://user:marker@host",
+            "s3://b/x?X-Amz-Signature=marker",
+        ] {
+            let error = open_url(url).err().unwrap().to_string();
+            assert!(!error.contains("marker"), "{error}");
+        }
+        assert_eq!(shown_url("file:///srv/a@b"), "file:///srv/a@b");
     }
 }

@@ -31,7 +31,7 @@ pub fn read_differing(
         drop_common(&mut one.pages, &mut other.pages);
         if one.pages.is_empty() && other.pages.is_empty() {
             let [before, after] = sides;
-            return Ok((before.sorted()?, after.sorted()?));
+            return Ok((before.nodes, after.nodes));
         }
         one.descend(fetch)?;
         other.descend(fetch)?;
@@ -39,43 +39,87 @@ pub fn read_differing(
     Err(Error::damaged(format!("tree page {after}"), "lies beneath too many parent pages"))
 }
 
-fn drop_common(one: &mut Vec<BlobId>, other: &mut Vec<BlobId>) {
-    let first: HashSet<BlobId> = one.iter().copied().collect();
-    let both: HashSet<BlobId> = other.iter().copied().filter(|id| first.contains(id)).collect();
-    one.retain(|id| !both.contains(id));
-    other.retain(|id| !both.contains(id));
+fn drop_common(one: &mut Vec<Ahead>, other: &mut Vec<Ahead>) {
+    let first: HashSet<BlobId> = one.iter().map(|ahead| ahead.id).collect();
+    let both: HashSet<BlobId> =
+        other.iter().map(|ahead| ahead.id).filter(|id| first.contains(id)).collect();
+    one.retain(|ahead| !both.contains(&ahead.id));
+    other.retain(|ahead| !both.contains(&ahead.id));
+}
+
+/// A page that is still to be read, and the names that it may hold. They are what bounds a walk: the names of one
+/// parent differ, so no page is at its place there twice.
+struct Ahead {
+    id: BlobId,
+    /// The name with which it must begin, where a parent page says so.
+    first: Option<Vec<u8>>,
+    /// The name before which it must end.
+    end: Option<Vec<u8>>,
+}
+
+impl Ahead {
+    /// What its page says, if the page is at its place.
+    fn read(&self, fetch: &(impl Fetch + ?Sized)) -> Result<Page> {
+        let misplaced = |reason| Err(Error::damaged(format!("tree page {}", self.id), reason));
+        let page = page(fetch, &self.id)?;
+        let names: Vec<&Vec<u8>> = match &page {
+            Page::Leaf(nodes) => {
+                nodes.first().into_iter().chain(nodes.last()).map(|node| &node.name).collect()
+            }
+            Page::Parent(children) => {
+                children.first().into_iter().chain(children.last()).map(|(name, _)| name).collect()
+            }
+        };
+        let (begin, last) = (names.first().copied(), names.last().copied());
+        if self.first.is_some() && begin != self.first.as_ref() {
+            return misplaced("does not begin with the name that its parent says");
+        }
+        match (last, &self.end) {
+            (Some(last), Some(end)) if last >= end => misplaced("reaches into the page after it"),
+            _ => Ok(page),
+        }
+    }
+
+    /// The pages beneath a parent page.
+    fn beneath(self, children: Vec<(Vec<u8>, BlobId)>) -> impl Iterator<Item = Self> {
+        let ends: Vec<_> = children.iter().skip(1).map(|(name, _)| Some(name.clone())).collect();
+        let ends = ends.into_iter().chain([self.end]);
+        children.into_iter().zip(ends).map(|((first, id), end)| Self {
+            id,
+            first: Some(first),
+            end,
+        })
+    }
 }
 
 /// One of the two directories: what was read, and the pages that are still to be read.
 struct Side {
-    id: BlobId,
     nodes: Vec<Node>,
-    pages: Vec<BlobId>,
+    pages: Vec<Ahead>,
 }
 
 impl Side {
     fn new(id: BlobId) -> Self {
-        Self { id, nodes: Vec::new(), pages: vec![id] }
+        Self { nodes: Vec::new(), pages: vec![Ahead { id, first: None, end: None }] }
     }
 
     /// One level further down.
     fn descend(&mut self, fetch: &(impl Fetch + ?Sized)) -> Result<()> {
-        for id in std::mem::take(&mut self.pages) {
-            match page(fetch, &id)? {
-                Page::Leaf(nodes) => self.nodes.extend(nodes),
-                Page::Parent(children) => self.pages.extend(children.iter().map(|(_, id)| *id)),
+        let mut leaves = false;
+        for ahead in std::mem::take(&mut self.pages) {
+            match ahead.read(fetch)? {
+                Page::Leaf(nodes) => {
+                    leaves = true;
+                    self.nodes.extend(nodes);
+                }
+                Page::Parent(children) => self.pages.extend(ahead.beneath(children)),
             }
         }
-        Ok(())
-    }
-
-    fn sorted(mut self) -> Result<Vec<Node>> {
-        self.nodes.sort_by(|a, b| a.name.cmp(&b.name));
-        if self.nodes.windows(2).any(|pair| pair[0].name == pair[1].name) {
-            let reason = "holds a name twice";
-            return Err(Error::damaged(format!("tree page {}", self.id), reason));
+        if leaves {
+            // Leaves of other heights are among them where a page was not filled.
+            self.nodes.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        Ok(self.nodes)
+        Ok(())
     }
 }
 

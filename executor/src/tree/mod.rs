@@ -23,7 +23,7 @@ pub use node::{
     Attribute, Attributes, Content, Device, NameError, Node, NodeKind, Piece, Time, check_name,
 };
 pub use page::{Page, decode_page, encode_leaf, encode_parent};
-pub use reader::{Fetch, find, read_content, read_directory};
+pub use reader::{Fetch, Pieces, find, read_directory};
 
 /// Longest name of an entry, as Linux has it.
 pub const NAME_MAX_BYTES: usize = 255;
@@ -57,6 +57,13 @@ pub const LIST_END_BITS: u32 = 12;
 
 /// Most list blobs of one file: 10^8 chunks.
 pub const LISTS_IN_NODE_MAX: usize = 65_536;
+
+/// Pieces that a file may have whatever its size: a writer cuts where a file system says that a hole begins.
+pub const PIECES_OF_ANY_SIZE_MAX: u64 = 1 << 20;
+
+/// Least bytes that the pieces of a file with more of them cover on average. No file system has holes that small,
+/// and without a bound two kilobytes of a repository would stand for a billion writes.
+pub const PIECE_MEAN_MIN_BYTES: u64 = 16;
 
 /// Attributes that are together larger than this move to a blob of their own.
 pub const ATTRIBUTES_IN_NODE_MAX_BYTES: usize = 1_024;

@@ -1,11 +1,15 @@
 //! From the id of a directory to its entries.
 
+use std::borrow::Cow;
+
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
 use crate::repo::BlobReader;
 use crate::tree::node::{Content, Node, Piece};
-use crate::tree::page::{Page, decode_page, total};
-use crate::tree::{Leaves, PAGE_LEVELS_MAX, decode_list};
+use crate::tree::page::{Page, decode_page};
+use crate::tree::{
+    Leaves, PAGE_LEVELS_MAX, PIECE_MEAN_MIN_BYTES, PIECES_OF_ANY_SIZE_MAX, decode_list,
+};
 
 /// Gives the bytes of blobs.
 pub trait Fetch {
@@ -54,31 +58,89 @@ pub fn find(fetch: &(impl Fetch + ?Sized), id: &BlobId, name: &[u8]) -> Result<O
     Err(Error::damaged(format!("tree page {id}"), "lies beneath too many parent pages"))
 }
 
-/// The pieces of a file, from its node or its lists.
+/// The pieces of a file, from its node or its lists, one after the other: a list of sixteen thousand pieces may be
+/// named sixty-five thousand times by a node, and nobody has room for what that comes to.
 ///
-/// # Errors
-/// When a list is missing or damaged, or its pieces do not add up to `size`.
-pub fn read_content(
-    fetch: &(impl Fetch + ?Sized),
+/// A list that follows itself is read once. After an error there is nothing more. Without any the pieces add up to
+/// the size.
+pub struct Pieces<'c, F: Fetch + ?Sized> {
+    fetch: &'c F,
     size: u64,
-    content: &Content,
-) -> Result<Vec<Piece>> {
-    let lists = match content {
-        Content::Pieces(pieces) => return Ok(pieces.clone()),
-        Content::Lists(lists) => lists,
-    };
-    let mut pieces = Vec::new();
-    for id in lists {
-        let bytes = fetch.fetch(Kind::List, id)?;
+    lists: std::slice::Iter<'c, BlobId>,
+    /// The list that the pieces are from at the moment.
+    list: Option<BlobId>,
+    now: Cow<'c, [Piece]>,
+    at: usize,
+    /// Bytes and pieces so far.
+    covered: u64,
+    count: u64,
+    ended: bool,
+}
+
+impl<'c, F: Fetch + ?Sized> Pieces<'c, F> {
+    /// Those of a file of this size.
+    pub fn new(fetch: &'c F, size: u64, content: &'c Content) -> Self {
+        let (lists, now): (&[BlobId], &[Piece]) = match content {
+            Content::Pieces(pieces) => (&[], pieces),
+            Content::Lists(lists) => (lists, &[]),
+        };
+        let (lists, now) = (lists.iter(), Cow::Borrowed(now));
+        Self { fetch, size, lists, list: None, now, at: 0, covered: 0, count: 0, ended: false }
+    }
+
+    fn next_piece(&mut self) -> Result<Option<Piece>> {
+        while self.at >= self.now.len() {
+            let Some(id) = self.lists.next() else { return self.end() };
+            self.turn_to(*id)?;
+        }
+        let piece = self.now[self.at];
+        self.at += 1;
+        self.count += 1;
+        self.covered = self.covered.saturating_add(piece.len());
+        let is_crumbled =
+            self.count > PIECES_OF_ANY_SIZE_MAX && self.covered / self.count < PIECE_MEAN_MIN_BYTES;
+        match (self.covered > self.size, is_crumbled) {
+            (true, _) => Err(self.bad("does not add up to the file's size")),
+            (_, true) => Err(self.bad("crumbles a file into more pieces than any writer makes")),
+            _ => Ok(Some(piece)),
+        }
+    }
+
+    fn turn_to(&mut self, id: BlobId) -> Result<()> {
+        self.at = 0;
+        if self.list.replace(id) == Some(id) {
+            return Ok(());
+        }
+        let bytes = self.fetch.fetch(Kind::List, &id)?;
         let list =
             decode_list(&bytes).map_err(|error| Error::damaged(format!("list {id}"), error))?;
-        pieces.extend(list);
+        self.now = Cow::Owned(list);
+        Ok(())
     }
-    if total(&pieces) != Some(size) {
-        let what = lists.first().map(ToString::to_string).unwrap_or_default();
-        return Err(Error::damaged(format!("list {what}"), "does not add up to the file's size"));
+
+    fn end(&self) -> Result<Option<Piece>> {
+        match self.covered == self.size {
+            true => Ok(None),
+            false => Err(self.bad("does not add up to the file's size")),
+        }
     }
-    Ok(pieces)
+
+    fn bad(&self, reason: &str) -> Error {
+        Error::damaged(format!("list {}", self.list.unwrap_or(BlobId([0; BlobId::LEN]))), reason)
+    }
+}
+
+impl<F: Fetch + ?Sized> Iterator for Pieces<'_, F> {
+    type Item = Result<Piece>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let next = self.next_piece();
+        self.ended = !matches!(next, Ok(Some(_)));
+        next.transpose()
+    }
 }
 
 impl<F: Fetch + ?Sized> Fetch for &F {

@@ -12,7 +12,7 @@ use holdfast_executor::error::{Error, Result};
 use holdfast_executor::repo::{BlobReader, CheckOptions, CheckReport, Open, Repo, Trees, Unlock};
 use holdfast_executor::snapshot::Snapshot;
 use holdfast_executor::store::{MemoryStore, SharedStore, Store};
-use holdfast_executor::tree::{Attributes, Leaves, Node, NodeKind, Piece, read_content};
+use holdfast_executor::tree::{Attributes, Leaves, Node, NodeKind, Piece, Pieces};
 
 use crate::shelf::{PASSPHRASE, Shelf, noise};
 use crate::support::{facts, set_attribute, settle};
@@ -302,8 +302,8 @@ impl Reading<'_> {
             hasher.update(&self.reader.read(Kind::Data, id)?);
         }
         if let NodeKind::File { size, content } = &node.kind {
-            for piece in read_content(self.reader, *size, content)? {
-                match piece {
+            for piece in Pieces::new(self.reader, *size, content) {
+                match piece? {
                     Piece::Chunk { id, .. } => {
                         hasher.update(&self.reader.read(Kind::Data, &id)?);
                     }

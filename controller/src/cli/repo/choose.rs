@@ -6,6 +6,7 @@ use holdfast_executor::repo::{Filter, Open, Repo};
 use holdfast_executor::snapshot::Snapshot;
 
 use super::Output;
+use crate::ports::clock;
 use crate::repository::{Heard, Misuse, choosing_tags};
 
 /// Which snapshots.
@@ -27,7 +28,12 @@ impl Choose {
     /// The conditions as the executor takes them.
     #[must_use]
     pub fn filter(&self) -> Filter {
-        Filter { hosts: self.host.clone(), tags: self.tag.clone(), paths: self.path.clone() }
+        Filter {
+            hosts: self.host.clone(),
+            tags: self.tag.clone(),
+            paths: self.path.clone(),
+            now_ms: Some(clock::now().0),
+        }
     }
 
     /// The conditions on `latest`; beside the name of one snapshot they would say nothing.

@@ -9,6 +9,7 @@ use super::output::Output;
 use super::restore::split;
 use crate::exit::Exit;
 use crate::show::lines::Lines;
+use crate::show::repository::snapshots::remark;
 use crate::show::repository::{changes, short};
 use crate::show::style::Style;
 
@@ -43,7 +44,8 @@ impl Diff {
         let (one, other) = (one.to_string(), other.to_string());
         let (mut lines, style) = (Lines::new(), Style::detect());
         if !output.json && !output.quiet {
-            lines.line(format_args!("from {} to {}", short(&one), short(&other)));
+            let (before, after) = (remark(old.partial), remark(new.partial));
+            lines.line(format_args!("from {}{before} to {}{after}", short(&one), short(&other)));
         }
         let mut read = true;
         let summary =
@@ -57,7 +59,10 @@ impl Diff {
                 Ok(read)
             })?;
         if read && output.json {
-            lines.line(changes::summary_json(&one, &other, &summary));
+            let mut line = changes::summary_json(&one, &other, &summary);
+            line["beforePartial"] = old.partial.into();
+            line["afterPartial"] = new.partial.into();
+            lines.line(line);
         } else if read && !output.quiet {
             lines.line(format_args!("\n{}", changes::summary(&summary).trim_end()));
         }

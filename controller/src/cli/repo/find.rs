@@ -9,7 +9,7 @@ use super::output::Output;
 use crate::exit::Exit;
 use crate::repository::{Instant, glob};
 use crate::show::lines::Lines;
-use crate::show::repository::{node, short, snapshots};
+use crate::show::repository::{failure, node, short, snapshots};
 
 /// Arguments of `holdfast repo find`.
 #[derive(Debug, Args)]
@@ -41,6 +41,7 @@ impl Find {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let repository = location.open()?;
         let chosen = repository.choose(&self.snapshot, &self.choose.filter())?;
+        chosen.warnings.iter().for_each(|text| failure::warn(text, output.json));
         let query = Query {
             globs: self.globs,
             ignore_case: self.ignore_case,
@@ -53,11 +54,13 @@ impl Find {
             if output.json {
                 let mut line = node::json(path, entry);
                 line["snapshot"] = id.into();
+                line["partial"] = snapshot.partial.into();
                 return Ok(lines.line(line));
             }
             if last.replace(*name) != Some(*name) && !output.quiet {
                 let taken = snapshots::taken(&repo::describe(name, snapshot));
-                lines.line(format_args!("snapshot {} of {taken}", short(&id)));
+                let remark = snapshots::remark(snapshot.partial);
+                lines.line(format_args!("snapshot {} of {taken}{remark}", short(&id)));
             }
             Ok(lines.line(node::text(path, entry, self.long)))
         })?;

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use holdfast_executor::digest::SnapshotName;
-use holdfast_executor::repo::{Open, Repo, describe, usage};
-use holdfast_executor::report::SnapshotInfo;
+use holdfast_executor::repo::{Open, Repo, usage};
 
 use super::choose::Choose;
 use super::keep::Keep;
@@ -16,7 +15,7 @@ use crate::keep::{Choice, Group, plan};
 use crate::ports::clock;
 use crate::repository::Misuse;
 use crate::show::lines;
-use crate::show::repository::{forget as show, snapshots::report_damaged};
+use crate::show::repository::{failure, forget as show, snapshots::report_damaged};
 use crate::show::style::Style;
 
 /// Arguments of `holdfast repo forget`.
@@ -39,22 +38,20 @@ impl Forget {
         let choice = self.keep.choice(&self.choose);
         self.agree(&choice)?;
         let repository = location.open_with(&location.passphrase()?, !self.dry_run)?;
-        let damaged = if self.snapshots.is_empty() {
-            let chosen = repository.choose(&[], &self.choose.filter())?;
-            let infos: Vec<SnapshotInfo> =
-                chosen.found.iter().map(|(name, snapshot)| describe(name, snapshot)).collect();
-            let groups = plan(&choice, &infos, clock::now().0)?;
-            output.say(format_args!("rules: {}", choice.rules));
-            self.carry_out(&repository, &groups, output)?;
-            chosen.damaged
-        } else {
+        if !self.snapshots.is_empty() {
             // All names are looked up before the first is removed, so that a mistyped one removes nothing.
             let chosen = repository.choose(&self.snapshots, &self.choose.filter())?;
-            let infos = chosen.found.iter().map(|(name, snapshot)| describe(name, snapshot));
-            self.carry_out(&repository, &Group::named(infos.collect()), output)?;
-            Vec::new()
-        };
-        Ok(report_damaged(&damaged, output.json))
+            self.carry_out(&repository, &Group::named(chosen.infos), output)?;
+            return Ok(Exit::Done);
+        }
+        let chosen = repository.choose(&[], &self.choose.filter())?;
+        let groups = plan(&choice, &chosen.infos, clock::now().0)?;
+        output.say(format_args!("rules: {}", choice.rules));
+        self.carry_out(&repository, &groups, output)?;
+        let doubts: Vec<String> = groups.iter().filter_map(show::doubt).collect();
+        doubts.iter().for_each(|text| failure::warn(text, output.json));
+        let exit = report_damaged(&chosen.damaged, output.json);
+        Ok(if exit == Exit::Done && !doubts.is_empty() { Exit::Unreadable } else { exit })
     }
 
     /// Refuses what contradicts itself before anything is opened.

@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::choose::Choose;
-use crate::keep::{Choice, Count, GroupBy, Rules, Span};
+use crate::keep::{Choice, Count, GroupBy, Rules, Span, Trust};
 use crate::repository::choosing_tags;
 
 /// The rules.
@@ -56,6 +56,10 @@ pub struct Keep {
     /// Whose hours and days count, such as Europe/Berlin.
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
     time_zone: TimeZone,
+    /// Whose times count: those that snapshots claim, as long as they are within a day of when the store got them; or
+    /// either of the two alone. A copy of a repository has new times: there `claimed` is right.
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t)]
+    trust_times: Trust,
     /// Let a group lose all its snapshots.
     #[arg(long)]
     unsafe_allow_remove_all: bool,
@@ -87,6 +91,7 @@ impl Keep {
             zone: self.time_zone.clone(),
             allow_remove_all: self.unsafe_allow_remove_all,
             filtered: !choose.filter().is_empty(),
+            trust: self.trust_times,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which repository, and what opens it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -11,7 +11,7 @@ use holdfast_executor::failure_of;
 use holdfast_executor::job::{self, Passphrase};
 use holdfast_executor::repo::{Open, Repo, Unlock};
 use holdfast_executor::report::FailureKind;
-use holdfast_executor::store::{Retry, SharedStore, open_url};
+use holdfast_executor::store::{Retry, SharedStore, open_url, shown_url};
 
 use crate::repository::{self, Misuse, Sources};
 use crate::show::repository::failure;
@@ -27,8 +27,7 @@ pub struct Location {
         alias = "repo",
         global = true,
         env = "HOLDFAST_REPOSITORY",
-        hide_env_values = true,
-        value_parser = repository::url
+        hide_env_values = true
     )]
     url: Option<String>,
     /// File whose first line is the password. Without it and the next: HOLDFAST_PASSWORD_FILE,
@@ -51,6 +50,19 @@ pub struct Location {
     /// Set by whoever runs the verb: how warnings are written.
     #[arg(skip)]
     pub(super) json: bool,
+    /// What was opened, to hear what it does in another way than others.
+    #[arg(skip)]
+    opened: Opened,
+}
+
+/// A store that was opened, or none yet.
+#[derive(Default)]
+struct Opened(OnceLock<SharedStore>);
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.get().is_some() { "Opened" } else { "not opened" })
+    }
 }
 
 impl Location {
@@ -58,7 +70,9 @@ impl Location {
     pub fn url(&self) -> anyhow::Result<&str> {
         let url = self.url.as_deref().filter(|url| !url.is_empty());
         let how = "which repository? give --url file:///path, or set HOLDFAST_REPOSITORY";
-        Ok(url.ok_or_else(|| Misuse::new(how))?)
+        let url = url.ok_or_else(|| Misuse::new(how))?;
+        repository::check_place(url)?;
+        Ok(url)
     }
 
     /// The password.
@@ -96,7 +110,7 @@ impl Location {
 
     /// What says of an error that it came before the repository was open.
     pub fn unopened(&self) -> failure::Unopened {
-        failure::Unopened { url: self.url.clone().unwrap_or_default() }
+        failure::Unopened { url: shown_url(self.url.as_deref().unwrap_or_default()) }
     }
 
     /// An error of a job that opens the repository by itself, with the place where that is to blame.
@@ -115,7 +129,14 @@ impl Location {
     /// The store that the URL names, asked again where that may help.
     pub fn store(&self) -> anyhow::Result<SharedStore> {
         let store = open_url(self.url()?).map_err(Error::from)?;
-        Ok(Arc::new(Retry::patient(store)))
+        let store: SharedStore = Arc::new(Retry::patient(store));
+        Ok(self.opened.0.get_or_init(|| store).clone())
+    }
+
+    /// Tells what the store that was opened does in another way than others. Once, at the end.
+    pub fn tell_notices(&self) {
+        let said = self.opened.0.get().map(|store| store.notices()).unwrap_or_default();
+        said.iter().for_each(|text| failure::warn(text, self.json));
     }
 
     /// The repository, opened for reading.

@@ -9,7 +9,7 @@ use super::output::Output;
 use super::restore::split;
 use crate::exit::Exit;
 use crate::show::lines::Lines;
-use crate::show::repository::node;
+use crate::show::repository::{failure, node};
 
 /// Arguments of `holdfast repo ls`.
 #[derive(Debug, Args)]
@@ -33,7 +33,11 @@ impl Ls {
         let paths = super::either(below, &self.paths)?;
         self.choose.filter_of(name)?;
         let repository = location.open()?;
-        let (_, snapshot) = self.choose.one(&repository, name, output)?;
+        let (id, snapshot) = self.choose.one(&repository, name, output)?;
+        if snapshot.partial && !output.quiet {
+            let text = format!("snapshot {id} is partial: what could not be read is not in it");
+            failure::warn(&text, output.json);
+        }
         let mut lines = Lines::new();
         for path in paths {
             repo::ls(&repository, &snapshot, path, |path, entry| {

@@ -89,20 +89,28 @@ impl Repo {
     fn carry_out(self) -> anyhow::Result<Exit> {
         let Self { mut location, output, verb } = self;
         location.json = output.json;
-        match verb {
-            Verb::Init(verb) => verb.run(&location, output),
-            Verb::Backup(verb) => verb.run(&location, output),
-            Verb::Restore(verb) => verb.run(&location, output),
-            Verb::Snapshots(verb) => verb.run(&location, output),
-            Verb::Ls(verb) => verb.run(&location, output),
-            Verb::Find(verb) => verb.run(&location, output),
-            Verb::Diff(verb) => verb.run(&location, output),
-            Verb::Dump(verb) => verb.run(&location, output),
-            Verb::Stats(verb) => verb.run(&location, output),
-            Verb::Check(verb) => verb.run(&location, output),
-            Verb::Forget(verb) => verb.run(&location, output),
-            Verb::Key(verb) => verb.run(&location, output),
-            Verb::Repair(verb) => verb.run(&location, output),
+        let done = verb.run(&location, output);
+        location.tell_notices();
+        done
+    }
+}
+
+impl Verb {
+    fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
+        match self {
+            Self::Init(verb) => verb.run(location, output),
+            Self::Backup(verb) => verb.run(location, output),
+            Self::Restore(verb) => verb.run(location, output),
+            Self::Snapshots(verb) => verb.run(location, output),
+            Self::Ls(verb) => verb.run(location, output),
+            Self::Find(verb) => verb.run(location, output),
+            Self::Diff(verb) => verb.run(location, output),
+            Self::Dump(verb) => verb.run(location, output),
+            Self::Stats(verb) => verb.run(location, output),
+            Self::Check(verb) => verb.run(location, output),
+            Self::Forget(verb) => verb.run(location, output),
+            Self::Key(verb) => verb.run(location, output),
+            Self::Repair(verb) => verb.run(location, output),
         }
     }
 }

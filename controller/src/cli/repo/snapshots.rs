@@ -1,17 +1,16 @@
 //! `holdfast repo snapshots`.
 
 use clap::{Args, value_parser};
-use holdfast_executor::repo::describe;
-use holdfast_executor::report::SnapshotInfo;
 
 use super::choose::Choose;
 use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
 use crate::keep::GroupBy;
+use crate::ports::clock;
 use crate::show::lines;
-use crate::show::repository::counted;
 use crate::show::repository::snapshots::{report_damaged, table};
+use crate::show::repository::{counted, failure};
 use crate::show::style::Style;
 
 /// Arguments of `holdfast repo snapshots`.
@@ -38,15 +37,15 @@ pub struct Snapshots {
 impl Snapshots {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let chosen = location.open()?.choose(&self.snapshots, &self.choose.filter())?;
-        let mut shown: Vec<SnapshotInfo> =
-            chosen.found.iter().map(|(name, snapshot)| describe(name, snapshot)).collect();
+        chosen.warnings.iter().for_each(|text| failure::warn(text, output.json));
+        let mut shown = chosen.infos;
         if let Some(count) = self.latest {
             shown = self.group_by.latest(&shown, count as usize);
         }
         if output.json {
             lines::print(serde_json::to_string(&shown)?)?;
         } else {
-            lines::print(table(&shown).render(Style::detect()).trim_end())?;
+            lines::print(table(&shown, clock::now().0).render(Style::detect()).trim_end())?;
             output.say(format_args!("{}; times are UTC", counted(shown.len() as u64, "snapshot")));
         }
         Ok(report_damaged(&chosen.damaged, output.json))

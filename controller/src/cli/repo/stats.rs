@@ -1,8 +1,7 @@
 //! `holdfast repo stats`.
 
 use clap::Args;
-use holdfast_executor::repo::{describe, usage};
-use holdfast_executor::report::SnapshotInfo;
+use holdfast_executor::repo::usage;
 
 use super::choose::Choose;
 use super::location::Location;
@@ -10,7 +9,7 @@ use super::output::Output;
 use crate::exit::Exit;
 use crate::show::lines;
 use crate::show::progress;
-use crate::show::repository::{snapshots, usage as show};
+use crate::show::repository::{failure, snapshots, usage as show};
 use crate::show::style::Style;
 
 /// Arguments of `holdfast repo stats`.
@@ -32,8 +31,8 @@ impl Stats {
             let _bar = progress::bar("stats", output.hides_progress());
             (usage(&repository, &all.found, &names)?, repository.stored()?)
         };
-        let infos: Vec<SnapshotInfo> =
-            chosen.found.iter().map(|(name, snapshot)| describe(name, snapshot)).collect();
+        chosen.warnings.iter().for_each(|text| failure::warn(text, output.json));
+        let infos = chosen.infos;
         if output.json {
             lines::print(show::json(&infos, &usage, &stored))?;
         } else {

@@ -8,6 +8,7 @@ use super::Location;
 use crate::exit::Exit;
 use crate::history::moment::Moment;
 use crate::history::{fold, name, object};
+use crate::show::lines;
 use crate::show::style::Style;
 use crate::show::{document, sessions};
 
@@ -29,16 +30,16 @@ impl At {
         let Some(name) = self.name else {
             rows.reverse();
             if json {
-                println!("{}", sessions::json(&history, &rows));
+                lines::print(sessions::json(&history, &rows))?;
             } else {
-                print!("{}", sessions::table(&history, &rows, Style::detect()));
+                lines::print(sessions::table(&history, &rows, Style::detect()).trim_end())?;
             }
             return Ok(Exit::Done);
         };
         let session = name::resolve(&rows, &name).context("at that moment")?;
         let object = object::of(&reader, &history, session, self.moment.0)?
             .with_context(|| format!("{name}: not in the log at that moment"))?;
-        print!("{}", document::render(&object, json)?);
+        lines::print(document::render(&object, json)?.trim_end())?;
         Ok(Exit::Done)
     }
 }

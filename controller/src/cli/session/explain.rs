@@ -9,6 +9,7 @@ use super::Location;
 use crate::exit::Exit;
 use crate::history::{condition, fold, name};
 use crate::show::explanation;
+use crate::show::lines;
 use crate::show::style::Style;
 
 /// Arguments of `holdfast session explain`.
@@ -37,9 +38,11 @@ impl Explain {
         let found =
             found.with_context(|| format!("{}: no event says anything of it", self.name))?;
         if json {
-            println!("{}", explanation::json(&found));
+            lines::print(explanation::json(&found))?;
         } else {
-            print!("{}", explanation::text(&session.key.to_string(), &found, Style::detect()));
+            lines::print(
+                explanation::text(&session.key.to_string(), &found, Style::detect()).trim_end(),
+            )?;
         }
         Ok(Exit::Done)
     }

@@ -7,6 +7,7 @@ use holdfast_eventlog::Export as Exported;
 
 use super::Location;
 use crate::exit::Exit;
+use crate::show::lines;
 
 /// Arguments of `holdfast session export`.
 #[derive(Debug, Args)]
@@ -22,10 +23,14 @@ impl Export {
         let (head, file) = (reader.head(), self.file.display());
         if json {
             let (seq, hash) = (head.seq, head.hash.to_string());
-            println!("{}", serde_json::json!({ "seq": seq, "hash": hash, "file": self.file }));
+            lines::print(serde_json::json!({ "seq": seq, "hash": hash, "file": self.file }))?;
         } else {
-            println!("wrote events {} to {} to {file}", reader.first_seq(), head.seq);
-            println!("chain value {}", head.hash);
+            lines::print(format_args!(
+                "wrote events {} to {} to {file}",
+                reader.first_seq(),
+                head.seq
+            ))?;
+            lines::print(format_args!("chain value {}", head.hash))?;
         }
         Ok(Exit::Done)
     }

@@ -7,6 +7,7 @@ use holdfast_eventlog::{Export, Reader};
 
 use super::Location;
 use crate::exit::Exit;
+use crate::show::lines;
 
 /// Arguments of `holdfast session import`.
 #[derive(Debug, Args)]
@@ -23,10 +24,10 @@ impl Import {
         let head = Reader::open(&log, key)?.head();
         if json {
             let (seq, hash) = (head.seq, head.hash.to_string());
-            println!("{}", serde_json::json!({ "seq": seq, "hash": hash, "log": log }));
+            lines::print(serde_json::json!({ "seq": seq, "hash": hash, "log": log }))?;
         } else {
-            println!("{} has the log up to event {}", log.display(), head.seq);
-            println!("chain value {}", head.hash);
+            lines::print(format_args!("{} has the log up to event {}", log.display(), head.seq))?;
+            lines::print(format_args!("chain value {}", head.hash))?;
         }
         Ok(Exit::Done)
     }

@@ -7,6 +7,7 @@ use holdfast_eventlog::Until;
 use super::Location;
 use crate::exit::Exit;
 use crate::history::fold;
+use crate::show::lines;
 use crate::show::sessions;
 use crate::show::style::Style;
 
@@ -25,9 +26,9 @@ impl List {
         rows.retain(|row| self.namespace.as_ref().is_none_or(|n| row.key.namespace == *n));
         rows.reverse();
         if json {
-            println!("{}", sessions::json(&history, &rows));
+            lines::print(sessions::json(&history, &rows))?;
         } else {
-            print!("{}", sessions::table(&history, &rows, Style::detect()));
+            lines::print(sessions::table(&history, &rows, Style::detect()).trim_end())?;
         }
         Ok(Exit::Done)
     }

@@ -8,6 +8,7 @@ use super::Location;
 use crate::exit::Exit;
 use crate::history::end;
 use crate::show::head as text;
+use crate::show::lines;
 use crate::show::style::Style;
 
 /// Arguments of `holdfast session repair-head`.
@@ -23,7 +24,7 @@ impl RepairHead {
         let (log, key) = (location.path()?, location.key()?);
         let found = headless(&log, key.clone()).with_context(|| log.display().to_string())?;
         let Some(found) = found else {
-            say(json, None, false);
+            say(json, None, false)?;
             return Ok(Exit::Done);
         };
         if let Some(export) = location.export()? {
@@ -39,15 +40,14 @@ impl RepairHead {
                 );
             }
         }
-        say(json, Some(&found), self.write);
+        say(json, Some(&found), self.write)?;
         Ok(if self.write { Exit::Done } else { Exit::Damaged })
     }
 }
 
-fn say(json: bool, found: Option<&Headless>, written: bool) {
-    if json {
-        println!("{}", text::json(found, written));
-    } else {
-        print!("{}", text::text(found, written, Style::detect()));
+fn say(json: bool, found: Option<&Headless>, written: bool) -> std::io::Result<()> {
+    match json {
+        true => lines::print(text::json(found, written)),
+        false => lines::print(text::text(found, written, Style::detect()).trim_end()),
     }
 }

@@ -9,6 +9,7 @@ use super::Location;
 use crate::exit::Exit;
 use crate::history::moment::Moment;
 use crate::show::census::Census;
+use crate::show::lines;
 use crate::show::style::Style;
 
 /// Arguments of `holdfast session replay`.
@@ -34,9 +35,9 @@ impl Replay {
         };
         let census = Census::of(&state, began.elapsed());
         if json {
-            println!("{}", census.json());
+            lines::print(census.json())?;
         } else {
-            print!("{}", census.text(Style::detect()));
+            lines::print(census.text(Style::detect()).trim_end())?;
         }
         Ok(Exit::Done)
     }

@@ -9,6 +9,7 @@ use super::Location;
 use crate::exit::Exit;
 use crate::history::{fold, name, object};
 use crate::show::document;
+use crate::show::lines;
 
 /// Arguments of `holdfast session show`.
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ impl Show {
         let session = name::resolve(&sessions, &self.name)?;
         let object = object::of(&reader, &history, session, Until::End)?
             .with_context(|| format!("{}: not in the log", self.name))?;
-        print!("{}", document::render(&object, json)?);
+        lines::print(document::render(&object, json)?.trim_end())?;
         Ok(Exit::Done)
     }
 }

@@ -12,6 +12,7 @@ use super::Location;
 use crate::exit::Exit;
 use crate::history::{fold, name, overview};
 use crate::pages::{self, Drawn};
+use crate::show::lines;
 use crate::show::style::Style;
 use crate::show::timeline as text;
 
@@ -42,11 +43,11 @@ impl Timeline {
         if let Some(file) = &self.html {
             let page = pages::history(&history, &rows, &drawn)?.render();
             std::fs::write(file, page).with_context(|| file.display().to_string())?;
-            println!("wrote {}", file.display());
+            lines::print(format_args!("wrote {}", file.display()))?;
         } else if json {
-            println!("{}", text::json(&drawn.timeline));
+            lines::print(text::json(&drawn.timeline))?;
         } else {
-            print!("{}", text::text(&drawn.timeline, Style::detect()));
+            lines::print(text::text(&drawn.timeline, Style::detect()).trim_end())?;
         }
         Ok(Exit::Done)
     }

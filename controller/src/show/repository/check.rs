@@ -37,6 +37,11 @@ pub fn print(report: &CheckReport, read_data: bool, output: Output) -> std::io::
     if let Some(left) = reclaimable(&report.reclaimable) {
         output.say(format_args!("reclaimable, no damage: {left}"));
     }
+    for (key, why) in &report.foreign_slots {
+        output.say(format_args!(
+            "no damage, but no key slot either: {key} {why}; find out who can write to the store"
+        ));
+    }
     for key in &report.single_copies {
         output.say(format_args!(
             "no damage: {key} is missing, its other copy is intact; `repair copies` puts it back"
@@ -185,6 +190,9 @@ pub fn json(report: &CheckReport) -> serde_json::Value {
         "bytes": report.bytes,
         "bytesRead": report.bytes_read,
         "singleCopies": report.single_copies,
+        "foreignSlots": report.foreign_slots.iter().map(|(key, why)| {
+            serde_json::json!({ "object": key, "reason": why })
+        }).collect::<Vec<_>>(),
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "next": next(report),
         "affected": report.affected.iter().map(|affected| {

@@ -4,12 +4,12 @@ use std::io::Write as _;
 
 use holdfast_executor::error::Error;
 use holdfast_executor::failure_of;
-use holdfast_executor::report::FailureKind;
+use holdfast_executor::report::{FailureKind, without_credentials};
 use serde_json::json;
 
 use crate::exit::Exit;
 use crate::repository::advice;
-use crate::show::style::{Style, Tone, safe};
+use crate::show::style::{Style, Tone, safe, sealed};
 
 /// What advice depends on.
 #[derive(Clone, Copy, Debug)]
@@ -79,5 +79,7 @@ pub fn warn(text: &str, json: bool) {
 
 /// Where nobody listens any more the exit code still says it.
 fn line(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let text = text.to_string();
+    let text = without_credentials(&text);
+    let _ = writeln!(std::io::stderr(), "{}", sealed(&text, Style::of_errors()));
 }

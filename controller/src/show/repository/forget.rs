@@ -8,7 +8,7 @@ use holdfast_executor::report::SnapshotInfo;
 use serde_json::{Value, json};
 
 use super::short;
-use super::snapshots::taken;
+use super::snapshots::{state, taken};
 use crate::keep::Group;
 use crate::show::style::Style;
 use crate::show::table::Table;
@@ -21,7 +21,8 @@ pub fn text(group: &Group, usage: Option<&Usage>, style: Style) -> String {
     if group.kept().next().is_some() {
         out += &format!("{}: keep {}, remove {}\n", group.key, group.kept().count(), removed.len());
     }
-    let mut kept = Table::new(&["KEEP", "TIME", "TAGS", "SIZE", "REASONS"]).right(&["SIZE"]);
+    let mut kept =
+        Table::new(&["KEEP", "TIME", "TAGS", "SIZE", "STATE", "REASONS"]).right(&["SIZE"]);
     for verdict in group.kept() {
         let mut row = row(&verdict.info);
         row.push(verdict.reasons.join(", "));
@@ -35,8 +36,8 @@ pub fn text(group: &Group, usage: Option<&Usage>, style: Style) -> String {
     }
     let alone = by_id(usage);
     let header: &[_] = match usage {
-        Some(_) => &["REMOVE", "TIME", "TAGS", "SIZE", "ONLY HERE", "STORED"],
-        None => &["REMOVE", "TIME", "TAGS", "SIZE"],
+        Some(_) => &["REMOVE", "TIME", "TAGS", "SIZE", "STATE", "ONLY HERE", "STORED"],
+        None => &["REMOVE", "TIME", "TAGS", "SIZE", "STATE"],
     };
     let mut gone = Table::new(header).right(&["SIZE", "ONLY HERE", "STORED"]);
     for info in removed {
@@ -50,12 +51,29 @@ pub fn text(group: &Group, usage: Option<&Usage>, style: Style) -> String {
 }
 
 fn row(info: &SnapshotInfo) -> Vec<String> {
-    vec![short(&info.id).to_owned(), taken(info), info.tags.join(","), format_size(info.bytes)]
+    let (id, tags) = (short(&info.id).to_owned(), info.tags.join(","));
+    vec![id, taken(info), tags, format_size(info.bytes), state(info, None)]
 }
 
 fn by_id(usage: Option<&Usage>) -> BTreeMap<String, Amount> {
     let alone = usage.iter().flat_map(|usage| &usage.alone);
     alone.map(|(name, amount)| (name.to_string(), *amount)).collect()
+}
+
+/// Why a group loses nothing, if a time in it is in doubt.
+#[must_use]
+pub fn doubt(group: &Group) -> Option<String> {
+    let (first, count) = (group.doubted.first()?, group.doubted.len());
+    let stored = first.stored_at.unwrap_or(first.at);
+    Some(format!(
+        "nothing of {} is removed: {count} of its snapshots claim another day than the store got them on (such as \
+         {}, of {}, stored {}). If a clock was wrong, or if the repository was copied, `--trust-times claimed` goes \
+         by what they claim; `--trust-times store` by when they were stored; or forget them by their ids",
+        group.key,
+        short(&first.id),
+        taken(first),
+        taken(&SnapshotInfo { at: stored, ..first.clone() }),
+    ))
 }
 
 /// The end of a rehearsal.
@@ -72,13 +90,18 @@ pub fn rehearsed(removed: usize, usage: &Usage) -> String {
 pub fn json(groups: &[Group], usage: Option<&Usage>) -> Value {
     let alone = by_id(usage);
     let groups = groups.iter().map(|group| {
-        let kept = group.kept().map(|verdict| json!({ "id": verdict.info.id, "reasons": verdict.reasons }));
+        let kept = group.kept().map(|verdict| json!({
+            "id": verdict.info.id,
+            "partial": verdict.info.partial,
+            "reasons": verdict.reasons,
+        }));
         let removed = group.removed().map(|info| match alone.get(&info.id) {
             Some(amount) => json!({
                 "id": info.id,
+                "partial": info.partial,
                 "onlyHere": { "plainBytes": amount.plain_bytes, "storedBytes": amount.stored_bytes },
             }),
-            None => json!({ "id": info.id }),
+            None => json!({ "id": info.id, "partial": info.partial }),
         });
         json!({
             "component": group.key.component,
@@ -87,6 +110,7 @@ pub fn json(groups: &[Group], usage: Option<&Usage>) -> Value {
             "tags": group.key.tags,
             "keep": kept.collect::<Vec<_>>(),
             "remove": removed.collect::<Vec<_>>(),
+            "doubted": group.doubted.iter().map(|info| &info.id).collect::<Vec<_>>(),
         })
     });
     json!({

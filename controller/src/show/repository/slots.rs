@@ -2,7 +2,7 @@
 
 use holdfast_engine::{Timestamp, units::format_size};
 use holdfast_executor::digest::{ObjectHash, RepoId};
-use holdfast_executor::repo::SlotInfo;
+use holdfast_executor::repo::{ForeignSlot, SlotInfo};
 use serde_json::{Value, json};
 
 use super::short;
@@ -23,6 +23,16 @@ pub fn table(slots: &[SlotInfo], current: Option<ObjectHash>) -> Table {
         ]);
     }
     table
+}
+
+/// What looks like a slot and is none.
+#[must_use]
+pub fn foreign(slot: &ForeignSlot) -> String {
+    let ForeignSlot { name, label, why } = slot;
+    format!(
+        "keys/{name} (it calls itself {label:?}) is no key slot: it {why}; nothing is ever sealed to it. Remove it and \
+         mirror/keys/{name} with the tools of the store, and find out who can write there"
+    )
 }
 
 /// The same for programs.

@@ -4,6 +4,7 @@ use holdfast_engine::{Timestamp, units::format_size};
 use holdfast_executor::digest::SnapshotName;
 use holdfast_executor::error::Error;
 use holdfast_executor::failure_of;
+use holdfast_executor::repo::is_of_the_future;
 use holdfast_executor::report::SnapshotInfo;
 
 use super::{failure, short};
@@ -16,9 +17,23 @@ pub fn taken(info: &SnapshotInfo) -> String {
     Timestamp(info.at / 1_000_000_000 * 1_000).to_string()
 }
 
+/// What is not as it should be with a snapshot, in a word or two; nothing where it is.
+#[must_use]
+pub fn state(info: &SnapshotInfo, now_ms: Option<i64>) -> String {
+    let words = [(info.partial, "Partial"), (is_of_the_future(info, now_ms), "Future")];
+    let words: Vec<&str> = words.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
+    words.join(",")
+}
+
+/// The same as a remark behind an id.
+#[must_use]
+pub fn remark(is_partial: bool) -> &'static str {
+    if is_partial { " (partial)" } else { "" }
+}
+
 /// One row a snapshot.
 #[must_use]
-pub fn table(snapshots: &[SnapshotInfo]) -> Table {
+pub fn table(snapshots: &[SnapshotInfo], now_ms: i64) -> Table {
     let header = ["ID", "TIME", "HOST", "TAGS", "FILES", "SIZE", "STATE", "PATHS"];
     let mut table = Table::new(&header).right(&["FILES", "SIZE"]);
     for info in snapshots {
@@ -29,7 +44,7 @@ pub fn table(snapshots: &[SnapshotInfo]) -> Table {
             info.tags.join(","),
             info.files.to_string(),
             format_size(info.bytes),
-            if info.partial { "Partial".into() } else { String::new() },
+            state(info, Some(now_ms)),
         ]);
         table.last_column(&info.roots);
     }

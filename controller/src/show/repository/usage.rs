@@ -5,13 +5,14 @@ use holdfast_executor::repo::{Amount, Stored, Usage};
 use holdfast_executor::report::SnapshotInfo;
 use serde_json::{Value, json};
 
-use super::{counted, short, snapshots::taken};
+use super::snapshots::{state, taken};
+use super::{counted, short};
 use crate::show::table::Table;
 
 /// One row a snapshot: what it restores to, and what nothing else needs.
 #[must_use]
 pub fn table(snapshots: &[SnapshotInfo], usage: &Usage) -> Table {
-    let header = ["ID", "TIME", "HOST", "FILES", "SIZE", "ONLY HERE", "STORED", "PATHS"];
+    let header = ["ID", "TIME", "HOST", "FILES", "SIZE", "ONLY HERE", "STORED", "STATE", "PATHS"];
     let mut table = Table::new(&header).right(&["FILES", "SIZE", "ONLY HERE", "STORED"]);
     for (info, (_, alone)) in snapshots.iter().zip(&usage.alone) {
         table.row([
@@ -22,6 +23,7 @@ pub fn table(snapshots: &[SnapshotInfo], usage: &Usage) -> Table {
             format_size(info.bytes),
             format_size(alone.plain_bytes),
             format_size(alone.stored_bytes),
+            state(info, None),
         ]);
         table.last_column(&info.roots);
     }
@@ -92,6 +94,7 @@ pub fn json(snapshots: &[SnapshotInfo], usage: &Usage, stored: &Stored) -> Value
     let rows = snapshots.iter().zip(&usage.alone).map(|(info, (_, alone))| {
         json!({
             "id": info.id,
+            "partial": info.partial,
             "files": info.files,
             "restoreBytes": info.bytes,
             "onlyHere": amount(alone),

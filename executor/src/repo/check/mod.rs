@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{Indexed, Open, Repo, mirror_key};
 use crate::digest::{BlobId, Kind, PackName, SnapshotName};
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::pack::PackRecord;
 use crate::snapshot::Snapshot;
 
@@ -114,10 +115,14 @@ pub struct CheckReport {
     /// Objects that should be there twice and are there once, intact: what a writer leaves that was
     /// stopped between the two puts. Nothing is lost.
     pub single_copies: Vec<String>,
-    /// What cannot be restored, in order; complete only if the trees can be read.
+    /// What cannot be restored, in order; complete only if the trees can be read, and up to
+    /// [`limits::AFFECTED_MAX`] of it.
     pub affected: Vec<Affected>,
     /// What may go.
     pub reclaimable: Reclaimable,
+    /// Objects that pose as key slots, and why they are none. Nothing is damaged by them, and nothing is sealed to
+    /// them; somebody has put them there.
+    pub foreign_slots: Vec<(String, String)>,
 }
 
 impl CheckReport {
@@ -159,8 +164,9 @@ pub trait References {
         is_there: &(dyn Fn(&BlobId) -> bool + Sync),
     ) -> Result<bool>;
 
-    /// Calls `each` for every blob that the tree of a root references, the tree's own pages included. A
-    /// page that cannot be read is passed on and not entered.
+    /// Calls `each` for every blob that the tree of a root references, the tree's own pages included, until it has
+    /// enough. A page that cannot be read is passed on and not entered; of one entry no more is passed on than the
+    /// first blob that is lost; and what is whole is passed on once, however many places lead to it.
     ///
     /// # Errors
     /// Only those that say nothing about the repository, like a store that does not answer.
@@ -168,8 +174,19 @@ pub trait References {
         &self,
         repo: &Repo<Indexed>,
         snapshot: &Snapshot,
-        each: &mut dyn FnMut(&Need<'_>),
+        each: &mut dyn FnMut(&Need<'_>) -> Found,
     ) -> Result<()>;
+}
+
+/// What becomes of a blob that a visit shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is there.
+    Fine,
+    /// It is lost, and with it what needs it.
+    Lost,
+    /// Nothing more is asked.
+    Enough,
 }
 
 /// A blob, and what needs it.
@@ -241,10 +258,15 @@ impl Repo<Open> {
         for (name, snapshot) in snapshots {
             let affected = &mut report.affected;
             let mut look = |need: &Need<'_>| {
-                if is_lost(need.id) {
-                    let (path, names) = (need.path.to_vec(), need.names.cloned());
-                    affected.push(Affected { snapshot: *name, path, names });
+                if !is_lost(need.id) {
+                    return Found::Fine;
                 }
+                if affected.len() >= limits::AFFECTED_MAX {
+                    return Found::Enough;
+                }
+                let (path, names) = (need.path.to_vec(), need.names.cloned());
+                affected.push(Affected { snapshot: *name, path, names });
+                Found::Lost
             };
             if let Some(references) = references {
                 references.visit(&indexed, snapshot, &mut look)?;

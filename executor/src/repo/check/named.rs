@@ -1,12 +1,13 @@
 //! Config, key slots, snapshots, index objects and leftovers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{CheckOptions, CheckReport, Packs, Problem, both};
 use crate::config::{CONFIG_KEY, Config};
 use crate::digest::{ObjectHash, SnapshotName};
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::repo::open::all_slot_names;
 use crate::repo::{Open, Repo, fetch_all, is_repository_key};
 use crate::slot::{Slot, slot_key};
 use crate::snapshot::{Snapshot, snapshot_key};
@@ -28,13 +29,8 @@ impl Repo<Open> {
     }
 
     pub(super) fn check_slots(&self, report: &mut CheckReport) -> Result<()> {
-        let mut names = BTreeSet::new();
-        for prefix in both(KEYS_FOLDER) {
-            for row in self.store.list(&prefix)? {
-                names.extend(ObjectHash::from_hex(&row.key[prefix.len()..]));
-            }
-        }
-        let names: Vec<_> = names.into_iter().collect();
+        let names = all_slot_names(&*self.store)?.into_keys();
+        let names: Vec<_> = names.collect();
         let keys: Vec<_> = names.iter().map(slot_key).collect();
         let slots = self.check_twice(&keys, report, |number, key| {
             let bytes = self.store.get(key, limits::SLOT_MAX_BYTES as u64)?;
@@ -43,15 +39,12 @@ impl Repo<Open> {
             }
             Slot::decode(&bytes).map_err(|error| Error::damaged(key, error))
         })?;
-        let mut own = 0;
-        for slot in slots {
-            match slot {
-                Some(slot) if slot.repo == self.id() => own += 1,
-                Some(_) => report.reclaimable.stray_slots += 1,
-                None => {}
-            }
+        let of_others = |slot: &&Slot| slot.repo != self.id();
+        report.reclaimable.stray_slots = slots.iter().flatten().filter(of_others).count() as u64;
+        for foreign in self.foreign_slots()? {
+            report.foreign_slots.push((slot_key(&foreign.name), foreign.why.to_string()));
         }
-        if own == 0 {
+        if self.slots()?.is_empty() {
             let detail = "no key slot is left: add a passphrase while the repository is still open";
             report.find(KEYS_FOLDER, Problem::Missing, detail, false);
         }

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 /// One copy of a pack that was looked at.
 struct Looked {
     key: String,
-    /// Numbers of the blocks that do not open to their blobs.
+    /// Numbers of the blocks that do not open to their blobs, ascending.
     bad_blocks: Vec<usize>,
     /// What is wrong with the copy as a whole.
     trouble: Option<(Problem, String)>,
@@ -219,7 +219,7 @@ fn settle(footer: &Footer, copies: Vec<Looked>, packs: &mut Packs, report: &mut 
     let mut blobs = footer.blobs.iter();
     for (number, block) in footer.blocks.iter().enumerate() {
         let own = blobs.by_ref().take(block.count as usize);
-        if copies.iter().any(|copy| !copy.bad_blocks.contains(&number)) {
+        if copies.iter().any(|copy| copy.bad_blocks.binary_search(&number).is_err()) {
             own.for_each(|(id, _)| *packs.good.entry(*id).or_default() += 1);
         } else {
             packs.lost.extend(own.map(|(id, _)| *id));

@@ -4,13 +4,13 @@
 mod file;
 mod tar;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::Write;
 
 pub use file::{Destination, WholeFile};
 
 use super::{BlobReader, Open, Repo, fetch_all};
-use crate::beneath::join;
+use crate::beneath::extend;
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
 use crate::index::Location;
@@ -19,11 +19,14 @@ use crate::snapshot::Snapshot;
 use crate::source::components;
 use crate::store::SharedStore;
 use crate::tree::{
-    Attribute, Attributes, Content, DEPTH_MAX, Leaves, Node, NodeKind, Piece, read_content,
+    Attribute, Attributes, Content, DEPTH_MAX, Leaves, Node, NodeKind, Piece, Pieces,
 };
 
 /// Blocks that are fetched together at most, whatever the store would take.
 const BLOCKS_TOGETHER: usize = 16;
+
+/// Pieces of a file that are looked at together at most.
+const PIECES_TOGETHER: usize = 4_096;
 
 /// Zeros that are written at once for a hole.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
@@ -96,16 +99,42 @@ fn output(source: std::io::Error) -> Error {
     Error::Io { path: "output".to_owned(), source }
 }
 
+/// What two names of one file share: its inode and its content. A hash, as a node may name a megabyte of lists.
+fn identity(node: &Node) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&node.inode.to_le_bytes());
+    if let NodeKind::File { size, content } = &node.kind {
+        hasher.update(&size.to_le_bytes());
+        match content {
+            Content::Lists(lists) => {
+                for id in lists {
+                    hasher.update(id.as_bytes());
+                }
+            }
+            Content::Pieces(pieces) => {
+                for piece in pieces {
+                    hasher.update(&piece.len().to_le_bytes());
+                    if let Piece::Chunk { id, .. } = piece {
+                        hasher.update(id.as_bytes());
+                    }
+                }
+            }
+        }
+    }
+    *hasher.finalize().as_bytes()
+}
+
 struct Archive<'a> {
     dump: &'a Dump,
     out: &'a mut dyn Write,
     done: Dumped,
-    /// Name and node of the first file of each group of hard links.
-    links: HashMap<u64, (Vec<u8>, Node)>,
+    /// Name of the first file of each group of hard links, and what it is.
+    links: HashMap<u64, (Vec<u8>, [u8; 32])>,
 }
 
 struct Level<'a> {
-    path: Vec<u8>,
+    /// Of its path: the path itself is one for all levels.
+    path_len: usize,
     nodes: Box<dyn Iterator<Item = Result<Node>> + 'a>,
 }
 
@@ -119,25 +148,27 @@ impl<'a> Archive<'a> {
             return tar::end(self.out).map_err(output);
         };
         self.entry(if path.is_empty() { b"." } else { &path }, top)?;
-        let mut levels = vec![self.level(path, &tree)];
+        let mut path = path;
+        let mut levels = vec![self.level(&path, &tree)];
         while let Some(level) = levels.last_mut() {
             let Some(node) = level.nodes.next() else {
                 levels.pop();
                 continue;
             };
             let node = node?;
-            let path = join(&level.path, &node.name);
+            path.truncate(level.path_len);
+            extend(&mut path, &node.name);
             self.entry(&path, &node)?;
             if let Some(tree) = node.kind.tree().filter(|_| levels.len() < DEPTH_MAX) {
-                levels.push(self.level(path, &tree));
+                levels.push(self.level(&path, &tree));
             }
         }
         tar::end(self.out).map_err(output)
     }
 
-    fn level(&self, path: Vec<u8>, tree: &BlobId) -> Level<'a> {
+    fn level(&self, path: &[u8], tree: &BlobId) -> Level<'a> {
         let dump: &'a Dump = self.dump;
-        Level { path, nodes: Box::new(Leaves::new(&dump.reader, tree).nodes()) }
+        Level { path_len: path.len(), nodes: Box::new(Leaves::new(&dump.reader, tree).nodes()) }
     }
 
     fn entry(&mut self, name: &[u8], node: &Node) -> Result<()> {
@@ -155,12 +186,12 @@ impl<'a> Archive<'a> {
             && let NodeKind::File { .. } = node.kind
         {
             match self.links.get(&group) {
-                Some((first, leader)) if leader.inode == node.inode && leader.kind == node.kind => {
+                Some((first, leader)) if *leader == identity(node) => {
                     let head = tar::head(name, node, &[], Some(first)).map_err(output)?;
                     self.done.entries += 1;
                     return self.write(&head.bytes);
                 }
-                _ => drop(self.links.insert(group, (name.to_vec(), node.clone()))),
+                _ => drop(self.links.insert(group, (name.to_vec(), identity(node)))),
             }
         }
         let head = tar::head(name, node, &attributes, None).map_err(output)?;
@@ -188,12 +219,22 @@ impl<'a> Archive<'a> {
 
     /// The bytes of a file, in windows of blocks that are fetched at once.
     fn content(&mut self, size: u64, content: &Content) -> Result<()> {
-        let pieces = read_content(&self.dump.reader, size, content)?;
+        let dump = self.dump;
+        let mut pieces = Pieces::new(&dump.reader, size, content);
         let together = self.dump.store.habits().reads_in_flight.clamp(1, BLOCKS_TOGETHER);
-        let mut rest = &pieces[..];
-        while !rest.is_empty() {
+        let mut ahead = VecDeque::new();
+        loop {
+            while ahead.len() < PIECES_TOGETHER
+                && let Some(piece) = pieces.next().transpose()?
+            {
+                ahead.push_back(piece);
+            }
+            let rest = ahead.make_contiguous();
+            if rest.is_empty() {
+                break;
+            }
             let (count, blocks) = self.window(rest, together)?;
-            let (now, later) = rest.split_at(count);
+            let now = &rest[..count];
             let opened = fetch_all(&*self.dump.store, &blocks, |at| {
                 Ok((*at, self.dump.reader.block(Kind::Data, *at)?))
             })?;
@@ -210,7 +251,7 @@ impl<'a> Archive<'a> {
                     }
                 }
             }
-            rest = later;
+            ahead.drain(..count);
         }
         self.done.bytes += size;
         Ok(())

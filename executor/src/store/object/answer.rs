@@ -68,7 +68,9 @@ pub(super) fn sort(verb: &'static str, key: &str, error: &Below) -> StoreError {
         Below::InvalidPath { .. } => {
             StoreError::Invalid { key, reason: "is a name that this store cannot hold" }
         }
+        _ if text.contains("redirect without LOCATION") => elsewhere(key),
         _ => match status_of(&text) {
+            Some(300..=399) => elsewhere(key),
             Some(501) if verb == "put" => lacks(key),
             Some(401 | 403) => denied(key),
             Some(status)
@@ -79,6 +81,12 @@ pub(super) fn sort(verb: &'static str, key: &str, error: &Below) -> StoreError {
             _ => StoreError::Unavailable { verb, key, reason: shown(&text) },
         },
     }
+}
+
+fn elsewhere(key: String) -> StoreError {
+    let reason = "the server sends us to another one, and nobody follows: name the right endpoint, region and \
+                  path-style in the URL";
+    StoreError::Invalid { key, reason }
 }
 
 fn lacks(key: String) -> StoreError {

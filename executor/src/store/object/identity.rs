@@ -20,6 +20,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 
 use super::access::Access;
 use super::answer;
+use super::client::Client;
 use crate::store::StoreError;
 
 /// Where a URL says that credentials come from.
@@ -125,6 +126,7 @@ impl Way {
     pub(super) fn introduce(
         self,
         mut builder: AmazonS3Builder,
+        client: Client,
         access: &Access,
     ) -> Result<AmazonS3Builder, Box<dyn StdError + Send + Sync>> {
         if matches!(self, Self::Keys | Self::Nobody) {
@@ -137,7 +139,9 @@ impl Way {
             builder = builder.with_config(AmazonS3ConfigKey::ContainerAuthorizationTokenFile, path);
             token = Some(file);
         }
-        let inner = builder.clone().build()?.credentials().clone();
+        // Whoever gives keys gives no objects.
+        let asking = builder.clone().with_http_connector(Client { objects: false, ..client });
+        let inner = asking.build()?.credentials().clone();
         Ok(builder.with_credentials(Arc::new(Identity { way: self, inner, _token: token })))
     }
 }

@@ -4,6 +4,7 @@
 mod access;
 mod answer;
 mod bid;
+mod client;
 mod identity;
 mod place;
 
@@ -14,8 +15,8 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{
-    GetOptions, GetRange, ObjectStore as Below, ObjectStoreExt as _, PutMode, PutOptions,
-    PutPayload,
+    GetOptions, GetRange, GetResult, ObjectStore as Below, ObjectStoreExt as _, PutMode,
+    PutOptions, PutPayload,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -142,12 +143,31 @@ impl ObjectStore {
 
     /// Everything below a prefix, bids included.
     fn rows(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StoreError> {
+        let limit = limits::LISTING_MAX_OBJECTS;
+        match self.first_rows(prefix, limit)? {
+            (rows, false) => Ok(rows),
+            (_, true) => {
+                Err(StoreError::Endless { prefix: prefix.to_owned(), limit: limit as u64 })
+            }
+        }
+    }
+
+    /// At most so many of them, and whether there are more: a server decides how long its listing is.
+    fn first_rows(&self, prefix: &str, most: usize) -> Result<(Vec<ObjectMeta>, bool), StoreError> {
         let at = self.path(prefix.trim_end_matches('/'));
-        let listing = self.below.list((!at.as_ref().is_empty()).then_some(&at));
-        let found: Vec<_> = self.ask("list", prefix, listing.try_collect())?;
-        let mut rows: Vec<_> = found.iter().map(|meta| self.row(meta)).collect();
+        let mut listing = self.below.list((!at.as_ref().is_empty()).then_some(&at));
+        let (mut rows, more) = self.ask("list", prefix, async {
+            let mut rows = Vec::new();
+            while let Some(meta) = listing.try_next().await? {
+                if rows.len() >= most {
+                    return Ok((rows, true));
+                }
+                rows.push(self.row(&meta));
+            }
+            Ok((rows, false))
+        })?;
         rows.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(rows)
+        Ok((rows, more))
     }
 }
 
@@ -175,7 +195,7 @@ impl Store for ObjectStore {
         let (size, bytes) = self.ask("get", key, async {
             let found = self.below.get(&path).await?;
             let size = found.meta.size;
-            let bytes = if size > limit { Bytes::new() } else { found.bytes().await? };
+            let bytes = if size > limit { Vec::new() } else { content(found, size).await? };
             Ok((size, bytes))
         })?;
         if size > limit {
@@ -196,7 +216,7 @@ impl Store for ObjectStore {
             GetOptions { range: Some(GetRange::Bounded(offset..end)), ..GetOptions::default() };
         let read = self.ask("get", key, async {
             let found = self.below.get_opts(&path, options).await?;
-            Ok((found.meta.size, found.bytes().await?))
+            Ok((found.meta.size, content(found, len as u64).await?))
         });
         match read {
             Ok((size, bytes)) => {
@@ -216,6 +236,12 @@ impl Store for ObjectStore {
         let mut rows = self.rows(prefix)?;
         rows.retain(|row| !bid::is_one(&row.key));
         Ok(rows)
+    }
+
+    fn list_some(&self, prefix: &str, most: usize) -> Result<(Vec<ObjectMeta>, bool), StoreError> {
+        let (mut rows, more) = self.first_rows(prefix, most)?;
+        rows.retain(|row| !bid::is_one(&row.key));
+        Ok((rows, more))
     }
 
     fn stat(&self, key: &str) -> Result<ObjectMeta, StoreError> {
@@ -241,11 +267,23 @@ impl Store for ObjectStore {
     }
 }
 
+/// What comes, up to one byte more than was promised: a server may send for ever.
+async fn content(found: GetResult, promised: u64) -> object_store::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut parts = found.into_stream();
+    while bytes.len() as u64 <= promised
+        && let Some(part) = parts.try_next().await?
+    {
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes)
+}
+
 /// All bytes that were promised, or the error that says how many came.
-fn whole(key: &str, offset: u64, wanted: u64, bytes: Bytes) -> Result<Vec<u8>, StoreError> {
+fn whole(key: &str, offset: u64, wanted: u64, bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     let got = bytes.len() as u64;
     if got == wanted {
-        return Ok(Vec::from(bytes));
+        return Ok(bytes);
     }
     Err(StoreError::ShortRead { key: key.to_owned(), offset, wanted, got })
 }

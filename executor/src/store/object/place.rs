@@ -8,6 +8,7 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
 use object_store::{Certificate, ClientOptions, RetryConfig};
 
 use super::access::Access;
+use super::client::Client;
 use super::identity::{Credentials, Way};
 
 /// How long a connection may take to come about.
@@ -181,8 +182,9 @@ impl ObjectPlace {
         let tls = !self.is_plain() || way == Way::WebIdentity;
         let system = tls && !self.insecure_tls;
         let build = |system| {
-            let builder = self.builder(way, access, &trusted, system);
-            way.introduce(builder, access)?.build().map_err(Into::into)
+            let client = self.client(&trusted, system);
+            let builder = self.builder(way, access, client.clone());
+            way.introduce(builder, client, access)?.build().map_err(Into::into)
         };
         let built: Result<_, Box<dyn std::error::Error + Send + Sync>> = match build(system) {
             Err(_) if system && !trusted.is_empty() => build(false),
@@ -198,13 +200,7 @@ impl ObjectPlace {
         }
     }
 
-    fn builder(
-        &self,
-        way: Way,
-        access: &Access,
-        trusted: &[Certificate],
-        system: bool,
-    ) -> AmazonS3Builder {
+    fn builder(&self, way: Way, access: &Access, client: Client) -> AmazonS3Builder {
         let mut builder = AmazonS3Builder::new();
         // What else the client below would read from the environment could undo what the URL says, or what
         // makes a put a put-if-absent.
@@ -220,7 +216,8 @@ impl ObjectPlace {
             .with_checksum_algorithm(Checksum::SHA256)
             .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
             .with_skip_signature(way == Way::Nobody)
-            .with_client_options(self.client(trusted, system));
+            .with_client_options(ClientOptions::new().with_allow_http(self.is_plain()))
+            .with_http_connector(client);
         let endpoint = self.endpoint.as_deref();
         if let Some(url) = endpoint.or_else(|| ENDPOINTS.iter().find_map(|name| access.get(name))) {
             builder = builder.with_endpoint(url);
@@ -232,28 +229,30 @@ impl ObjectPlace {
         }
     }
 
-    fn client(&self, trusted: &[Certificate], system: bool) -> ClientOptions {
-        let client = ClientOptions::new()
-            .with_allow_http(self.is_plain())
-            .with_connect_timeout(CONNECT)
-            .with_pool_max_idle_per_host(self.connections_max)
-            .with_read_timeout(SILENCE)
-            .with_timeout(REQUEST)
-            .with_allow_invalid_certificates(self.insecure_tls)
-            .with_no_system_certificates(!system);
-        trusted.iter().cloned().fold(client, ClientOptions::with_root_certificate)
+    fn client(&self, trusted: &[u8], system: bool) -> Client {
+        Client {
+            connect: CONNECT,
+            silence: SILENCE,
+            request: REQUEST,
+            idle_max: self.connections_max,
+            trusted: trusted.to_vec(),
+            system,
+            insecure: self.insecure_tls,
+            objects: true,
+        }
     }
 
     fn is_plain(&self) -> bool {
         self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"))
     }
 
-    /// The certificates of the URL's own file.
-    fn trusted(&self) -> Result<Vec<Certificate>, String> {
+    /// The certificates of the URL's own file, which can all be read.
+    fn trusted(&self) -> Result<Vec<u8>, String> {
         let Some(path) = &self.ca_file else { return Ok(Vec::new()) };
         let pem = std::fs::read(path).map_err(|error| format!("ca-file {path}: {error}"))?;
         Certificate::from_pem_bundle(&pem)
-            .map_err(|error| format!("ca-file {path}: is no bundle of certificates: {error}"))
+            .map_err(|error| format!("ca-file {path}: is no bundle of certificates: {error}"))?;
+        Ok(pem)
     }
 }
 

@@ -4,6 +4,7 @@ use super::super::location::Location;
 use super::super::output::Output;
 use crate::exit::Exit;
 use crate::show::lines;
+use crate::show::repository::{failure, slots};
 use clap::Args;
 
 /// Arguments of `holdfast repo key rotate`.
@@ -28,6 +29,9 @@ impl Rotate {
             safe,
             "key rotate: this password opened the repository now; leave it behind with another one"
         );
+        for foreign in repository.foreign_slots()? {
+            failure::warn(&slots::foreign(&foreign), output.json);
+        }
         let rotated = repository.rotate(&dropped)?;
         let (epoch, slots) = (rotated.keys().newest_epoch(), rotated.slots()?.len());
         if output.json {
