@@ -149,7 +149,7 @@ impl Walk<'_> {
     /// Nothing when that is enough.
     fn enter(&mut self, path: &[u8], at: Ahead) -> Result<Option<Entered>> {
         let (page, path_len) = (at.page, path.len());
-        let need = Need { path, kind: Kind::Tree, id: &page, names: Some(&at.names) };
+        let need = Need { names: Some(&at.names), ..blob(path, Kind::Tree, &page) };
         let mut lost = match (self.each)(&need) {
             Found::Fine => false,
             Found::Lost => true,
@@ -157,9 +157,17 @@ impl Walk<'_> {
         };
         let mut ahead = Vec::new();
         let read = readable(self.reader.read(Kind::Tree, &page))?;
-        match read.and_then(|bytes| decode_page(&bytes).ok()) {
-            // Its own id was passed on: whoever checks blobs names it.
-            Some(content) if !at.is_at_its_place(&content) => {}
+        let content = read.map(|bytes| decode_page(&bytes).ok());
+        let content = content.map(|content| content.filter(|content| at.is_at_its_place(content)));
+        if let Some(None) = content {
+            match (self.each)(&Need { is_broken: true, ..need }) {
+                Found::Fine => {}
+                Found::Lost => lost = true,
+                Found::Enough => return Ok(None),
+            }
+        }
+        // What cannot be read was passed on: whoever checks blobs names it.
+        match content.flatten() {
             Some(Page::Parent(children)) if at.levels > 1 => ahead.extend(at.beneath(children)),
             Some(Page::Leaf(nodes)) => {
                 let mut path = path.to_vec();
@@ -184,7 +192,7 @@ impl Walk<'_> {
     /// An entry is lost with the first blob that is: what else it needs makes no difference.
     fn node(&mut self, path: &[u8], node: &Node) -> Result<Found> {
         if let Attributes::Blob(id) = &node.attributes {
-            let found = (self.each)(&Need { path, kind: Kind::Data, id, names: None });
+            let found = (self.each)(&blob(path, Kind::Data, id));
             if found != Found::Fine {
                 return Ok(found);
             }
@@ -210,7 +218,7 @@ impl Walk<'_> {
         if self.whole.contains(id) {
             return Ok(Found::Fine);
         }
-        let mut found = (self.each)(&Need { path, kind: Kind::List, id, names: None });
+        let mut found = (self.each)(&blob(path, Kind::List, id));
         if found == Found::Fine
             && let Some(bytes) = readable(self.reader.read(Kind::List, id))?
             && let Ok(pieces) = decode_list(&bytes)
@@ -224,10 +232,8 @@ impl Walk<'_> {
     }
 
     fn pieces(&mut self, path: &[u8], pieces: &[Piece]) -> Found {
-        let mut founds = pieces
-            .iter()
-            .filter_map(chunk)
-            .map(|id| (self.each)(&Need { path, kind: Kind::Data, id, names: None }));
+        let mut founds =
+            pieces.iter().filter_map(chunk).map(|id| (self.each)(&blob(path, Kind::Data, id)));
         founds.find(|found| *found != Found::Fine).unwrap_or(Found::Fine)
     }
 }
@@ -295,4 +301,8 @@ const fn chunk(piece: &Piece) -> Option<&BlobId> {
         Piece::Chunk { id, .. } => Some(id),
         _ => None,
     }
+}
+
+const fn blob<'n>(path: &'n [u8], kind: Kind, id: &'n BlobId) -> Need<'n> {
+    Need { path, kind, id, names: None, is_broken: false }
 }

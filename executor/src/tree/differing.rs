@@ -133,7 +133,7 @@ mod tests {
     use super::*;
     use crate::digest::Kind;
     use crate::tree::arbitrary::{Memory, nodes};
-    use crate::tree::{NodeKind, Time, encode_directory};
+    use crate::tree::{Blobs as _, NodeKind, Time, encode_directory, encode_leaf, encode_parent};
 
     /// Notes what is fetched.
     struct Spy<'m>(&'m Memory, RefCell<Vec<BlobId>>);
@@ -212,5 +212,30 @@ mod tests {
         let spy = Spy(&memory, RefCell::default());
         assert_eq!(read_differing(&spy, Some(one), Some(one)).unwrap(), Default::default());
         assert!(spy.1.borrow().is_empty(), "equal directories are not read");
+    }
+
+    /// One leaf at two places of a parent page, in the words of the parent.
+    #[test]
+    fn s02_a_page_at_a_place_that_is_not_its_own_is_refused() {
+        let mut memory = Memory::default();
+        let leaf = |name: &str| {
+            encode_leaf(&[Node::bare(name.as_bytes(), NodeKind::Fifo, 0, Time::default())])
+        };
+        let [a, b, c] = ["a", "b", "c"].map(|name| memory.put(Kind::Tree, leaf(name)).unwrap());
+        let mut parent = |children: &[(&str, BlobId)]| {
+            let named = children.iter().map(|(name, id)| (name.as_bytes().to_vec(), *id));
+            memory.put(Kind::Tree, encode_parent(&named.collect::<Vec<_>>())).unwrap()
+        };
+        let good = parent(&[("a", a), ("b", b)]);
+        let bad = [
+            parent(&[("a", a), ("aa", b)]),
+            parent(&[("a", b), ("b", a)]),
+            parent(&[("0", c), ("b", b)]),
+        ];
+        assert!(read_differing(&memory, Some(c), Some(good)).is_ok());
+        for (number, bad) in bad.into_iter().enumerate() {
+            let read = read_differing(&memory, Some(c), Some(bad));
+            assert!(matches!(read, Err(Error::Damaged { .. })), "{number}: {read:?}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Bytes of the pages of a directory, in columns so that like stands beside like when they are compressed.
 
+use std::collections::HashSet;
+
 use crate::digest::BlobId;
 use crate::error::Malformed;
 use crate::tree::node::{Attributes, Content, Device, Node, NodeKind, Piece, Time, check_name};
@@ -208,7 +210,16 @@ fn decode_parent(reader: &mut Reader<'_>) -> Result<Vec<(Vec<u8>, BlobId)>, Malf
         return Err(Malformed { field: "page children", reason: "are fewer than two" });
     }
     let names = decode_names(reader, count)?;
-    names.into_iter().map(|name| Ok((name, BlobId(reader.array("page child id")?)))).collect()
+    // The names differ, so no page is at two of the places; and whoever walks a tree has a bound.
+    let mut seen = HashSet::with_capacity(count);
+    let mut child = |name| {
+        let id = BlobId(reader.array("page child id")?);
+        match seen.insert(id) {
+            true => Ok((name, id)),
+            false => Err(Malformed { field: "page child id", reason: "is there twice" }),
+        }
+    };
+    names.into_iter().map(&mut child).collect()
 }
 
 fn decode_names(reader: &mut Reader<'_>, count: usize) -> Result<Vec<Vec<u8>>, Malformed> {
@@ -538,6 +549,16 @@ mod tests {
             let children = [(bad.to_vec(), BlobId([1; 16])), (b"zz".to_vec(), BlobId([1; 16]))];
             assert!(decode_page(&encode_parent(&children)).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn s02_a_parent_page_names_no_page_twice() {
+        let parent = |ids: [u8; 2]| {
+            let [one, other] = ids.map(|id| BlobId([id; 16]));
+            decode_page(&encode_parent(&[(b"a".to_vec(), one), (b"b".to_vec(), other)]))
+        };
+        assert!(parent([1, 2]).is_ok());
+        assert_eq!(parent([1, 1]).unwrap_err().field, "page child id");
     }
 
     #[test]

@@ -162,3 +162,48 @@ impl Fetch for BlobReader {
         self.will_read(next);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::arbitrary::Memory;
+    use crate::tree::{Blobs as _, encode_lists};
+
+    /// A list of these pieces, named so many times by a file of that size.
+    fn named(memory: &mut Memory, pieces: &[Piece], times: usize) -> (u64, Content) {
+        let id = memory.put(Kind::List, encode_lists(pieces).remove(0)).unwrap();
+        let len: u64 = pieces.iter().map(Piece::len).sum();
+        memory.forget_reads();
+        (len * times as u64, Content::Lists(vec![id; times]))
+    }
+
+    #[test]
+    fn s02_a_list_that_is_named_many_times_is_read_once_and_never_kept_as_a_whole() {
+        let mut memory = Memory::default();
+        let (size, content) = named(&mut memory, &[Piece::Hole { len: 1 << 20 }; 16], 65_536);
+        let pieces = Pieces::new(&memory, size, &content);
+        assert_eq!(pieces.map(|piece| piece.unwrap().len()).sum::<u64>(), size);
+        assert_eq!(memory.reads(), 1);
+    }
+
+    #[test]
+    fn s02_a_file_of_crumbs_ends_where_no_writer_would_have_gone_on() {
+        let mut memory = Memory::default();
+        let (size, content) = named(&mut memory, &[Piece::Hole { len: 1 }; 16_384], 65_536);
+        let pieces: Vec<_> = Pieces::new(&memory, size, &content).collect();
+        assert_eq!(pieces.len() as u64, PIECES_OF_ANY_SIZE_MAX + 1);
+        assert!(pieces.last().unwrap().is_err());
+        let small = named(&mut memory, &[Piece::Hole { len: 1 }; 16_384], 64);
+        assert!(Pieces::new(&memory, small.0, &small.1).all(|piece| piece.is_ok()));
+    }
+
+    #[test]
+    fn s02_pieces_that_are_more_or_fewer_than_the_size_end_with_an_error() {
+        let mut memory = Memory::default();
+        let (size, content) = named(&mut memory, &[Piece::Hole { len: 7 }; 3], 2);
+        for (size, good) in [(size, true), (size - 1, false), (size + 1, false), (0, false)] {
+            let ends_well = Pieces::new(&memory, size, &content).all(|piece| piece.is_ok());
+            assert_eq!(ends_well, good, "{size}");
+        }
+    }
+}

@@ -200,6 +200,8 @@ pub struct Need<'a> {
     pub id: &'a BlobId,
     /// Of a page: the names that it holds.
     pub names: Option<&'a Names>,
+    /// It can be read, and is not what it stands for: no walk goes on from it.
+    pub is_broken: bool,
 }
 
 /// What is known of the packs while a check goes on.
@@ -258,7 +260,7 @@ impl Repo<Open> {
         for (name, snapshot) in snapshots {
             let affected = &mut report.affected;
             let mut look = |need: &Need<'_>| {
-                if !is_lost(need.id) {
+                if !need.is_broken && !is_lost(need.id) {
                     return Found::Fine;
                 }
                 if affected.len() >= limits::AFFECTED_MAX {
@@ -274,7 +276,7 @@ impl Repo<Open> {
             }
             for root in &snapshot.roots {
                 let (path, id, names) = (&root.path[..], &root.tree, Some(&Names::default()));
-                look(&Need { path, kind: Kind::Tree, id, names });
+                look(&Need { path, kind: Kind::Tree, id, names, is_broken: false });
             }
         }
         Ok(())
