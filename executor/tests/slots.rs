@@ -7,7 +7,7 @@ use holdfast_executor::digest::ObjectHash;
 use holdfast_executor::error::Error;
 use holdfast_executor::repo::{Foreign, InitOptions, Open, Repo, Unlock, mirror_key};
 use holdfast_executor::slot::{KdfCost, slot_key};
-use holdfast_executor::store::{FileStore, MemoryStore, SharedStore, Store};
+use holdfast_executor::store::{FileStore, MemoryStore, SharedStore};
 
 const OWNER: &[u8] = b"owner";
 

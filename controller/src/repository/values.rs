@@ -140,6 +140,10 @@ mod tests {
     fn what_is_refused_says_what_would_be_right() {
         type Parser = fn(&str) -> Result<String, String>;
         let id: Parser = |text| repository_id(text).map(|id| id.to_string());
+        let url: Parser = |text| match check_place(text) {
+            Ok(()) => Ok(text.to_owned()),
+            Err(misuse) => Err(misuse.to_string()),
+        };
         let cases: [(Parser, &str, &str); 16] = [
             (url, "/srv/backup", "write file:///srv/backup"),
             (url, "srv/backup", "is no URL"),
@@ -163,6 +167,7 @@ mod tests {
             assert!(said.contains(words), "{text:?}: {said}");
         }
         assert_eq!(stream_name("//a/b").unwrap(), "/a/b");
-        assert_eq!(url("").unwrap(), "");
+        let said = url("s3://user:marker@bucket/x").unwrap_err();
+        assert!(!said.contains("marker"), "{said}");
     }
 }

@@ -203,7 +203,7 @@ impl Repo<Closed> {
     }
 
     fn explain_absence(&self) -> Result<Error> {
-        let rows = self.store.list("")?;
+        let (rows, _) = self.store.list_some("", limits::SLOT_OBJECTS_MAX)?;
         // Slots alone are what an initialisation left that was stopped: nothing was ever stored.
         let ours = rows
             .into_iter()

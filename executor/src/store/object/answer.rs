@@ -33,6 +33,9 @@ const FULL: [&str; 6] = [
 /// Codes of answers to a put that lost against another at the same moment, and may be tried again.
 const MEANWHILE: [&str; 2] = ["ConditionalRequestConflict", "OperationAborted"];
 
+/// Words of the client about answers that are none.
+const NONSENSE: [&str; 2] = ["which no true one has", "Content-Length Header missing"];
+
 /// The most of a server's words that goes into a message.
 const WORDS_MAX: usize = 300;
 
@@ -69,6 +72,7 @@ pub(super) fn sort(verb: &'static str, key: &str, error: &Below) -> StoreError {
             StoreError::Invalid { key, reason: "is a name that this store cannot hold" }
         }
         _ if text.contains("redirect without LOCATION") => elsewhere(key),
+        _ if NONSENSE.iter().any(|words| text.contains(words)) => nonsense(key),
         _ => match status_of(&text) {
             Some(300..=399) => elsewhere(key),
             Some(501) if verb == "put" => lacks(key),
@@ -81,6 +85,12 @@ pub(super) fn sort(verb: &'static str, key: &str, error: &Below) -> StoreError {
             _ => StoreError::Unavailable { verb, key, reason: shown(&text) },
         },
     }
+}
+
+/// No server of objects says that, whenever it is asked.
+pub(super) fn nonsense(key: String) -> StoreError {
+    let reason = "the server gives no answer that a store gives: more than it promises, or nothing that ends";
+    StoreError::Invalid { key, reason }
 }
 
 fn elsewhere(key: String) -> StoreError {
