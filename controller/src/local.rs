@@ -145,7 +145,10 @@ fn schedulers(state: &State) -> Vec<Effect> {
 }
 
 fn prepare(state: &Path) -> anyhow::Result<PathBuf> {
-    std::fs::create_dir_all(state)
+    // The log, manifests and reports of whoever runs it are nobody else's business, whatever the umask.
+    let mut private = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(private.recursive(true), 0o700)
+        .create(state)
         .and_then(|()| state.canonicalize())
         .with_context(|| format!("cannot use {} for the state", state.display()))
 }

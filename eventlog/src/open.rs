@@ -1,6 +1,5 @@
 //! Opening a log: lock, prove every frame, take up the index, go on behind the last valid frame.
 
-use std::fs;
 use std::path::Path;
 
 use crate::anchor::{Anchor, Relation, compare};
@@ -54,7 +53,7 @@ pub(crate) struct Opened {
 
 pub(crate) fn open(root: &Path, options: &Options) -> Result<Opened, Error> {
     check(options)?;
-    fs::create_dir_all(root).context("create", root)?;
+    directory::private_dirs(root).context("create", root)?;
     let lock = Lock::take(root)?;
     let dir = Directory::new(root);
     let chain = Chain::new(options.key.clone());
@@ -136,6 +135,8 @@ mod tests {
     use holdfast_engine::{
         Actor, Command, CommandId, Envelope, StreamId, StreamKind, Timestamp, Uid, lease,
     };
+
+    use std::fs;
 
     use super::*;
     use crate::frame::{Intro, Kind};

@@ -209,8 +209,8 @@ fn r15_directories_without_end_are_cut_off() {
 
 #[test]
 fn f1_a_parent_page_that_lies_about_its_children_is_refused() {
-    let leaf = encode_leaf(&[file(b"m", BlobId([1; 16]), 1)]);
-    let (repo, ids) = forged(&[(Kind::Tree, leaf)]);
+    let leaf = |name: &[u8]| (Kind::Tree, encode_leaf(&[file(name, BlobId([1; 16]), 1)]));
+    let (repo, ids) = forged(&[leaf(b"m"), leaf(b"n")]);
     let session = WriteSession::begin(
         &repo,
         Arc::new(DedupIndex::new(Arc::default())),
@@ -218,7 +218,7 @@ fn f1_a_parent_page_that_lies_about_its_children_is_refused() {
     )
     .unwrap();
     let mut writer = session.writer().unwrap();
-    let children = [(b"a".to_vec(), ids[0]), (b"m".to_vec(), ids[0])];
+    let children = [(b"a".to_vec(), ids[1]), (b"m".to_vec(), ids[0])];
     let id = writer.put(Kind::Tree, &encode_parent(&children)).unwrap().id;
     writer.finish().unwrap();
     session.finish().unwrap();

@@ -1,7 +1,8 @@
 //! The files of a log directory: their names, and how they are made to last.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -70,14 +71,25 @@ pub(crate) fn make(path: &Path) -> Result<(), Error> {
     if path.is_dir() {
         return Ok(());
     }
-    fs::create_dir_all(path).context("create", path)?;
+    private_dirs(path).context("create", path)?;
     path.parent().map_or(Ok(()), sync)
+}
+
+/// Makes a directory and what is missing above it, for their owner alone: what happened to whose data is nobody
+/// else's business, whatever the umask.
+pub(crate) fn private_dirs(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Makes a file anew, for its owner alone.
+pub(crate) fn private_file(path: &Path) -> std::io::Result<File> {
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Writes a file whole: under a temporary name, synced, renamed, its directory synced.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let temporary = path.with_extension("tmp");
-    let written = File::create(&temporary)
+    let written = private_file(&temporary)
         .and_then(|mut file| {
             file.write_all(bytes)?;
             file.sync_all()

@@ -130,7 +130,7 @@ impl Writer {
 fn preallocate(path: &Path, bytes: u32) -> Result<(), Error> {
     let mut left = to_usize(u64::from(bytes));
     let zeros = vec![0; ZEROS_BYTES];
-    let written = File::create(path)
+    let written = directory::private_file(path)
         .and_then(|mut file| {
             while left > 0 {
                 let now = left.min(ZEROS_BYTES);
