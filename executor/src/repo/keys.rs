@@ -158,7 +158,7 @@ impl Repo<Open> {
     /// # Errors
     /// `NoSuch`, `LastKeySlot`, `Limit`, `RotationUnfinished`, or the store's.
     pub fn rotate(&self, dropped: &[ObjectHash]) -> Result<Repo<Open>> {
-        let slots = self.own_slots()?;
+        let Slots { own: slots, foreign } = self.all_slots()?;
         if let Some(name) = dropped.iter().find(|name| !slots.iter().any(|(n, _)| n == *name)) {
             return Err(no_slot(name));
         }
@@ -190,6 +190,10 @@ impl Repo<Open> {
         }
         for (name, _) in slots.iter().filter(|(name, _)| !fresh.contains(name)) {
             self.delete_slot(name)?;
+        }
+        // The next rotation could not tell it from one that this one has not reached.
+        for slot in foreign.iter().filter(|slot| slot.why == Foreign::PutBack) {
+            self.delete_slot(&slot.name)?;
         }
         let config = (*self.state.config).clone();
         let (slot, random) = (self.state.slot.clone(), self.state.random.clone());

@@ -482,7 +482,8 @@ mod tests {
             || -> Vec<String> { store.list("").unwrap().into_iter().map(|row| row.key).collect() };
         assert_eq!(keys(), ["config"]);
         fs::create_dir(store.root().join("private")).unwrap();
-        fs::set_permissions(store.root().join("private"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(store.root().join("private"), fs::Permissions::from_mode(0o000))
+            .unwrap();
         let for_root = rustix::process::geteuid().is_root();
         assert_eq!(keys(), if for_root { vec!["config"] } else { vec!["config", "private"] });
     }
