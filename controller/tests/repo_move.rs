@@ -260,8 +260,8 @@ fn what_the_documents_show_runs_as_it_stands() {
         let shelf = Shelf::bare();
         let dir = shelf.arg("");
         let dir = dir.trim_end_matches('/');
-        for (file, content) in [("etc/ssh_config", "x"), ("home/y", "y"), ("password", "one two\n")]
-        {
+        let files = ["etc/ssh_config", "etc/x.bak", "home/y", "password"];
+        for (file, content) in files.into_iter().zip(["x", "", "y", "one two\n"]) {
             fs::create_dir_all(shelf.path(file).parent().unwrap()).unwrap();
             fs::write(shelf.path(file), content).unwrap();
         }
