@@ -133,7 +133,7 @@ impl Mounted {
     /// What somebody else has mounted at `at`.
     #[must_use]
     pub fn adopted(at: &Path) -> Self {
-        Self { at: at.to_owned() }
+        Self { at: at.to_owned(), device: None }
     }
 
     /// Where it is mounted.

@@ -15,7 +15,6 @@ use holdfast_executor::digest::SnapshotName;
 use holdfast_executor::job::RestoreOptions;
 use holdfast_executor::repo::{CheckOptions, Trees};
 use holdfast_executor::report::{Figures, Outcome, Report};
-use holdfast_executor::store::Store as _;
 
 /// What a file system is expected to do.
 struct Row {
