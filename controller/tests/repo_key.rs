@@ -95,7 +95,7 @@ fn every_way_to_give_a_password_and_every_wrong_one() {
         (["snapshots", "--password-command", "echo"], "the password is empty"),
         (
             ["snapshots", "--password-command", "no-such-program-anywhere"],
-            "no-such-program-anywhere",
+            "does its first word name a program",
         ),
         (["snapshots", "--password-file", &shelf.arg("")], "directory"),
     ] {
@@ -108,6 +108,11 @@ fn every_way_to_give_a_password_and_every_wrong_one() {
     ] {
         let said = shelf.fails(&args, 2);
         assert!(said.contains(words), "{args:?}: {said}");
+    }
+    // A password may be all that somebody wrote there.
+    for command in ["marker", "'marker"] {
+        let said = String::from_utf8(none(&["snapshots", "--password-command", command]).stderr);
+        assert!(!said.unwrap().contains("marker"));
     }
     let bare = Shelf::bare();
     let said = bare.fails(&["snapshots"], 10);
