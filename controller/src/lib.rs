@@ -22,4 +22,4 @@ mod translate;
 mod watch;
 mod worker;
 
-pub use cli::{command, run, understand};
+pub use cli::{command, habit, habits, run, understand};

@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-pub use repo::Output;
+pub use repo::{Output, habit, habits};
 
 use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use holdfast_executor::report::without_credentials;
@@ -72,7 +72,7 @@ pub fn understand(command: &mut Command, line: &[OsString]) -> Result<(), clap::
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return misunderstood(&error),
+        Err(error) => return misunderstood(error),
     };
     let outcome = match cli.verb {
         Verb::Demo(verb) => verb.run(),
@@ -97,8 +97,17 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// What a line asks of `holdfast repo`, as far as it can be told of one that is not understood.
+fn verb_of_repo() -> Option<String> {
+    let command = Cli::command();
+    let repo = command.find_subcommand("repo")?;
+    let mut words = std::env::args().skip_while(|word| word != "repo").skip(1);
+    words.find(|word| repo.find_subcommand(word).is_some())
+}
+
 /// Help and version are no errors; whoever asks for JSON gets the others as JSON.
-fn misunderstood(error: &clap::Error) -> ExitCode {
+fn misunderstood(mut error: clap::Error) -> ExitCode {
+    repo::answer(&mut error, verb_of_repo().as_deref());
     if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
         let text = error.to_string();
         failure::print_json(text.trim_start_matches("error: ").trim_end(), None, Exit::Misused);

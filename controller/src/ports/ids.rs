@@ -13,3 +13,9 @@ pub fn uid() -> Uid {
 pub fn command_id() -> CommandId {
     CommandId(*uuid::Uuid::new_v4().as_bytes())
 }
+
+/// A number that nobody can foresee, where one of many is to be chosen.
+#[must_use]
+pub fn chance() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().1
+}

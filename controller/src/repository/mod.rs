@@ -8,6 +8,7 @@ mod misuse;
 mod password;
 mod size;
 mod sources;
+mod subset;
 mod values;
 mod watch;
 
@@ -18,7 +19,8 @@ pub use misuse::Misuse;
 pub use password::Sources;
 pub use size::Size;
 pub use sources::{command, sources};
+pub use subset::Subset;
 pub use values::{
-    check_place, choosing_tags, exclude_glob, glob, label, marker, repository_id, stream_name, tags,
+    choosing_tags, exclude_glob, glob, label, marker, place, repository_id, stream_name, tags,
 };
 pub use watch::{Heard, Watch};

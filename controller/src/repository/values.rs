@@ -8,18 +8,27 @@ use holdfast_executor::store::{check_url, shown_url};
 
 use super::Misuse;
 
-/// Refuses what is no URL of a repository. A parser of arguments would repeat the text, and with it whatever
-/// credentials somebody has written into it.
+/// The URL that a text means: a URL, or a path that begins with `/`, `./` or `../`. A parser of arguments would
+/// repeat the text, and with it whatever credentials somebody has written into it.
 ///
 /// # Errors
 /// What would be right.
-pub fn check_place(url: &str) -> Result<(), Misuse> {
-    let reason = match check_url(url) {
-        Ok(()) => return Ok(()),
-        Err(_) if url.starts_with('/') => format!("is a path and no URL: write file://{url}"),
-        Err(reason) => reason,
+pub fn place(text: &str) -> Result<String, Misuse> {
+    let is_path = ["/", "./", "../"].iter().any(|begin| text.starts_with(begin));
+    let refused = |reason: &str| Misuse::new(format!("--url {}: {reason}", shown_url(text)));
+    let url = match is_path || text == "." || text == ".." {
+        true => std::path::absolute(text)
+            .map(|path| format!("file://{}", path.display().to_string().replace('%', "%25")))
+            .map_err(|error| refused(&format!("is no path here: {error}")))?,
+        false => text.to_owned(),
     };
-    Err(Misuse::new(format!("--url {}: {reason}", shown_url(url))))
+    check_url(&url).map(|()| url).map_err(|reason| match text.strip_prefix("s3:") {
+        // As restic writes it: s3:https://server/bucket/prefix, or s3:server/bucket.
+        Some(rest) if !rest.starts_with("//") => {
+            refused("write s3://bucket/prefix?endpoint=https://server")
+        }
+        _ => refused(&reason),
+    })
 }
 
 /// A glob, as backups and restores take them.
@@ -140,13 +149,10 @@ mod tests {
     fn what_is_refused_says_what_would_be_right() {
         type Parser = fn(&str) -> Result<String, String>;
         let id: Parser = |text| repository_id(text).map(|id| id.to_string());
-        let url: Parser = |text| match check_place(text) {
-            Ok(()) => Ok(text.to_owned()),
-            Err(misuse) => Err(misuse.to_string()),
-        };
+        let url: Parser = |text| place(text).map_err(|misuse| misuse.to_string());
         let cases: [(Parser, &str, &str); 16] = [
-            (url, "/srv/backup", "write file:///srv/backup"),
             (url, "srv/backup", "is no URL"),
+            (url, "s3:https://server/bucket", "write s3://bucket/prefix?endpoint"),
             (url, "gs://bucket/x", "no store of that kind"),
             (url, "s3://bucket/?colour=red", "known are endpoint"),
             (url, "file://srv", "three slashes"),
@@ -167,7 +173,28 @@ mod tests {
             assert!(said.contains(words), "{text:?}: {said}");
         }
         assert_eq!(stream_name("//a/b").unwrap(), "/a/b");
-        let said = url("s3://user:marker@bucket/x").unwrap_err();
-        assert!(!said.contains("marker"), "{said}");
+use super::Misuse;
+
+/// The URL that a text means: a URL, or a path that begins with `/`, `./` or `../`. A parser of arguments would
+/// repeat the text, and with it whatever credentials somebody has written into it.
+///
+/// # Errors
+/// What would be right.
+pub fn place(text: &str) -> Result<String, Misuse> {
+    let is_path = ["/", "./", "../"].iter().any(|begin| text.starts_with(begin));
+    let refused = |reason: &str| Misuse::new(format!("--url {}: {reason}", shown_url(text)));
+    let url = match is_path || text == "." || text == ".." {
+        true => std::path::absolute(text)
+            .map(|path| format!("file://{}", path.display().to_string().replace('%', "%25")))
+            .map_err(|error| refused(&format!("is no path here: {error}")))?,
+        false => text.to_owned(),
+    };
+    check_url(&url).map(|()| url).map_err(|reason| match text.strip_prefix("s3:") {
+        // As restic writes it: s3:https://server/bucket/prefix, or s3:server/bucket.
+        Some(rest) if !rest.starts_with("//") => {
+            refused("write s3://bucket/prefix?endpoint=https://server")
+        }
+        _ => refused(&reason),
+    })
     }
 }

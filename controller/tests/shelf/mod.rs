@@ -57,6 +57,7 @@ impl Shelf {
             .env("HOLDFAST_PASSWORD", PASSWORD)
             .env_remove("CLICOLOR_FORCE");
         for name in [
+            "HOLDFAST_REPOSITORY_FILE",
             "HOLDFAST_PASSWORD_FILE",
             "HOLDFAST_PASSWORD_COMMAND",
             "HOLDFAST_NEW_PASSWORD",

@@ -52,7 +52,7 @@ mod write;
 pub use backup::{Backed, Environment, backup, rehearse_backup};
 pub use check::{
     Affected, CheckOptions, CheckReport, Finding, Found, MendedCopies, Names, Need, Problem,
-    Reclaimable, References,
+    Reclaimable, References, Sample,
 };
 pub use collection::Collection;
 pub use commit::{Commit, Committed};

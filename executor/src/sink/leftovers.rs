@@ -19,8 +19,8 @@ use crate::source::Names;
 /// What every temporary name begins with.
 const PREFIX: &[u8] = b".holdfast-";
 
-/// Digits of the number of a run.
-const RUN_DIGITS: usize = 16;
+/// Digits of the mark that a name ends with.
+const MARK_DIGITS: usize = 8;
 
 /// Where others may be at work, something without a lock is taken for theirs for so long: between making a
 /// file and locking it, or giving a link its name, lie moments.
@@ -46,22 +46,23 @@ impl TemporaryNames {
     /// The next one.
     pub(crate) fn name(&self) -> Vec<u8> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        format!(".holdfast-{:016x}-{number:x}", self.run).into_bytes()
+        let name = format!(".holdfast-{:016x}-{number:x}-", self.run);
+        (name.clone() + &mark(name.as_bytes())).into_bytes()
     }
 }
 
-/// Whether a name is one that only this program gives, and only for a while: it is no data of anybody.
+/// Whether a name is one that only this program gives, and only for a while: it is no data of anybody. What merely
+/// looks like one has another mark.
 pub(crate) fn is_leftover(name: &[u8]) -> bool {
-    let hexadecimal = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-    let Some((run, number)) = name
-        .strip_prefix(PREFIX)
-        .filter(|rest| rest.len() > RUN_DIGITS + 1)
-        .map(|rest| rest.split_at(RUN_DIGITS))
-    else {
-        return false;
-    };
-    let Some(number) = number.strip_prefix(b"-") else { return false };
-    number.len() <= RUN_DIGITS && run.iter().chain(number).all(hexadecimal)
+    name.starts_with(PREFIX)
+        && name
+            .split_last_chunk::<MARK_DIGITS>()
+            .is_some_and(|(before, last)| before.ends_with(b"-") && mark(before).as_bytes() == last)
+}
+
+/// What follows from the rest of a name, as text.
+fn mark(before: &[u8]) -> String {
+    blake3::hash(before).to_hex()[..MARK_DIGITS].to_owned()
 }
 
 /// Says to others that this file is being written. Where the file system has no locks its age has to do.
@@ -128,16 +129,20 @@ mod tests {
     fn k20_temporary_names_are_known_by_their_form() {
         let names = TemporaryNames::new().unwrap();
         assert!((0..20).all(|_| is_leftover(&names.name())));
-        let table: [&[u8]; 9] = [
+        let whole = names.name();
+        let (mut other, mut cut) = (whole.clone(), whole.clone());
+        other[12] ^= 1;
+        cut.pop();
+        let longer = [&whole[..], b"0"].concat();
+        let before = [b"x", &whole[..]].concat();
+        let table: [&[u8]; 7] = [
             b".holdfast",
             b".holdfast-",
-            b".holdfast-0123456789abcdef",
-            b".holdfast-0123456789abcdef-",
-            b".holdfast-0123456789ABCDEF-0",
-            b".holdfast-0123456789abcdef-g",
-            b".holdfast-0123456789abcdef_0",
-            b"x.holdfast-0123456789abcdef-0",
-            b".holdfast-0123456789abcdef-00000000000000000",
+            b".holdfast-0123456789abcdef-0",
+            &other,
+            &cut,
+            &longer,
+            &before,
         ];
         for name in table {
             assert!(!is_leftover(name), "{}", String::from_utf8_lossy(name));

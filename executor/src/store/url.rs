@@ -55,7 +55,7 @@ fn parse(url: &str) -> Result<Place, String> {
             "this build has no store of that kind: use file:///absolute/path or s3://bucket/prefix"
                 .into(),
         ),
-        None => Err("is no URL: write file:///absolute/path or s3://bucket/prefix".into()),
+        None => Err("is no URL: write file:///absolute/path, s3://bucket/prefix, or a path that begins with / or ./".into()),
     }
 }
 

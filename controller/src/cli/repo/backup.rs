@@ -6,6 +6,7 @@ use clap::{Args, value_parser};
 use holdfast_executor::job::{self, Job, Reading, Source, Work};
 
 use super::excludes::Excludes;
+use super::habits::NoScan;
 use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
@@ -81,19 +82,18 @@ pub struct Backup {
     /// Write nothing: read everything that a backup would read, and say what it would add.
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Name the files that are read, because they are new (+) or have changed (M).
-    #[arg(long, short = 'v')]
-    verbose: bool,
     /// Threads; 0: one for each processor, or fewer where a container's memory limit leaves no room.
     #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(..=super::WORKERS_MAX))]
     workers: u32,
     #[command(flatten)]
     excludes: Excludes,
+    #[command(flatten)]
+    no_scan: NoScan,
 }
 
 impl Backup {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        let (names_files, dry_run) = (self.verbose && !output.quiet, self.dry_run);
+        let (names_files, dry_run) = (output.is_verbose(), self.dry_run);
         let allow_empty = self.allow_empty;
         let job = self.job(location)?;
         let watch = Watch::new("backup", output)?.naming_files(names_files);

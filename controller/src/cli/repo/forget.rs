@@ -7,6 +7,7 @@ use holdfast_executor::digest::SnapshotName;
 use holdfast_executor::repo::{Open, Repo, usage};
 
 use super::choose::Choose;
+use super::habits::Compact;
 use super::keep::Keep;
 use super::location::Location;
 use super::output::Output;
@@ -29,6 +30,8 @@ pub struct Forget {
     /// Remove nothing: say what would be removed, and what would become reclaimable.
     #[arg(long, short = 'n')]
     dry_run: bool,
+    #[command(flatten)]
+    compact: Compact,
     #[command(flatten)]
     keep: Keep,
 }

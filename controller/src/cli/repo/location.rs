@@ -16,6 +16,12 @@ use holdfast_executor::store::{Retry, SharedStore, open_url, shown_url};
 use crate::repository::{self, Misuse, Sources};
 use crate::show::repository::failure;
 
+/// Says where the repository lies.
+const URL_VARIABLE: &str = "HOLDFAST_REPOSITORY";
+
+/// Names a file that says it.
+const FILE_VARIABLE: &str = "HOLDFAST_REPOSITORY_FILE";
+
 /// Options that every verb of `holdfast repo` takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Repository")]
@@ -26,10 +32,13 @@ pub struct Location {
         short = 'r',
         alias = "repo",
         global = true,
-        env = "HOLDFAST_REPOSITORY",
+        env = URL_VARIABLE,
         hide_env_values = true
     )]
     url: Option<String>,
+    /// File whose first line says that [env: HOLDFAST_REPOSITORY_FILE].
+    #[arg(long, global = true, value_name = "FILE")]
+    repository_file: Option<PathBuf>,
     /// File whose first line is the password. Without it and the next: HOLDFAST_PASSWORD_FILE,
     /// HOLDFAST_PASSWORD_COMMAND or HOLDFAST_PASSWORD, or a question on the terminal.
     #[arg(long, short = 'p', global = true, value_name = "FILE")]
@@ -66,13 +75,41 @@ impl std::fmt::Debug for Opened {
 }
 
 impl Location {
+    /// Takes the URL from a file, where one is named and counts: an option counts more than a variable does.
+    ///
+    /// # Errors
+    /// `Misuse` where both options are given; a file that cannot be read, or whose first line is no URL.
+    pub fn settle(&mut self) -> anyhow::Result<()> {
+        let url = self.url.take().filter(|url| !url.is_empty());
+        let by_variable = url.is_some() && url == std::env::var(URL_VARIABLE).ok();
+        let file = match (self.repository_file.take(), url) {
+            (Some(_), Some(_)) if !by_variable => {
+                return Err(Misuse::new("give --url or --repository-file, not both").into());
+            }
+            (Some(file), _) => file,
+            (None, Some(url)) => {
+                self.url = Some(repository::place(&url)?);
+                return Ok(());
+            }
+            (None, None) => match std::env::var_os(FILE_VARIABLE).filter(|name| !name.is_empty()) {
+                Some(file) => file.into(),
+                None => return Ok(()),
+            },
+        };
+        let shown = file.display();
+        let text = std::fs::read_to_string(&file).with_context(|| format!("{shown}"))?;
+        let line = text.lines().next().unwrap_or_default().trim();
+        if line.is_empty() {
+            return Err(Misuse::new(format!("{shown}: its first line is empty")).into());
+        }
+        self.url = Some(repository::place(line).with_context(|| format!("{shown}"))?);
+        Ok(())
+    }
+
     /// The URL, or how to give it.
     pub fn url(&self) -> anyhow::Result<&str> {
-        let url = self.url.as_deref().filter(|url| !url.is_empty());
         let how = "which repository? give --url file:///path, or set HOLDFAST_REPOSITORY";
-        let url = url.ok_or_else(|| Misuse::new(how))?;
-        repository::check_place(url)?;
-        Ok(url)
+        Ok(self.url.as_deref().ok_or_else(|| Misuse::new(how))?)
     }
 
     /// The password.

@@ -8,6 +8,7 @@ mod dump;
 mod excludes;
 mod find;
 mod forget;
+mod habits;
 mod init;
 mod keep;
 mod key;
@@ -26,6 +27,7 @@ use crate::exit::Exit;
 use crate::ports::memory;
 use crate::repository::Misuse;
 use crate::show::repository::failure;
+pub use habits::{answer, habit, habits};
 use location::Location;
 pub use output::Output;
 
@@ -44,6 +46,8 @@ pub struct Repo {
     location: Location,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    granted: habits::Granted,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -76,6 +80,13 @@ enum Verb {
     Key(key::Key),
     /// Mend what can be mended from what is there.
     Repair(repair::Repair),
+    /// Nothing: there are no locks, and scripts for restic ask for this.
+    #[command(hide = true)]
+    Unlock {
+        /// There is none of other hosts either.
+        #[arg(long, hide = true)]
+        remove_all: bool,
+    },
 }
 
 impl Repo {
@@ -87,8 +98,9 @@ impl Repo {
     }
 
     fn carry_out(self) -> anyhow::Result<Exit> {
-        let Self { mut location, output, verb } = self;
+        let Self { mut location, output, granted: _, verb } = self;
         location.json = output.json;
+        location.settle()?;
         let done = verb.run(&location, output);
         location.tell_notices();
         done
@@ -111,6 +123,10 @@ impl Verb {
             Self::Forget(verb) => verb.run(location, output),
             Self::Key(verb) => verb.run(location, output),
             Self::Repair(verb) => verb.run(location, output),
+            Self::Unlock { remove_all: _ } => {
+                output.say("there are no locks, so nothing was to be done");
+                Ok(Exit::Done)
+            }
         }
     }
 }

@@ -14,9 +14,29 @@ pub struct Output {
     /// Say nothing but what was asked for, and errors.
     #[arg(long, short = 'q', global = true, help_heading = "Output")]
     pub quiet: bool,
+    /// Say more: `backup` names the files that are read, because they are new (+) or have changed (M). Other verbs
+    /// have nothing more to say.
+    #[arg(
+        long,
+        short = 'v',
+        global = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        value_name = "LEVEL",
+        overrides_with = "verbose",
+        help_heading = "Output"
+    )]
+    pub verbose: Option<u8>,
 }
 
 impl Output {
+    /// Whether more is said than usual.
+    #[must_use]
+    pub fn is_verbose(self) -> bool {
+        !self.quiet && self.verbose.is_some_and(|level| level > 0)
+    }
+
     /// Whether no progress is shown.
     #[must_use]
     pub const fn hides_progress(self) -> bool {

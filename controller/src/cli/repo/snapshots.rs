@@ -3,6 +3,7 @@
 use clap::{Args, value_parser};
 
 use super::choose::Choose;
+use super::habits::Compact;
 use super::location::Location;
 use super::output::Output;
 use crate::exit::Exit;
@@ -23,6 +24,8 @@ pub struct Snapshots {
     /// Only the newest N of each group.
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     latest: Option<u32>,
+    #[command(flatten)]
+    compact: Compact,
     /// What snapshots of a group share, for --latest: host, paths, tags.
     #[arg(
         long,

@@ -14,8 +14,10 @@ use crate::snapshot::Snapshot;
 mod mend;
 mod named;
 mod packs;
+mod sample;
 
 pub use mend::MendedCopies;
+pub use sample::Sample;
 
 /// How thoroughly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -224,12 +226,25 @@ impl Repo<Open> {
         options: CheckOptions,
         references: Option<&dyn References>,
     ) -> Result<CheckReport> {
+        self.check_sampled(options, Sample::All, references)
+    }
+
+    /// The same, but that `read_data` reads only a part of the packs whole, and of the others the footers.
+    ///
+    /// # Errors
+    /// As for [`Self::check`].
+    pub fn check_sampled(
+        &self,
+        options: CheckOptions,
+        sample: Sample,
+        references: Option<&dyn References>,
+    ) -> Result<CheckReport> {
         let mut report = CheckReport::default();
         let snapshots = self.check_snapshots(&mut report)?;
         self.check_config(&mut report)?;
         self.check_slots(&mut report)?;
         let mut packs = self.check_indexes(&snapshots, &mut report)?;
-        self.check_packs(options, &mut packs, &mut report)?;
+        self.check_packs(options, sample, &mut packs, &mut report)?;
         self.check_leftovers(options, &mut report)?;
         self.check_references(&snapshots, &packs, references, &mut report)?;
         report.findings.sort_by(|a, b| (&a.object, a.problem).cmp(&(&b.object, b.problem)));

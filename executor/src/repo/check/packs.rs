@@ -1,9 +1,9 @@
 //! Packs: that they are there, that their footers say what the index says, and with `read_data` that
 //! every block opens to the blobs that it stands for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CheckOptions, CheckReport, Packs, Problem, both};
+use super::{CheckOptions, CheckReport, Packs, Problem, Sample, both};
 use crate::block::BlockOpener;
 use crate::digest::{BlobId, PackName};
 use crate::error::{Error, Result};
@@ -33,6 +33,7 @@ impl Repo<Open> {
     pub(super) fn check_packs(
         &self,
         options: CheckOptions,
+        sample: Sample,
         packs: &mut Packs,
         report: &mut CheckReport,
     ) -> Result<()> {
@@ -57,13 +58,15 @@ impl Repo<Open> {
             }
         }
         let records: Vec<&PackRecord> = packs.records.values().collect();
+        let sizes: Vec<_> = records.iter().map(|record| (record.name, record.size)).collect();
+        let whole = if options.read_data { sample.of(&sizes) } else { BTreeSet::new() };
         let looked = fetch_all(&*self.store, &records, |record| {
             let footer = Footer::parse(&record.body, record.size)
                 .map_err(|error| Error::damaged(pack_key(&record.name), error))?;
             let keys = both(&pack_key(&record.name));
             let keys = keys.into_iter().take(if footer.kind.is_mirrored() { 2 } else { 1 });
             let copies = keys
-                .map(|key| self.look_at(key, record, &footer, options.read_data))
+                .map(|key| self.look_at(key, record, &footer, whole.contains(&record.name)))
                 .collect::<Result<Vec<_>>>()?;
             Ok((footer, copies))
         })?;

@@ -29,6 +29,7 @@ enum Verb {
     /// Remove a password. Whoever has it and was here before may know the secrets: see `rotate`.
     Remove(remove::Remove),
     /// Replace the password that opens the repository now by another one.
+    #[command(alias = "passwd")]
     Change(change::Change),
     /// Begin new secrets for all that is written from now on, and leave passwords behind that have leaked.
     Rotate(rotate::Rotate),
