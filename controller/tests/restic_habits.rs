@@ -5,21 +5,21 @@ mod shelf;
 
 use std::fs;
 
-use clap::Command;
+use clap::{Arg, Command};
 use shelf::{PASSWORD, Shelf};
 
 /// Verbs and options of restic, recorded from its help.
 const WORDS: &str = include_str!("golden/restic-options.txt");
 
+/// How an option is called, without its dashes.
+fn names(option: &Arg) -> Vec<&str> {
+    let own = option.get_long_and_visible_aliases().unwrap_or_default();
+    own.into_iter().chain(option.get_all_aliases().unwrap_or_default()).collect()
+}
+
 fn takes(command: &Command, option: &str) -> bool {
     let wanted = option.trim_start_matches('-');
-    command.get_arguments().any(|argument| match option.strip_prefix("--") {
-        Some(long) => {
-            argument.get_long_and_visible_aliases().unwrap_or_default().contains(&long)
-                || argument.get_all_aliases().unwrap_or_default().contains(&long)
-        }
-        None => argument.get_short().is_some_and(|short| short.to_string() == wanted),
-    })
+    command.get_arguments().any(|own| names(own).iter().any(|name| *name == wanted))
 }
 
 #[test]
@@ -41,6 +41,14 @@ fn every_word_of_restics_is_taken_or_answered() {
         let first = verb.split_whitespace().next();
         let word = lost.or(option.split_whitespace().last());
         let is_taken = lost.is_none() && word.is_none_or(|option| takes(at, option));
+        if let [short, long] = option.split_whitespace().collect::<Vec<_>>()[..]
+            && lost.is_none()
+        {
+            let ours = at.get_arguments().find(|own| own.get_short() == short.chars().nth(1));
+            let is_other =
+                ours.is_some_and(|own| !names(own).iter().any(|name| name == &&long[2..]));
+            assert!(!is_other, "{verb} {short} is not {long} here");
+        }
         if !is_taken && word.is_none_or(|word| holdfast::habit(first, word).is_none()) {
             unanswered.push(line);
         }

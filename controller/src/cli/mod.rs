@@ -54,7 +54,13 @@ enum Verb {
 /// The command line, as a parser understands it.
 #[must_use]
 pub fn command() -> Command {
-    Cli::command()
+    // Everywhere else -H is a host's, as it is for restic; of `forget` it is not.
+    let forget = |forget: Command| {
+        forget
+            .mut_arg("host", |host| host.short(None))
+            .mut_arg("keep_hourly", |hourly| hourly.short('H'))
+    };
+    Cli::command().mut_subcommand("repo", |repo| repo.mut_subcommand("forget", forget))
 }
 
 /// Whether a line of words is understood: what is done before a verb begins, and nothing else. Whoever asks
@@ -70,7 +76,10 @@ pub fn understand(command: &mut Command, line: &[OsString]) -> Result<(), clap::
 /// Runs the verb that was asked for.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = command().try_get_matches().and_then(|mut matches| {
+        Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command()))
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return misunderstood(error),
     };
@@ -81,8 +90,8 @@ pub fn run() -> ExitCode {
         Verb::Repo(verb) => Ok(verb.run()),
         Verb::Session(verb) => verb.run(),
         Verb::Retention(verb) => verb.run(),
-        Verb::Completions(verb) => verb.run(Cli::command()),
-        Verb::Man(verb) => verb.run(Cli::command()),
+        Verb::Completions(verb) => verb.run(command()),
+        Verb::Man(verb) => verb.run(command()),
     };
     match outcome {
         Ok(exit) => exit.into(),
@@ -99,7 +108,7 @@ pub fn run() -> ExitCode {
 
 /// What a line asks of `holdfast repo`, as far as it can be told of one that is not understood.
 fn verb_of_repo() -> Option<String> {
-    let command = Cli::command();
+    let command = command();
     let repo = command.find_subcommand("repo")?;
     let mut words = std::env::args().skip_while(|word| word != "repo").skip(1);
     words.find(|word| repo.find_subcommand(word).is_some())

@@ -160,10 +160,6 @@ const HABITS: &[(&[&str], &str)] = &[
         "every run makes a snapshot, which says when the tree was looked at",
     ),
     (
-        &["--read-data-subset"],
-        "`check --read-data` reads all of it; every backup reads back a sample of what it wrote",
-    ),
-    (
         &["--overwrite"],
         "a restore leaves alone what is equal and replaces the rest: look first with `--dry-run`",
     ),
