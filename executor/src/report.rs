@@ -2,6 +2,9 @@
 //!
 //! Every distinction that somebody decides by is an enum or a number. The messages are for people.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -572,6 +575,11 @@ pub trait Progress: Send + Sync {
     /// Asked between batches: `true` ends the job as [`FailureKind::Interrupted`].
     fn cancelled(&self) -> bool {
         false
+    }
+
+    /// What [`Self::cancelled`] looks at, where that is a flag: whoever waits for a store looks at it meanwhile.
+    fn cancel_flag(&self) -> Option<Arc<AtomicBool>> {
+        None
     }
 }
 

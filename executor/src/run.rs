@@ -128,7 +128,7 @@ fn run_backup(
                 if unreadable { Outcome::Partial { grade } } else { Outcome::Succeeded { grade } };
             report.figures = Figures::Backup(Box::new(figures));
         }
-        Err(error) => report.outcome = outcome_of(&error),
+        Err(error) => report.outcome = outcome_of(&error, progress),
     }
     report.duration_ms = millis(began);
     report
@@ -165,7 +165,7 @@ fn run_restore(
             };
             report.figures = Figures::Restore(Box::new(figures));
         }
-        Err(error) => report.outcome = outcome_of(&error),
+        Err(error) => report.outcome = outcome_of(&error, progress),
     }
     report.duration_ms = millis(began);
     report
@@ -210,7 +210,7 @@ fn open(
         })?),
     };
     let record = Arc::new(Record::new(open_url(&to.url)?));
-    let closed = Repo::at(Arc::new(Retry::patient(record.clone())));
+    let closed = Repo::at(Arc::new(Retry::patient(record.clone()).until(progress.cancel_flag())));
     let unlock = Unlock { expected, write };
     let passphrase = to.passphrase.as_bytes();
     let create = write && to.create_if_missing && expected.is_none();
@@ -231,10 +231,14 @@ fn first(at: i64) -> InitOptions<'static> {
     InitOptions { label: FIRST_SLOT_LABEL, now_ms: at / 1_000_000, ..Default::default() }
 }
 
-fn outcome_of(error: &Error) -> Outcome {
+fn outcome_of(error: &Error, progress: &dyn Progress) -> Outcome {
     match error {
         Error::Superseded { snapshot } => Outcome::Superseded { snapshot: snapshot.to_string() },
-        Error::SessionFailed(inner) => outcome_of(inner),
+        Error::SessionFailed(inner) => outcome_of(inner, progress),
+        // What was being waited for when somebody asked to stop is not why it ends.
+        Error::Store(store) if !store.permanent() && progress.cancelled() => {
+            Outcome::Failed(failure_of(&Error::Interrupted))
+        }
         error => Outcome::Failed(failure_of(error)),
     }
 }

@@ -88,6 +88,10 @@ impl Progress for Watch {
     fn cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
+
+    fn cancel_flag(&self) -> Option<Arc<AtomicBool>> {
+        Some(self.cancelled.clone())
+    }
 }
 
 /// Hears warnings of what is soon done, and nothing else.

@@ -67,14 +67,19 @@ pub struct Retry {
     /// Who asks after others have given up waits no second time.
     stuck: Mutex<Option<Stuck>>,
     sleep: Sleep,
+    /// Whether somebody asked to stop: then nobody waits any more.
+    stop: Option<Arc<AtomicBool>>,
 }
+
+/// How long a pause goes on at most after somebody asked to stop.
+const SLICE: Duration = Duration::from_millis(100);
 
 impl Retry {
     /// Retries what `inner` answers with errors that are not permanent.
     #[must_use]
     pub fn new(inner: SharedStore, policy: RetryPolicy) -> Self {
         let sleep = Arc::new(std::thread::sleep);
-        Self { inner, policy, answered: false.into(), stuck: Mutex::default(), sleep }
+        Self { inner, policy, answered: false.into(), stuck: Mutex::default(), sleep, stop: None }
     }
 
     /// The same, as patient as `inner` likes it.
@@ -89,6 +94,29 @@ impl Retry {
     pub fn with_sleep(mut self, sleep: Sleep) -> Self {
         self.sleep = sleep;
         self
+    }
+
+    /// The same, but that nothing is tried again once the flag is set.
+    #[must_use]
+    pub fn until(mut self, stop: Option<Arc<AtomicBool>>) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
+    /// Sleeps, unless somebody asked to stop.
+    fn pause(&self, mut left: Duration) {
+        if self.stop.is_none() {
+            return (self.sleep)(left);
+        }
+        while !self.is_stopped() && !left.is_zero() {
+            let slice = left.min(SLICE);
+            (self.sleep)(slice);
+            left -= slice;
+        }
     }
 
     /// `call` gets the number of earlier tries.
@@ -112,10 +140,13 @@ impl Retry {
                 true => self.policy,
                 false => self.policy.of_a_first_request(),
             };
-            if earlier + 1 >= policy.tries || waited + pause > policy.deadline {
+            if earlier + 1 >= policy.tries || waited + pause > policy.deadline || self.is_stopped() {
                 return answer;
             }
-            (self.sleep)(pause);
+            self.pause(pause);
+            if self.is_stopped() {
+                return answer;
+            }
             pause = (pause * 2).min(policy.longest_pause);
         }
         Err(StoreError::Invalid { key: String::new(), reason: "was tried 2^32 times" })
@@ -304,6 +335,21 @@ mod tests {
         let (store, pauses) = retry(Arc::new(faulty), 12);
         assert!(store.list("").is_err());
         assert_eq!(pauses.lock().unwrap().len(), 11);
+    }
+
+    #[test]
+    fn nobody_waits_after_somebody_asked_to_stop() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let faulty = Arc::new(Faulty::dead(Arc::new(MemoryStore::new())));
+        let (store, _) = retry(faulty.clone(), 12);
+        let (asked, slept) = (stop.clone(), Arc::new(Mutex::new(0)));
+        let counted = slept.clone();
+        let store = store.until(Some(stop)).with_sleep(Arc::new(move |_| {
+            *counted.lock().unwrap() += 1;
+            asked.store(true, Ordering::Relaxed);
+        }));
+        assert!(store.list("").is_err() && store.list("").is_err());
+        assert_eq!((*slept.lock().unwrap(), faulty.operations()), (1, 2));
     }
 
     #[test]
