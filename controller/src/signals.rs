@@ -1,4 +1,5 @@
-//! Signals that ask a job to end: it ends in order, and what it stored is found by the next one.
+//! Signals. Some ask a job to end: it ends in order, and what it stored is found by the next one. One says that a
+//! file became larger than this process may make it: that is an error of this file, and no end of everything.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,8 @@ pub fn cancelled() -> std::io::Result<Arc<AtomicBool>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut term, mut interrupt) = {
         let _guard = runtime.enter();
+        // Whoever has a handler gets the error of the write instead of the end of the process.
+        let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
     };
     std::thread::spawn(move || {

@@ -85,6 +85,10 @@ impl Progress for Reporter<'_> {
     fn cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
+
+    fn cancel_flag(&self) -> Option<std::sync::Arc<AtomicBool>> {
+        Some(self.cancelled.clone())
+    }
 }
 
 #[cfg(test)]
