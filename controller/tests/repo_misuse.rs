@@ -83,6 +83,11 @@ fn what_backup_refuses() {
         ],
     );
     assert_eq!(shelf.ids(&[]), [""; 0], "nothing came of any of them");
+    // A name of any bytes is one of them.
+    let name = shelf.path("source").join(OsStr::from_bytes(b"caf\xe9"));
+    fs::write(&name, "x").unwrap();
+    let output = shelf.command(&["backup", "--quiet"]).arg(&name).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
     shelf.ok(&["backup", &source, "--quiet"]);
     // A path that is no text is one like others; a command is text.
     let name = shelf.path("source").join(OsStr::from_bytes(b"caf\xe9"));

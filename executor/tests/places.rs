@@ -346,10 +346,20 @@ fn k20_what_a_killed_restore_leaves_goes_with_the_next() {
 fn k20_temporary_names_are_not_backed_up() {
     let mut shelf = Shelf::new();
     shelf.file("f", b"x");
-    shelf.file("d/.holdfast-0123456789abcdef-1f", b"half");
+    let before = "d/.holdfast-0123456789abcdef-1f-";
+    let mark = blake3::hash(&before.as_bytes()[2..]).to_hex();
+    shelf.file(&format!("{before}{}", &mark[..8]), b"half");
+    shelf.file("d/.holdfast-0123456789abcdef-1f", b"of somebody");
     shelf.file("d/.holdfast-notes", b"of somebody");
     let (_, snapshot) = shelf.backup();
     let names: Vec<_> = shelf.entries(&snapshot).into_keys().collect();
-    let expected: [&[u8]; 5] = [b"/", b"/data", b"/data/d", b"/data/d/.holdfast-notes", b"/data/f"];
+    let expected: [&[u8]; 6] = [
+        b"/",
+        b"/data",
+        b"/data/d",
+        b"/data/d/.holdfast-0123456789abcdef-1f",
+        b"/data/d/.holdfast-notes",
+        b"/data/f",
+    ];
     assert_eq!(names, expected);
 }

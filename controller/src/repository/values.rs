@@ -173,28 +173,10 @@ mod tests {
             assert!(said.contains(words), "{text:?}: {said}");
         }
         assert_eq!(stream_name("//a/b").unwrap(), "/a/b");
-use super::Misuse;
-
-/// The URL that a text means: a URL, or a path that begins with `/`, `./` or `../`. A parser of arguments would
-/// repeat the text, and with it whatever credentials somebody has written into it.
-///
-/// # Errors
-/// What would be right.
-pub fn place(text: &str) -> Result<String, Misuse> {
-    let is_path = ["/", "./", "../"].iter().any(|begin| text.starts_with(begin));
-    let refused = |reason: &str| Misuse::new(format!("--url {}: {reason}", shown_url(text)));
-    let url = match is_path || text == "." || text == ".." {
-        true => std::path::absolute(text)
-            .map(|path| format!("file://{}", path.display().to_string().replace('%', "%25")))
-            .map_err(|error| refused(&format!("is no path here: {error}")))?,
-        false => text.to_owned(),
-    };
-    check_url(&url).map(|()| url).map_err(|reason| match text.strip_prefix("s3:") {
-        // As restic writes it: s3:https://server/bucket/prefix, or s3:server/bucket.
-        Some(rest) if !rest.starts_with("//") => {
-            refused("write s3://bucket/prefix?endpoint=https://server")
-        }
-        _ => refused(&reason),
-    })
+        let said = url("s3://user:marker@bucket/x").unwrap_err();
+        assert!(!said.contains("marker"), "{said}");
+        assert_eq!(url("/srv/50% full/").unwrap(), "file:///srv/50%25 full/");
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(url("./backup").unwrap(), format!("file://{}/backup", here.display()));
     }
 }

@@ -140,7 +140,8 @@ impl Retry {
                 true => self.policy,
                 false => self.policy.of_a_first_request(),
             };
-            if earlier + 1 >= policy.tries || waited + pause > policy.deadline || self.is_stopped() {
+            if earlier + 1 >= policy.tries || waited + pause > policy.deadline || self.is_stopped()
+            {
                 return answer;
             }
             self.pause(pause);

@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn k20_the_next_one_removes_what_a_killed_one_left() {
         let dir = tempfile::tempdir().unwrap();
-        let left = dir.path().join(".holdfast-0123456789abcdef-0");
+        let name = TemporaryNames::new().unwrap().name();
+        let left = dir.path().join(String::from_utf8(name).unwrap());
         fs::write(&left, b"half").unwrap();
         drop(Destination::open(&dir.path().join("f")).unwrap());
         assert!(!left.exists());
