@@ -19,7 +19,7 @@ fn names(option: &Arg) -> Vec<&str> {
 
 fn takes(command: &Command, option: &str) -> bool {
     let wanted = option.trim_start_matches('-');
-    command.get_arguments().any(|own| names(own).iter().any(|name| *name == wanted))
+    command.get_arguments().any(|own| names(own).contains(&wanted))
 }
 
 #[test]
