@@ -269,3 +269,37 @@ fn f6_a_path_of_4096_levels() {
         std::process::Command::new("rm").arg("-rf").arg(top).status().unwrap();
     }
 }
+
+/// Three thousand directories at the end of a path of 50 KiB: a path of its own for each would be 300 MiB.
+#[test]
+fn s02_long_paths_take_no_more_than_their_names() {
+    use rustix::fs::{Mode, OFlags, mkdirat, openat};
+    const NAME: &str = "s02_long_paths_take_no_more_than_their_names";
+    if !child::is_child_of(NAME) {
+        child::again(NAME);
+        return;
+    }
+    let mut shelf = Shelf::new();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let (level, long) = ("d", "n".repeat(250));
+    let mut at = openat(rustix::fs::CWD, shelf.path(""), flags, Mode::empty()).unwrap();
+    for name in std::iter::once(level).chain(std::iter::repeat_n(&long[..], 200)) {
+        mkdirat(&at, name, Mode::RWXU).unwrap();
+        at = openat(&at, name, flags, Mode::empty()).unwrap();
+    }
+    for number in 0..3_000 {
+        mkdirat(&at, format!("{number}"), Mode::RWXU).unwrap();
+    }
+    drop(at);
+    support::settle();
+    let (_, snapshot) = shelf.backup();
+    assert_eq!((snapshot.partial, snapshot.counts.directories), (false, 3_202));
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("to");
+    let figures = shelf.restore_from(&shelf.repo, &snapshot, &to).unwrap();
+    assert_eq!((figures.failed.count, figures.entries.directories), (0, 3_202));
+    stays_below(200);
+    for top in [to.join(level), shelf.path(level)] {
+        std::process::Command::new("rm").arg("-rf").arg(top).status().unwrap();
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::growing::RunEnd;
 use crate::beneath::Root;
 use crate::source::{SourceNumber, Trust};
+use crate::trail::Trail;
 use crate::tree::Node;
 
 /// Bytes of files after which a batch is sent: what fills one block.
@@ -32,10 +33,7 @@ pub(super) struct Spot {
 /// Where the entries of a directory are read.
 pub(super) struct Place {
     pub(super) root: Arc<Root>,
-    /// Beneath the root.
-    pub(super) relative: Vec<u8>,
-    /// In the snapshot.
-    pub(super) logical: Vec<u8>,
+    pub(super) trail: Arc<Trail>,
     /// How far times are believed there.
     pub(super) trust: Trust,
 }

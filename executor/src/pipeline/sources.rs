@@ -15,6 +15,7 @@ use crate::beneath::{Root, join};
 use crate::digest::BlobId;
 use crate::error::{Error, Result};
 use crate::source::{Children, Found, Planned, SourceNumber, Trust, stat_entry};
+use crate::trail::Trail;
 use crate::tree::{Node, NodeKind, Time};
 
 /// A directory that is a source, to see at the end whether it still is the same.
@@ -145,7 +146,7 @@ impl<'a> Walk<'a> {
         at: Spot,
         prior: Prior<'_>,
     ) -> Result<()> {
-        let logical = join(&within.place.logical, name);
+        let logical = within.place.trail.join(name);
         let site = Site { name, logical: &logical, at: Some(at) };
         let Planned::Passage(children) = child else {
             return self.planned(child, site, prior);
@@ -195,8 +196,7 @@ impl<'a> Walk<'a> {
         self.waiting.push(Waiting {
             source: number,
             root,
-            relative: Vec::new(),
-            logical: site.logical.to_vec(),
+            trail: Trail::top(site.logical),
             name: site.name.to_vec(),
             parent: site.at,
             previous: prior.tree,

@@ -27,6 +27,7 @@ use crate::source::{
     Children, Found, Names, Planned, SourceNumber, Trust, bare_node, leave_markers, leave_no_trace,
     read_attributes_at, read_attributes_of, read_link, stat_entry,
 };
+use crate::trail::Trail;
 use crate::tree::{
     Attributes, Content, DEPTH_MAX, Node, NodeKind, Piece, Pieces, Time, check_name,
 };
@@ -68,8 +69,7 @@ pub(super) fn run(shared: &Shared<'_>, batches: Sender<Batch>, messages: Sender<
 pub(super) struct Waiting<'a> {
     pub(super) source: SourceNumber,
     pub(super) root: Arc<Root>,
-    pub(super) relative: Vec<u8>,
-    pub(super) logical: Vec<u8>,
+    pub(super) trail: Arc<Trail>,
     pub(super) name: Vec<u8>,
     pub(super) parent: Option<Spot>,
     pub(super) previous: Option<BlobId>,
@@ -120,7 +120,7 @@ impl<'a> Walk<'a> {
 
     fn directory(&mut self, waiting: Waiting<'a>) -> Result<()> {
         let tally = self.shared.tally;
-        let opened = waiting.root.open_dir(&waiting.relative).and_then(|fd| {
+        let opened = waiting.root.open_dir(&waiting.trail.relative()).and_then(|fd| {
             leave_no_trace(&fd);
             let stat = rustix::fs::fstat(&fd)?;
             let (names, failure) = match waiting.only_leads {
@@ -144,7 +144,7 @@ impl<'a> Walk<'a> {
         names.retain(|name| !crate::sink::is_leftover(name));
         if let Some(error) = failure {
             let why = format!("only some of its entries could be listed: {error}");
-            tally.unreadable(&waiting.logical, &why);
+            tally.unreadable(&waiting.trail.logical(), &why);
         }
         tally.excluded.add(leave_markers(&self.shared.input.markers, fd.as_fd(), &mut names));
         let dir = self.number();
@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
             node = Node::bare(b"", node.kind, PASSAGE_MODE, Time::default());
         } else {
             let found = read_attributes_of(fd.as_fd());
-            self.keep_attributes(waiting.source, &waiting.logical, found, &mut node)?;
+            self.keep_attributes(waiting.source, &waiting.trail.logical(), found, &mut node)?;
         }
         let (source, parent) = (waiting.source, waiting.parent);
         self.outbox.send(Message::Open { dir, source, parent, node: Box::new(node) });
@@ -169,8 +169,9 @@ impl<'a> Walk<'a> {
 
     /// A directory that cannot be opened, or of which nothing can be listed.
     fn not_listed(&mut self, waiting: Waiting<'a>, error: std::io::Error) -> Result<()> {
-        let Waiting { source, relative, logical, name, parent, previous, nested, .. } = waiting;
-        if relative.is_empty() {
+        let Waiting { source, trail, name, parent, previous, nested, .. } = waiting;
+        let logical = trail.logical();
+        if trail.is_top() {
             // A root that cannot be listed is no partial backup of the source but none.
             let error = unreadable(Path::new(OsStr::from_bytes(&logical)), error);
             let place = Site { name: &name, logical: &logical, at: parent };
@@ -194,10 +195,11 @@ impl<'a> Walk<'a> {
         trust: Trust,
         mut going: Going<'a, BlobReader>,
     ) -> Result<()> {
-        let Waiting { source, root, relative, logical, nested, device, depth, .. } = waiting;
+        let Waiting { source, root, trail, nested, device, depth, .. } = waiting;
         let names =
             names.with(nested.into_iter().flat_map(|nested| nested.keys().map(Vec::as_slice)));
-        let place = Arc::new(Place { root, relative, logical, trust });
+        let logical = trail.logical();
+        let place = Arc::new(Place { root, trail, trust });
         let within = Within { place: &place, device, depth };
         for name in names.iter() {
             if let Some(child) = nested.and_then(|nested| nested.get(name)) {
@@ -212,7 +214,7 @@ impl<'a> Walk<'a> {
                 self.count(&mut going, name, at);
                 continue;
             }
-            let Some(stat) = self.wanted(fd, &place, name) else { continue };
+            let Some(stat) = self.wanted(fd, &logical, name) else { continue };
             let at = going.spot(source, self.ends_page(name));
             let before = going.before.find(name);
             if self.entry(at, within, name, &stat, before)? {
@@ -224,9 +226,9 @@ impl<'a> Walk<'a> {
     }
 
     /// What a name stands for, if it is to be in the snapshot.
-    fn wanted(&self, fd: BorrowedFd<'_>, place: &Place, name: &[u8]) -> Option<Stat> {
+    fn wanted(&self, fd: BorrowedFd<'_>, dir: &[u8], name: &[u8]) -> Option<Stat> {
         let tally = self.shared.tally;
-        let logical = join(&place.logical, name);
+        let logical = join(dir, name);
         if self.shared.input.exclude.matches(&logical) {
             tally.excluded.add(1);
             return None;
@@ -298,10 +300,9 @@ impl<'a> Walk<'a> {
         leads_to: Option<(&'a Children, bool)>,
     ) -> bool {
         let place = within.place;
-        let logical = join(&place.logical, name);
         if within.depth + 1 >= DEPTH_MAX {
             let why = format!("lies deeper than {DEPTH_MAX} directories");
-            self.shared.tally.unreadable(&logical, &why);
+            self.shared.tally.unreadable(&place.trail.join(name), &why);
             return false;
         }
         let elsewhere = self.shared.input.one_file_system && stat.st_dev != within.device;
@@ -317,8 +318,7 @@ impl<'a> Walk<'a> {
         self.waiting.push(Waiting {
             source: at.source,
             root: place.root.clone(),
-            relative: join(&place.relative, name),
-            logical,
+            trail: Trail::beneath(&place.trail, name),
             name: name.to_vec(),
             parent: Some(at),
             previous: before.and_then(|node| node.kind.tree()),
@@ -339,9 +339,9 @@ impl<'a> Walk<'a> {
         before: Option<&Node>,
     ) -> Result<()> {
         let from = From::Place(place.clone());
-        let logical = || join(&place.logical, name);
+        let logical = || place.trail.join(name);
         let found = || {
-            let parent = place.root.open_dir(&place.relative)?;
+            let parent = place.root.open_dir(&place.trail.relative())?;
             Ok(read_attributes_at(parent.as_fd(), name))
         };
         self.regular(at, name, stat, before, place.trust, logical, from, found)
@@ -505,8 +505,8 @@ impl<'a> Walk<'a> {
 
     fn special(&mut self, at: Spot, place: &Arc<Place>, name: &[u8], stat: &Stat) -> Result<bool> {
         let mut node = bare_node(name, stat);
-        let logical = join(&place.logical, name);
-        let parent = match place.root.open_dir(&place.relative) {
+        let logical = place.trail.join(name);
+        let parent = match place.root.open_dir(&place.trail.relative()) {
             Ok(parent) => parent,
             Err(error) => {
                 self.shared.tally.unreadable(&logical, &error);

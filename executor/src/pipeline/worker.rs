@@ -10,7 +10,6 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
 use super::batch::{Batch, From, Item, Message, Place, Spot};
 use super::large::{self, Run};
 use super::{Outbox, Shared, stream};
-use crate::beneath::join;
 use crate::digest::Kind;
 use crate::error::Result;
 use crate::repo::BlobWriter;
@@ -141,7 +140,7 @@ impl<'a> Worker<'a> {
         match &item.from {
             From::Place(place) => {
                 let place = place.clone();
-                let logical = join(&place.logical, &item.name);
+                let logical = place.trail.join(&item.name);
                 let shared = self.shared;
                 let wait = move || !shared.stopped();
                 let directory = self.directory(&place);
@@ -251,7 +250,7 @@ impl<'a> Worker<'a> {
         let same = matches!(&self.opened, Some((last, _)) if Arc::ptr_eq(last, place));
         if !same {
             self.opened = None;
-            let fd = place.root.open_dir(&place.relative)?;
+            let fd = place.root.open_dir(&place.trail.relative())?;
             self.opened = Some((place.clone(), fd));
         }
         match &self.opened {

@@ -129,21 +129,22 @@ impl Run<'_, '_> {
         let cleaned = |(number, dir): &(usize, &Dir)| {
             dir.existed()
                 && (dir.included || *number == 0)
-                && sink.is_cleaned(&dir.node.kind, &dir.logical)
+                && sink.is_cleaned(&dir.node.kind, &dir.logical())
         };
         for (_, dir) in self.dirs.iter().enumerate().filter(cleaned) {
             sink.stop_if_asked()?;
             if sink.content_lost.load(Ordering::Acquire) {
                 let why = "nothing was removed, because some files could not be restored: \
                            what is still there may be the only copy";
-                sink.tally.failed(&dir.logical, &why);
+                sink.tally.failed(&dir.logical(), &why);
                 return Ok(());
             }
             let Some(tree) = dir.node.kind.tree() else { continue };
+            let (relative, logical) = (dir.relative(), dir.logical());
             let at = Cleaned {
                 root: &self.root,
-                relative: &dir.relative,
-                logical: &dir.logical,
+                relative: &relative,
+                logical: &logical,
                 tree: &tree,
                 included: dir.included,
             };
@@ -154,7 +155,7 @@ impl Run<'_, '_> {
                 }),
                 // The page is in the figures already.
                 Ok(Err(_)) => {}
-                Err(error) => sink.tally.failed(&dir.logical, &error),
+                Err(error) => sink.tally.failed(&logical, &error),
             }
         }
         Ok(())

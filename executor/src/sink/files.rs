@@ -16,7 +16,6 @@ use super::metadata::Settled;
 use super::names::of_creation;
 use super::places::{Place, Verdict, has_content};
 use super::{TemporaryNames, hold};
-use crate::beneath::join;
 use crate::digest::{BlobId, Kind};
 use crate::error::{Error, Result};
 use crate::index::Location;
@@ -77,7 +76,7 @@ impl FileJob {
     }
 
     fn logical(&self) -> Vec<u8> {
-        join(&self.place.logical, &self.node.name)
+        self.place.join(&self.node.name)
     }
 
     fn size(&self) -> u64 {
@@ -418,9 +417,9 @@ impl Worker<'_, '_> {
         }
         if let Some(temporary) = &job.temporary {
             let (sink, names) = (self.sink, (&temporary[..], &job.node.name[..]));
-            let Place { root, logical, .. } = &*job.place;
+            let Place { root, trail, .. } = &*job.place;
             let dir = self.directory(&job.place)?;
-            sink.give_name(root, dir, names, job.replaces, logical)?;
+            sink.give_name(root, dir, names, job.replaces, trail)?;
         }
         self.sink.note(&settled, || job.logical());
         Ok(())

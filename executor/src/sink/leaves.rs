@@ -20,6 +20,7 @@ use crate::beneath::{Root, join};
 use crate::error::Result;
 use crate::report::{Skipped, printable};
 use crate::source::read_link;
+use crate::trail::Trail;
 use crate::tree::{Device, Node, NodeKind};
 
 /// A further name of a file that this run has made or kept.
@@ -31,21 +32,28 @@ pub(super) struct Link {
 
 impl Run<'_, '_> {
     pub(super) fn link(&mut self, link: &Link) -> Result<()> {
-        let logical = join(&self.dirs[link.dir].logical, &link.name);
+        let logical = self.dirs[link.dir].trail.join(&link.name);
+        let place = self.dirs[link.dir].place(&self.root);
         if link.leader.has_failed() {
-            self.sink
-                .tally
-                .failed(&logical, &"the file that it is a name of could not be restored");
+            // What kept the first name away may not concern this one: the place, and not the content.
+            let node = Node { name: link.name.clone(), ..link.leader.node.clone() };
+            match self.verdict(link.dir, &node)? {
+                Verdict::Fail(why) => self.sink.tally.failed(&logical, &why),
+                verdict => {
+                    self.copy_of(place, link, &"its first name could not be restored", verdict)?;
+                }
+            }
             return Ok(());
         }
-        let place = self.dirs[link.dir].place(&self.root);
         match self.link_to(&place, link) {
             Ok(Linked::Done) => self.sink.tally.add(|figures| {
                 figures.entries.files += 1;
                 figures.entries.hard_links += 1;
             }),
             Ok(Linked::Refused(refused, verdict)) => {
-                self.copy_of(place, link, &refused, verdict)?;
+                let refused = io::Error::from(refused);
+                let why = format_args!("the target does not link it: {refused}");
+                self.copy_of(place, link, &why, verdict)?;
             }
             Err(error) => {
                 self.sink.fatal(&self.root, &logical, &error)?;
@@ -60,14 +68,11 @@ impl Run<'_, '_> {
         &mut self,
         place: Arc<Place>,
         link: &Link,
-        errno: &Errno,
+        why: &dyn std::fmt::Display,
         verdict: Verdict,
     ) -> Result<()> {
-        let what = format!(
-            "it is a file of its own, because the target does not link it: {}",
-            io::Error::from(*errno)
-        );
-        self.sink.tally.unset(&join(&place.logical, &link.name), &what);
+        let what = format_args!("it is a file of its own: {why}");
+        self.sink.tally.unset(&place.join(&link.name), &what);
         let node = Node { name: link.name.clone(), ..link.leader.node.clone() };
         self.files.add(FileJob::new(place, node, verdict, &self.sink.temporary))
     }
@@ -85,7 +90,7 @@ impl Run<'_, '_> {
         }
         let dir = &self.dirs[link.dir];
         let tree = dir.node.kind.tree();
-        let known = self.listings.of(&self.root, link.dir, &dir.relative)?;
+        let known = self.listings.of(&self.root, link.dir, &dir.trail)?;
         let seen = known.look(self.sink.reader, tree.as_ref(), name)?;
         if let (Some(seen), Some(of_first)) = (&seen, see(&from, first)?)
             && seen.identity == of_first.identity
@@ -100,13 +105,13 @@ impl Run<'_, '_> {
         }
         let replaces = verdict == Verdict::Replace;
         let names = (&temporary[..], name);
-        self.sink.give_name(&self.root, &to, names, replaces, &place.logical)?;
+        self.sink.give_name(&self.root, &to, names, replaces, &place.trail)?;
         Ok(Linked::Done)
     }
 
     /// A symbolic link, a pipe, a device; sockets are never made.
     pub(super) fn leaf(&mut self, dir: usize, node: &Node) -> Result<()> {
-        let logical = join(&self.dirs[dir].logical, &node.name);
+        let logical = self.dirs[dir].trail.join(&node.name);
         let privileged = self.sink.options.privileged;
         match node.kind {
             NodeKind::Socket => {
@@ -128,7 +133,7 @@ impl Run<'_, '_> {
             verdict => verdict,
         };
         let made = place.open().and_then(|fd| {
-            let fresh = self.make_leaf(&fd, node, &verdict, &place.logical)?;
+            let fresh = self.make_leaf(&fd, node, &verdict, &place.trail)?;
             self.sink.settle_at(fd.as_fd(), node, fresh)
         });
         match made {
@@ -150,7 +155,7 @@ impl Run<'_, '_> {
         dir: &std::os::fd::OwnedFd,
         node: &Node,
         verdict: &Verdict,
-        logical: &[u8],
+        trail: &Trail,
     ) -> io::Result<bool> {
         match verdict {
             Verdict::Make => {
@@ -163,7 +168,7 @@ impl Run<'_, '_> {
         let temporary = self.sink.temporary.name();
         make_at(dir, &temporary, node)?;
         let replaces = *verdict == Verdict::Replace;
-        self.sink.give_name(&self.root, dir, (&temporary, &node.name), replaces, logical)?;
+        self.sink.give_name(&self.root, dir, (&temporary, &node.name), replaces, trail)?;
         Ok(true)
     }
 }
@@ -233,12 +238,12 @@ impl Sink<'_> {
         dir: &OwnedFd,
         (temporary, name): (&[u8], &[u8]),
         replaces: bool,
-        logical: &[u8],
+        trail: &Trail,
     ) -> io::Result<()> {
         let given = match replaces {
             true => match renameat(dir, temporary, dir, name) {
                 Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => self
-                    .clear_directory(root, dir, name, logical)
+                    .clear_directory(root, dir, name, &trail.logical())
                     .and_then(|()| Ok(renameat(dir, temporary, dir, name)?)),
                 renamed => renamed.map_err(io::Error::from),
             },

@@ -220,14 +220,14 @@ impl<'a> Sink<'a> {
         };
         if node.kind.tree().is_some() {
             let included = self.matcher.includes(logical, false);
-            run.dirs.push(Dir::root(node.clone(), logical.to_vec(), existed, included));
+            run.dirs.push(Dir::root(node.clone(), logical, existed, included));
             run.top();
             run.directories()?;
         } else {
             let above = parent_of(logical);
             let passage = NodeKind::Passage { tree: BlobId([0; 16]) };
             let bare = Node::bare(b"", passage, 0o755, crate::tree::Time::default());
-            run.dirs.push(Dir::root(bare, above.to_vec(), existed, true));
+            run.dirs.push(Dir::root(bare, above, existed, true));
             run.top();
             run.entry(0, node.clone(), true)?;
         }
@@ -282,7 +282,7 @@ impl Run<'_, '_> {
         if self.dirs[0].existed()
             && let Err(error) = self.clear_leftovers(0)
         {
-            self.sink.tally.failed(&self.dirs[0].logical, &error);
+            self.sink.tally.failed(&self.dirs[0].logical(), &error);
         }
     }
 
@@ -298,7 +298,7 @@ impl Run<'_, '_> {
                 Ok(()) => {}
                 // Nothing at all could be restored.
                 Err(error) if !self.begun => return Err(error),
-                Err(error) => self.sink.tally.failed(&self.dirs[next.dir].logical, &error),
+                Err(error) => self.sink.tally.failed(&self.dirs[next.dir].logical(), &error),
             }
             ahead[first..].reverse();
         }
@@ -313,10 +313,11 @@ impl Run<'_, '_> {
         tree: &BlobId,
         ahead: &mut Vec<Ahead>,
     ) -> Result<Result<()>> {
+        let logical = self.dirs[at.dir].logical();
         let mut lost = None;
         for leaf in Leaves::new(self.sink.reader, tree).going_on() {
             if let Some(error) = lost.take() {
-                self.sink.tally.failed(&self.dirs[at.dir].logical, &error);
+                self.sink.tally.failed(&self.dirs[at.dir].logical(), &error);
             }
             let nodes = match leaf {
                 Ok(leaf) => leaf.nodes,
@@ -328,14 +329,20 @@ impl Run<'_, '_> {
             self.begun = true;
             self.sink.stop_if_asked()?;
             for node in nodes {
-                self.node(at, node, ahead)?;
+                self.node(at, &logical, node, ahead)?;
             }
         }
         Ok(lost.map_or(Ok(()), Err))
     }
 
-    fn node(&mut self, at: &Ahead, node: Node, ahead: &mut Vec<Ahead>) -> Result<()> {
-        let path = join(&self.dirs[at.dir].logical, &node.name);
+    fn node(
+        &mut self,
+        at: &Ahead,
+        logical: &[u8],
+        node: Node,
+        ahead: &mut Vec<Ahead>,
+    ) -> Result<()> {
+        let path = join(logical, &node.name);
         if self.sink.matcher.excludes(&path) {
             return Ok(());
         }
@@ -347,7 +354,7 @@ impl Run<'_, '_> {
             self.sink.tally.failed(&path, &"lies too deep");
             return Ok(());
         }
-        let child = Dir::beneath(at.dir, &self.dirs[at.dir], node, path, included);
+        let child = Dir::beneath(at.dir, &self.dirs[at.dir], node, included);
         self.dirs.push(child);
         let dir = self.dirs.len() - 1;
         if !included || self.make(dir)? {
@@ -379,7 +386,7 @@ impl Run<'_, '_> {
         let group = node.link_group;
         let job = match verdict {
             Verdict::Fail(why) => {
-                self.sink.tally.failed(&join(&self.dirs[dir].logical, &node.name), &why);
+                self.sink.tally.failed(&self.dirs[dir].trail.join(&node.name), &why);
                 return Ok(());
             }
             verdict => FileJob::new(place, node, verdict, &self.sink.temporary),
@@ -397,7 +404,7 @@ impl Run<'_, '_> {
         }
         let at = &self.dirs[dir];
         let tree = at.node.kind.tree();
-        let known = match self.listings.of(&self.root, dir, &at.relative) {
+        let known = match self.listings.of(&self.root, dir, &at.trail) {
             Ok(known) => known,
             Err(error) => return Ok(Verdict::Fail(explain(&error))),
         };
@@ -413,7 +420,7 @@ impl Run<'_, '_> {
         if let Err(error) = crate::closing::sync_all_of(self.root.fd()) {
             let hint = "the target may have lost what was written: restore again with --verify";
             self.sink.content_lost.store(true, Ordering::Release);
-            self.sink.tally.failed(&self.dirs[0].logical, &format_args!("{hint}: {error}"));
+            self.sink.tally.failed(&self.dirs[0].logical(), &format_args!("{hint}: {error}"));
         }
     }
 

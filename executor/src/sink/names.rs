@@ -15,6 +15,7 @@ use crate::beneath::Root;
 use crate::digest::BlobId;
 use crate::repo::BlobReader;
 use crate::source::{Names, stat_time};
+use crate::trail::Trail;
 use crate::tree::{Leaves, Time};
 
 /// Directories whose listings are kept, for those that are made late.
@@ -204,7 +205,7 @@ impl Listings {
         &mut self,
         root: &Root,
         number: usize,
-        relative: &[u8],
+        trail: &Trail,
     ) -> io::Result<&mut Known> {
         match self.kept.iter().position(|(kept, _)| *kept == number) {
             Some(at) if at + 1 == self.kept.len() => {}
@@ -213,7 +214,7 @@ impl Listings {
                 self.kept.push(known);
             }
             None => {
-                let known = Known::open(root, relative)?;
+                let known = Known::open(root, &trail.relative())?;
                 self.kept.push((number, known));
                 let bytes = |kept: &[(usize, Known)]| -> usize {
                     kept.iter().map(|(_, known)| known.names.bytes()).sum()

@@ -12,11 +12,12 @@ use super::leaves::is_same;
 use super::mounts::{MOUNTED_FILE, explain, link_in_the_way};
 use super::names::{Seen, see, taken};
 use super::{Run, Sink};
-use crate::beneath::{Root, join};
+use crate::beneath::Root;
 use crate::digest::Kind;
 use crate::error::Result;
 use crate::repo::BlobReader;
 use crate::source::{Names, open_file, read_link};
+use crate::trail::Trail;
 use crate::tree::{Leaves, Node, NodeKind, Piece, Pieces};
 
 /// What is said of a directory where the snapshot has something else.
@@ -25,24 +26,27 @@ pub(super) const OTHER_FILES: &str = "a directory is in its place that holds oth
 /// Where a directory is: shared by the files in it.
 pub(super) struct Place {
     pub(super) root: Arc<Root>,
-    pub(super) relative: Vec<u8>,
-    pub(super) logical: Vec<u8>,
+    pub(super) trail: Arc<Trail>,
     /// It was there before this run: other names may be in it.
     pub(super) existed: bool,
 }
 
 impl Place {
     pub(super) fn open(&self) -> io::Result<OwnedFd> {
-        self.root.open_dir(&self.relative)
+        self.root.open_dir(&self.trail.relative())
+    }
+
+    /// The path of something in it, in the snapshot.
+    pub(super) fn join(&self, name: &[u8]) -> Vec<u8> {
+        self.trail.join(name)
     }
 }
 
 /// A directory of the target.
 pub(super) struct Dir {
     pub(super) node: Node,
-    pub(super) logical: Vec<u8>,
+    pub(super) trail: Arc<Trail>,
     parent: Option<usize>,
-    pub(super) relative: Vec<u8>,
     made: Made,
     /// It was chosen itself, or lies beneath what was.
     pub(super) included: bool,
@@ -63,23 +67,27 @@ enum Made {
 }
 
 impl Dir {
-    pub(super) fn root(node: Node, logical: Vec<u8>, existed: bool, included: bool) -> Self {
+    pub(super) fn root(node: Node, logical: &[u8], existed: bool, included: bool) -> Self {
         let made = if existed { Made::Before } else { Made::ByThisRun };
-        let (parent, relative, mode_before, place) = Default::default();
-        Self { node, logical, parent, relative, made, included, mode_before, place }
+        let (parent, mode_before, place) = Default::default();
+        Self { node, trail: Trail::top(logical), parent, made, included, mode_before, place }
     }
 
-    pub(super) fn beneath(
-        parent: usize,
-        above: &Self,
-        node: Node,
-        logical: Vec<u8>,
-        included: bool,
-    ) -> Self {
-        let relative = join(&above.relative, &node.name);
+    pub(super) fn beneath(parent: usize, above: &Self, node: Node, included: bool) -> Self {
+        let trail = Trail::beneath(&above.trail, &node.name);
         let (made, parent) = (Made::NotYet, Some(parent));
         let (mode_before, place) = Default::default();
-        Self { node, logical, parent, relative, made, included, mode_before, place }
+        Self { node, trail, parent, made, included, mode_before, place }
+    }
+
+    /// Its path in the snapshot.
+    pub(super) fn logical(&self) -> Vec<u8> {
+        self.trail.logical()
+    }
+
+    /// Its path from the topmost directory.
+    pub(super) fn relative(&self) -> Vec<u8> {
+        self.trail.relative()
     }
 
     /// It is there, by this run or before.
@@ -93,11 +101,8 @@ impl Dir {
 
     pub(super) fn place(&mut self, root: &Arc<Root>) -> Arc<Place> {
         let existed = self.made == Made::Before;
-        let (relative, logical) = (&self.relative, &self.logical);
-        let make = || {
-            let (relative, logical) = (relative.clone(), logical.clone());
-            Arc::new(Place { root: root.clone(), relative, logical, existed })
-        };
+        let trail = &self.trail;
+        let make = || Arc::new(Place { root: root.clone(), trail: trail.clone(), existed });
         self.place.get_or_insert_with(make).clone()
     }
 }
@@ -220,8 +225,8 @@ impl Run<'_, '_> {
             let made = match self.make_one(number) {
                 Ok(made) => made,
                 Err(error) => {
-                    self.sink.fatal(&self.root, &self.dirs[number].logical, &error)?;
-                    self.sink.tally.failed(&self.dirs[number].logical, &explain(&error));
+                    self.sink.fatal(&self.root, &self.dirs[number].logical(), &error)?;
+                    self.sink.tally.failed(&self.dirs[number].logical(), &explain(&error));
                     Made::Failed
                 }
             };
@@ -236,7 +241,7 @@ impl Run<'_, '_> {
     fn make_one(&mut self, number: usize) -> io::Result<Made> {
         let dir = &self.dirs[number];
         let parent = dir.parent.unwrap_or_default();
-        let above = self.root.open_dir(&self.dirs[parent].relative)?;
+        let above = self.root.open_dir(&self.dirs[parent].relative())?;
         match make_directory(above.as_fd(), &dir.node.name) {
             Ok(()) => {
                 let name = &self.dirs[number].node.name;
@@ -258,8 +263,8 @@ impl Run<'_, '_> {
             return if other { Ok(Made::Elsewhere) } else { Err(taken()) };
         }
         let tree = self.dirs[parent].node.kind.tree();
-        let relative = &self.dirs[parent].relative;
-        let known = self.listings.of(&self.root, parent, relative)?;
+        let trail = &self.dirs[parent].trail;
+        let known = self.listings.of(&self.root, parent, trail)?;
         let Some(seen) = known.look(self.sink.reader, tree.as_ref(), &name)? else {
             return Err(io::Error::from(io::ErrorKind::NotFound));
         };
@@ -286,7 +291,7 @@ impl Run<'_, '_> {
     /// A directory that was there.
     fn enter(&mut self, number: usize, above: &OwnedFd, had: u32) -> io::Result<Made> {
         let dir = &self.dirs[number];
-        let fd = match self.root.open_dir(&dir.relative) {
+        let fd = match self.root.open_dir(&dir.relative()) {
             // A mount point is kept as an empty directory: it is there, and nothing belongs into it.
             Err(error)
                 if error.kind() == io::ErrorKind::CrossesDevices
@@ -296,7 +301,7 @@ impl Run<'_, '_> {
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 loosen(above.as_fd(), &dir.node.name, OWNER_BITS).map_err(|_| error)?;
-                self.root.open_dir(&dir.relative)?
+                self.root.open_dir(&dir.relative())?
             }
             opened => opened?,
         };
@@ -315,8 +320,8 @@ impl Run<'_, '_> {
         if matches!(self.dirs[number].node.kind, NodeKind::Passage { .. }) && number > 0 {
             return Ok(());
         }
-        let relative = &self.dirs[number].relative;
-        let known = self.listings.of(&self.root, number, relative)?;
+        let trail = &self.dirs[number].trail;
+        let known = self.listings.of(&self.root, number, trail)?;
         self.company.clear(known.fd.as_fd(), &known.names);
         Ok(())
     }
@@ -332,21 +337,21 @@ impl Run<'_, '_> {
             if let Some(mode) = dir.mode_before {
                 let done = self
                     .root
-                    .open_dir(&dir.relative)
+                    .open_dir(&dir.relative())
                     .and_then(|fd| Ok(fchmod(&fd, Mode::from_raw_mode(mode))?));
                 if let Err(error) = done {
-                    self.sink.tally.failed(&dir.logical, &error);
+                    self.sink.tally.failed(&dir.logical(), &error);
                 }
             }
             return;
         }
-        match self.root.open_dir(&dir.relative) {
+        match self.root.open_dir(&dir.relative()) {
             Ok(fd) => {
                 let settled = self.sink.settle(fd.as_fd(), &dir.node, !dir.existed());
-                self.sink.note(&settled, || dir.logical.clone());
+                self.sink.note(&settled, || dir.logical());
                 self.sink.tally.done(&dir.node);
             }
-            Err(error) => self.sink.tally.failed(&dir.logical, &error),
+            Err(error) => self.sink.tally.failed(&dir.logical(), &error),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::FileType;
 
@@ -16,6 +17,7 @@ use crate::digest::BlobId;
 use crate::error::{Error, Result};
 use crate::repo::BlobReader;
 use crate::report::{RestoreFigures, Skipped, printable};
+use crate::trail::Trail;
 use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind, Piece, Pieces};
 
 /// What would become of an entry of the target.
@@ -39,7 +41,7 @@ const OPEN_MAX: usize = 32;
 
 /// A directory of the target.
 struct Level<'a> {
-    logical: Vec<u8>,
+    trail: Arc<Trail>,
     /// What the target has there; nothing where it has no such directory.
     there: Option<There>,
     nodes: Box<dyn Iterator<Item = Result<Node>> + 'a>,
@@ -55,21 +57,21 @@ struct Level<'a> {
 
 /// A directory that is there.
 struct There {
-    relative: Vec<u8>,
+    trail: Arc<Trail>,
     /// Nothing while too many others are open.
     known: Option<Known>,
 }
 
 impl There {
-    fn open(root: &Root, relative: Vec<u8>) -> io::Result<Self> {
-        let known = Known::open(root, &relative)?;
-        Ok(Self { relative, known: Some(known) })
+    fn open(root: &Root, trail: Arc<Trail>) -> io::Result<Self> {
+        let known = Known::open(root, &trail.relative())?;
+        Ok(Self { trail, known: Some(known) })
     }
 
     fn known(&mut self, root: &Root) -> io::Result<&mut Known> {
         match &mut self.known {
             Some(known) => Ok(known),
-            none => Ok(none.insert(Known::open(root, &self.relative)?)),
+            none => Ok(none.insert(Known::open(root, &self.trail.relative())?)),
         }
     }
 }
@@ -110,7 +112,7 @@ impl Sink<'_> {
             false => None,
         };
         let there = match &root {
-            Some(root) => Some(There::open(root, Vec::new()).map_err(target)?),
+            Some(root) => Some(There::open(root, Trail::top(logical)).map_err(target)?),
             None => None,
         };
         let (figures, leaders) = Default::default();
@@ -132,7 +134,7 @@ impl<'s> Rehearsal<'s, '_, '_> {
         let included = self.sink.matcher.includes(logical, false);
         self.extra(top, logical, there.as_ref(), included)?;
         let mut levels: Vec<Level<'s>> = Vec::new();
-        levels.extend(self.level(top.clone(), logical.to_vec(), there, included, None));
+        levels.extend(self.level(top.clone(), Trail::top(logical), there, included, None));
         self.count_directories(&mut levels)?;
         let mut begun = false;
         while let Some(level) = levels.last_mut() {
@@ -146,7 +148,7 @@ impl<'s> Rehearsal<'s, '_, '_> {
                 // Nothing at all could be restored.
                 Some(Err(error)) if !begun => return Err(error),
                 Some(Err(error)) => {
-                    let path = level.logical.clone();
+                    let path = level.trail.logical();
                     self.fail(&path, &error.to_string())?;
                 }
             }
@@ -157,7 +159,8 @@ impl<'s> Rehearsal<'s, '_, '_> {
     fn node(&mut self, node: Node, levels: &mut Vec<Level<'s>>) -> Result<()> {
         let depth = levels.len();
         let Some(level) = levels.last_mut() else { return Ok(()) };
-        let path = join(&level.logical, &node.name);
+        let trail = Trail::beneath(&level.trail, &node.name);
+        let path = trail.logical();
         if self.sink.matcher.excludes(&path) {
             return Ok(());
         }
@@ -196,7 +199,7 @@ impl<'s> Rehearsal<'s, '_, '_> {
             }
             self.extra(&node, &path, there.as_ref(), included)?;
         }
-        levels.extend(self.level(node, path, there, included, action));
+        levels.extend(self.level(node, trail, there, included, action));
         if let Some(far) = levels.len().checked_sub(OPEN_MAX + 1)
             && let Some(there) = &mut levels[far].there
         {
@@ -211,23 +214,14 @@ impl<'s> Rehearsal<'s, '_, '_> {
     fn level(
         &self,
         node: Node,
-        logical: Vec<u8>,
+        trail: Arc<Trail>,
         there: Option<There>,
         included: bool,
         action: Option<Action>,
     ) -> Option<Level<'s>> {
         let reader: &'s BlobReader = self.sink.reader;
         let nodes = Box::new(Leaves::new(reader, &node.kind.tree()?).nodes());
-        Some(Level {
-            logical,
-            there,
-            nodes,
-            included,
-            counted: false,
-            refused: false,
-            action,
-            node,
-        })
+        Some(Level { trail, there, nodes, included, counted: false, refused: false, action, node })
     }
 
     /// Where the target has this directory, or what would be done to have it there. As `Run::make_one` does.
@@ -247,8 +241,7 @@ impl<'s> Rehearsal<'s, '_, '_> {
             if seen.kind != FileType::Directory {
                 return Ok(Found::Nothing(Action::Replace));
             }
-            let relative = join(&above.relative, &node.name);
-            match There::open(root, relative) {
+            match There::open(root, Trail::beneath(&above.trail, &node.name)) {
                 Ok(there) => Ok(Found::There(there)),
                 Err(error)
                     if error.kind() == io::ErrorKind::CrossesDevices
@@ -274,11 +267,11 @@ impl<'s> Rehearsal<'s, '_, '_> {
             match level.action.take() {
                 Some(Action::Refuse(why)) => {
                     level.refused = true;
-                    let path = level.logical.clone();
+                    let path = level.trail.logical();
                     self.fail(&path, &why)?;
                     return Ok(false);
                 }
-                Some(action) => (self.each)(&level.logical, &action)?,
+                Some(action) => (self.each)(&level.trail.logical(), &action)?,
                 None => {}
             }
             if matches!(level.node.kind, NodeKind::Directory { .. }) {
@@ -386,7 +379,7 @@ impl<'s> Rehearsal<'s, '_, '_> {
         if !self.sink.options.delete_extra || !self.sink.is_cleaned(&node.kind, logical) {
             return Ok(());
         }
-        let relative = &there.relative[..];
+        let relative = &there.trail.relative()[..];
         let at = Cleaned { root, relative, logical, tree: &tree, included };
         let removed = match self.sink.clean(&at, true) {
             Ok(Ok(removed)) => removed,

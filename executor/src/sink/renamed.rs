@@ -8,7 +8,6 @@ use rustix::fs::fstatfs;
 
 use super::Run;
 use super::names::see;
-use crate::beneath::join;
 use crate::source::Names;
 use crate::tree::Leaves;
 
@@ -40,7 +39,7 @@ impl Run<'_, '_> {
         }
         for dir in self.dirs.iter().filter(|dir| dir.is_there()) {
             let Some(tree) = dir.node.kind.tree() else { continue };
-            let Ok(fd) = self.root.open_dir(&dir.relative) else { continue };
+            let Ok(fd) = self.root.open_dir(&dir.relative()) else { continue };
             let Ok(names) = Names::list(fd.as_fd()) else { continue };
             let leaves = Leaves::new(self.sink.reader, &tree).flatten();
             let own: HashSet<_> =
@@ -56,7 +55,7 @@ impl Run<'_, '_> {
                 if let Ok(Some(seen)) = see(&fd, name)
                     && found.contains(&seen.identity)
                 {
-                    let path = join(&dir.logical, name);
+                    let path = dir.trail.join(name);
                     self.sink.tally.unset(&path, &"it is there, and the target calls it otherwise");
                 }
             }

@@ -108,7 +108,7 @@ impl Restore {
             let (_, found) = self.choose.one(&repository, snapshot, output)?;
             return rehearse(&repository, &found, &target, &options, output);
         }
-        let includes = options.include.len() + options.iinclude.len();
+        let (includes, verify) = (options.include.len() + options.iinclude.len(), options.verify);
         let job = Job {
             attempt: ids::uid().to_string(),
             at: clock::now_nanos(),
@@ -131,6 +131,11 @@ impl Restore {
             _ => None,
         });
         if let Some(figures) = figures {
+            if figures.files_unchanged > 0 && !verify {
+                output.say(
+                    "what was in place has the size and time of the snapshot; --verify compares its content as well",
+                );
+            }
             tell_unmatched(figures, includes, output)?;
         }
         Ok(Exit::of(&report.outcome))
