@@ -31,13 +31,13 @@ impl Trail {
 
     /// The path from the topmost directory.
     pub(crate) fn relative(&self) -> Vec<u8> {
-        self.names().fold(Vec::new(), |path, name| extended(path, name))
+        self.names().fold(Vec::new(), extended)
     }
 
     /// The path in the snapshot.
     pub(crate) fn logical(&self) -> Vec<u8> {
         let top = self.chain().last().map(|top| top.name.clone()).unwrap_or_default();
-        self.names().fold(top, |path, name| extended(path, name))
+        self.names().fold(top, extended)
     }
 
     /// The path in the snapshot of something in it.
