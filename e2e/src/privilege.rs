@@ -15,3 +15,19 @@ pub fn is_root(test: &str) -> bool {
     }
     root
 }
+
+/// Whether a test that makes calls fail can run; says aloud when it cannot.
+///
+/// # Panics
+/// Where `CI` is set, as for [`is_root`].
+#[must_use]
+pub fn has_strace(test: &str) -> bool {
+    let done =
+        std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+    let is_here = done.is_ok_and(|status| status.success());
+    assert!(is_here || std::env::var_os("CI").is_none(), "{test} needs strace, and this is CI");
+    if !is_here {
+        eprintln!("SKIPPED: {test} needs strace");
+    }
+    is_here
+}

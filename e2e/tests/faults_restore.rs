@@ -8,10 +8,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use holdfast_e2e::facts::{self, Fact, Facts};
-use holdfast_e2e::privilege::is_root;
+use holdfast_e2e::privilege::{has_strace, is_root};
 use holdfast_e2e::site::{STORED_AS, Site, backed_up, done, done_under, restore_figures, settle};
 use holdfast_e2e::tree::noise;
 use holdfast_executor::job::RestoreOptions;
@@ -165,12 +164,7 @@ struct Table {
 
 impl Table {
     fn new() -> Option<Self> {
-        if !is_root("owners and devices") {
-            return None;
-        }
-        if !Command::new("strace").arg("-V").output().is_ok_and(|done| done.status.success()) {
-            assert!(std::env::var_os("CI").is_none(), "no strace, and this is CI");
-            eprintln!("SKIPPED: the fault table needs strace");
+        if !is_root("owners and devices") || !has_strace("the fault table") {
             return None;
         }
         let dir = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use holdfast_e2e::privilege::has_strace;
 use holdfast_e2e::site::{PASSPHRASE, Site, done, settle, snapshot};
 use holdfast_e2e::tree::noise;
 use holdfast_executor::job::Job;
@@ -41,20 +42,6 @@ enum Cost {
 type Row = (&'static str, &'static str, &'static str, &'static [&'static str], Cost);
 
 const ALL: &str = "";
-
-/// Whether calls can be made to fail here; says aloud when not.
-fn can_inject() -> bool {
-    let tried = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-    let can = tried.is_ok_and(|status| status.success());
-    assert!(
-        can || std::env::var_os("CI").is_none(),
-        "faults of the source need strace, and this is CI"
-    );
-    if !can {
-        eprintln!("SKIPPED: faults of the source need strace");
-    }
-    can
-}
 
 struct Stage {
     _dir: tempfile::TempDir,
@@ -175,7 +162,7 @@ fn check(stage: &Stage, row: Row, errno: &str) {
 }
 
 fn check_all(rows: &[Row]) {
-    if !can_inject() {
+    if !has_strace("a fault of the source") {
         return;
     }
     let stage = stage();
@@ -303,7 +290,7 @@ fn k11_a_source_that_cannot_be_read_is_no_backup() {
 
 #[test]
 fn k10_holes_that_are_not_told_are_read_as_zeros() {
-    if !can_inject() {
+    if !has_strace("a fault of the source") {
         return;
     }
     let stage = stage();

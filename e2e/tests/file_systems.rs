@@ -8,13 +8,16 @@ use std::fs;
 use std::path::Path;
 
 use holdfast_e2e::mounted::{Kind, Mounted};
-use holdfast_e2e::privilege::is_root;
-use holdfast_e2e::site::{Site, backed_up, done, restored, settle, snapshot};
+use holdfast_e2e::privilege::{has_strace, is_root};
+use holdfast_e2e::site::{
+    Site, backed_up, done, done_under, restore_figures, restored, settle, snapshot,
+};
 use holdfast_e2e::tree;
 use holdfast_executor::digest::SnapshotName;
-use holdfast_executor::job::RestoreOptions;
+use holdfast_executor::job::{Job, RestoreOptions};
 use holdfast_executor::repo::{CheckOptions, Trees};
 use holdfast_executor::report::{Figures, Outcome, Report};
+use rustix::fs::{CWD, FileType, Mode};
 
 /// What a file system is expected to do.
 struct Row {
@@ -150,4 +153,107 @@ fn is_as_expected(row: &Row, report: &Report) -> bool {
     let is_complete = matches!(report.outcome, Outcome::Succeeded { .. });
     let is_there = matches!(report.repositories[0].figures, Figures::Restore(_));
     is_there && (is_complete || !row.keeps_metadata)
+}
+
+/// Rules of file systems that few machines have at hand, as answers to calls.
+struct Rules {
+    name: &'static str,
+    /// What each of these calls is answered.
+    answers: &'static [&'static str],
+    /// Whether metadata, links and special files are taken.
+    keeps: bool,
+}
+
+const RULES: [Rules; 2] = [
+    // Owners and modes are the mount's; there are neither links nor special files nor attributes.
+    Rules {
+        name: "vfat",
+        answers: &[
+            "chown,lchown,fchown,fchownat:error=EPERM",
+            "chmod,fchmod,fchmodat:error=EPERM",
+            "setxattr,lsetxattr,fsetxattr:error=EOPNOTSUPP",
+            "listxattr,llistxattr,flistxattr:error=EOPNOTSUPP",
+            "symlinkat,linkat,mknodat:error=EPERM",
+        ],
+        keeps: false,
+    },
+    // No rename that replaces nothing, no locks, no attributes of users.
+    Rules {
+        name: "NFS",
+        answers: &[
+            "renameat2:error=EINVAL",
+            "flock:error=ENOLCK",
+            "setxattr,lsetxattr,fsetxattr:error=EOPNOTSUPP",
+            "listxattr,llistxattr,flistxattr:error=EOPNOTSUPP",
+        ],
+        keeps: true,
+    },
+];
+
+impl Rules {
+    /// Does a job under these rules.
+    fn apply(&self, job: &Job) -> Report {
+        let mut command = vec!["strace".to_owned(), "-f".into(), "-qq".into()];
+        command.extend(["-o".into(), "/dev/null".into()]);
+        command.extend(self.answers.iter().map(|answer| format!("--inject={answer}")));
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        done_under(&command, Path::new(env!("CARGO_BIN_EXE_mover")), job).unwrap()
+    }
+}
+
+#[test]
+fn k15_the_rules_of_file_systems_that_are_not_at_hand() {
+    if !is_root("the rules of vfat and NFS") || !has_strace("the rules of vfat and NFS") {
+        return;
+    }
+    for rules in &RULES {
+        let dir = tempfile::tempdir().unwrap();
+        let site = Site::new(&dir.path().join("site")).unwrap();
+        write_tree(&site.source());
+        // From there and to there.
+        backed_up(&rules.apply(&site.backup("plain", 2).unwrap()));
+        let to = site.beside("plain");
+        for time in ["first", "second"] {
+            let report =
+                rules.apply(&site.restore("latest", &to, RestoreOptions::default()).unwrap());
+            assert_eq!(
+                content(&to),
+                content(&site.source()),
+                "{}, {time}: {report:#?}",
+                rules.name
+            );
+            restored_or_told(rules, &report, &[]);
+        }
+        // What such file systems do not hold.
+        let source = site.source();
+        std::os::unix::fs::symlink("empty", source.join("link")).unwrap();
+        fs::hard_link(source.join("sub/small"), source.join("second name")).unwrap();
+        rustix::fs::mknodat(CWD, source.join("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        settle();
+        backed_up(&done(&site.backup("rich", 2).unwrap()));
+        let to = site.beside("rich");
+        let report = rules.apply(&site.restore("latest", &to, RestoreOptions::default()).unwrap());
+        restored_or_told(rules, &report, &["/data/link", "/data/pipe", "/data/second name"]);
+        assert_eq!(fs::read(to.join("second name")).unwrap(), b"small", "{}", rules.name);
+        let repo = site.open().unwrap();
+        let options = CheckOptions { read_data: true, now_ms: 0 };
+        assert!(repo.check(options, Some(&Trees)).unwrap().is_clean(), "{}", rules.name);
+    }
+}
+
+/// Nothing failed, or each path is listed that such a file system cannot have.
+fn restored_or_told(rules: &Rules, report: &Report, cannot: &[&str]) {
+    let figures = restore_figures(report);
+    if rules.keeps {
+        restored(report);
+        return;
+    }
+    let listed: Vec<&str> = [&figures.failed, &figures.unset]
+        .into_iter()
+        .flat_map(|list| &list.first)
+        .map(|one| one.path.as_str())
+        .collect();
+    for path in cannot {
+        assert!(listed.contains(path), "{}: {path} is not among {listed:?}", rules.name);
+    }
 }
