@@ -86,6 +86,24 @@ fn a_named_snapshot_goes_and_no_other() {
 }
 
 #[test]
+fn a_snapshot_that_is_damaged_goes_when_it_is_named() {
+    let shelf = Shelf::new();
+    shelf.file("x", "x");
+    let (one, two) = (shelf.backup(&[]), shelf.backup(&[]));
+    for folder in ["meta/snapshots", "mirror/meta/snapshots"] {
+        let name = shelf.objects(folder).into_iter().find(|name| name.starts_with(&one)).unwrap();
+        shelf.flip(&format!("{folder}/{name}"), 100);
+    }
+    shelf.run(&["check"], 22);
+    let said = shelf.run(&["forget", &one[..20], "--dry-run"], 0);
+    assert!(String::from_utf8_lossy(&said.stderr).contains("would be removed"), "{said:?}");
+    let said = shelf.run(&["forget", &one], 0);
+    assert!(String::from_utf8_lossy(&said.stderr).contains(&one), "{said:?}");
+    assert_eq!(shelf.ids(&[]), [two]);
+    shelf.ok(&["check"]);
+}
+
+#[test]
 fn dump_writes_a_file_or_an_archive() {
     let shelf = Shelf::new();
     shelf.file("d/x", "content of x\n");

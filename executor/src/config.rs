@@ -12,7 +12,7 @@ use crate::wire::{Reader, Write};
 /// Key of the config.
 pub const CONFIG_KEY: &str = "config";
 
-const MAGIC: &[u8; 4] = b"HFCF";
+pub(crate) const MAGIC: &[u8; 4] = b"HFCF";
 const MAC_BYTES: usize = 32;
 
 /// Feature flags by what someone wants to do: an unknown one forbids just that.

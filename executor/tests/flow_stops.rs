@@ -82,6 +82,20 @@ impl Progress for Impatient {
 }
 
 #[test]
+fn what_was_sent_before_a_stop_is_not_sent_again() {
+    let (bench, store) = filled();
+    let repo = open(store.clone()).unwrap();
+    for patience in 1..40 {
+        let stopped = run(&bench, &repo, "s", &Impatient(AtomicU32::new(patience)));
+        let left = repo.check(Default::default(), Some(&Trees)).unwrap().reclaimable;
+        assert_eq!(left.unindexed_packs, 0, "after {patience} questions");
+        if stopped.is_ok() {
+            return;
+        }
+    }
+}
+
+#[test]
 fn whoever_asks_to_stop_is_heard() {
     let (bench, store) = filled();
     let repo = open(store.clone()).unwrap();

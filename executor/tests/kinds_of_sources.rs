@@ -164,6 +164,17 @@ fn k10_what_a_file_gives_counts_and_not_what_its_size_says() {
 }
 
 #[test]
+fn k10_what_the_kernel_makes_up_is_read_in_pieces_that_it_has_memory_for() {
+    let bench = Bench::new();
+    let path = "/proc/sys/kernel/hostname";
+    let bench = bench.with_sources(vec![at(Path::new(path), "/hostname")]);
+    let ran = bench.backup();
+    ran.succeeded();
+    let hostname = fs::read_to_string(path).unwrap();
+    assert_eq!(content(&bench, &ran, "/hostname").as_deref(), Some(&hostname[..]));
+}
+
+#[test]
 fn k11_each_source_that_is_missing_or_emptied_is_named_and_the_others_are_backed_up() {
     let bench = Bench::new();
     for name in ["a", "b", "c"] {

@@ -217,3 +217,59 @@ fn a_step_is_one_of_the_models() {
     Step { dir: 1, name: 4, content: 5 }.apply(&shelf);
     assert!(shelf.path("d1/s0/B4").exists());
 }
+
+/// A directory that is in the way of a file goes with all that it holds: a rehearsal says so.
+#[test]
+fn k04_what_lies_in_a_directory_in_the_way_is_named_before_it_goes() {
+    let mut shelf = Shelf::new();
+    shelf.file("f", b"a file");
+    let (_, snapshot) = shelf.backup();
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("to");
+    fs::create_dir_all(to.join("f/sub")).unwrap();
+    fs::write(to.join("f/sub/x"), "x").unwrap();
+    let options = RestoreOptions { delete_extra: true, ..RestoreOptions::default() };
+    let target = Target { from: "/data".to_owned(), to: to.clone() };
+    let mut removed = Vec::new();
+    let figures =
+        repo::rehearse(&shelf.repo, &snapshot, &target, &options, &Quiet, |path, action| {
+            removed.extend((*action == Action::Remove).then(|| path.to_vec()));
+            Ok(())
+        });
+    assert_eq!(figures.unwrap().deleted, 3);
+    assert_eq!(removed, [b"/data/f"]);
+    let environment =
+        Environment { at: 0, workers: 1, memory_bytes: 0, progress: &Quiet, repository: "r" };
+    let done = repo::restore(&shelf.repo, &snapshot, &[target], &options, &environment).unwrap();
+    assert_eq!((done.deleted, done.failed.count), (3, 0));
+    assert_eq!(fs::read(to.join("f")).unwrap(), b"a file");
+}
+
+/// A repository in the target, and one that was backed up with its directory: neither it nor what it has got since
+/// is removed.
+#[test]
+fn k04_a_repository_is_nobodys_extra() {
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("to");
+    let inside = to.join("disk/repository");
+    let store: holdfast_executor::store::SharedStore =
+        std::sync::Arc::new(holdfast_executor::store::FileStore::new(&inside).unwrap());
+    let mut shelf = Shelf::on(store);
+    shelf.file("f", b"a file");
+    let (_, snapshot) = shelf.backup();
+    let options = RestoreOptions { delete_extra: true, ..RestoreOptions::default() };
+    let target = Target { from: "/data".to_owned(), to: to.clone() };
+    fs::write(to.join("extra"), "x").unwrap();
+    let mut removed = Vec::new();
+    repo::rehearse(&shelf.repo, &snapshot, &target, &options, &Quiet, |path, action| {
+        removed.extend((*action == Action::Remove).then(|| path.to_vec()));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(removed, [b"/data/extra"]);
+    let environment =
+        Environment { at: 0, workers: 1, memory_bytes: 0, progress: &Quiet, repository: "r" };
+    let done = repo::restore(&shelf.repo, &snapshot, &[target], &options, &environment).unwrap();
+    assert_eq!((done.deleted, done.failed.count), (1, 0));
+    assert_eq!(shelf.repo.snapshot_names().unwrap().len(), 1);
+}

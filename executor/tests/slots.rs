@@ -93,6 +93,8 @@ fn s01_a_slot_that_was_left_behind_and_put_back_gets_no_new_secret() {
 fn s02_no_amount_of_junk_beneath_keys_keeps_an_owner_out() {
     let store = memory();
     let repo = init(&store);
+    // What was there first is tried first, and times are in milliseconds.
+    std::thread::sleep(std::time::Duration::from_millis(20));
     for number in 0..300u32 {
         let name = ObjectHash::of(&number.to_le_bytes());
         store.put_new(&slot_key(&name), b"junk").unwrap();
@@ -105,4 +107,18 @@ fn s02_no_amount_of_junk_beneath_keys_keeps_an_owner_out() {
     assert_eq!(repo.foreign_slots().unwrap().len(), 3);
     repo.add_slot(b"more", "more", 0, KdfCost::least()).unwrap();
     assert_eq!(repo.rotate(&[]).unwrap().slots().unwrap().len(), 2);
+}
+
+#[test]
+fn there_are_no_more_passwords_than_open() {
+    let store = memory();
+    let repo = init(&store);
+    for number in 1..32 {
+        let passphrase = format!("number {number}");
+        repo.add_slot(passphrase.as_bytes(), &passphrase, number, KdfCost::least()).unwrap();
+    }
+    let refused = repo.add_slot(b"one more", "one more", 40, KdfCost::least());
+    assert!(matches!(refused, Err(Error::Limit { limit: 32, found: 33, .. })), "{refused:?}");
+    assert_eq!(repo.slots().unwrap().len(), 32);
+    assert!(open(&store, b"number 31").is_ok());
 }

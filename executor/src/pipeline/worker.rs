@@ -11,8 +11,9 @@ use super::batch::{Batch, From, Item, Message, Place, Spot};
 use super::large::{self, Run};
 use super::{Outbox, Shared, stream};
 use crate::digest::Kind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::repo::BlobWriter;
+use crate::report::printable;
 use crate::source::{
     Extent, Found, OpenedFile, SourceNumber, Trust, bare_node, open_source, open_waiting,
     read_attributes_of,
@@ -230,7 +231,16 @@ impl<'a> Worker<'a> {
             std::io::ErrorKind::InvalidData => {
                 self.shared.tally.changed(logical, "is no regular file any more");
             }
-            _ => self.shared.tally.unreadable(logical, error),
+            _ => match &item.from {
+                // It is the source itself.
+                From::File { path, .. } => {
+                    let path = printable(path.as_os_str().as_encoded_bytes());
+                    let source = std::io::Error::new(error.kind(), error.to_string());
+                    let error = Error::SourceUnreadable { path, source };
+                    self.shared.tally.source_failed(item.at.source, logical, error);
+                }
+                _ => self.shared.tally.unreadable(logical, error),
+            },
         }
         self.outbox.send(Message::Lost { at: item.at, group: item.link_group });
     }

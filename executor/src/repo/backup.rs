@@ -162,7 +162,15 @@ fn move_data(
             .map(|root| (root.tree, indexed.reader())),
         ..input(repo, job, environment, exclude, &session)?
     };
-    let tree = pipeline::run(&input, &tally)?;
+    let tree = match pipeline::run(&input, &tally) {
+        Err(Error::Interrupted) => {
+            drop(input);
+            // What was sent is named, so that the next run finds it and does not send it again.
+            let _ = session.finish();
+            return Err(Error::Interrupted);
+        }
+        done => done?,
+    };
     // What newer rules leave out is not gone.
     let comparable = parent.is_some() || tally.excluded.get() == 0;
     let before = same_sources.as_ref().filter(|_| comparable);

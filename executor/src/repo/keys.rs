@@ -8,6 +8,7 @@ use super::{Closed, Open, Repo, mirror_key};
 use crate::digest::ObjectHash;
 use crate::error::{Error, Result};
 use crate::keys::Bundle;
+use crate::limits::SLOTS_MAX;
 use crate::slot::{KdfCost, Slot, Unlocked, slot_key};
 
 /// An object beneath `keys/` that is no key slot of the repository, and is never treated as one.
@@ -121,7 +122,13 @@ impl Repo<Open> {
         now_ms: i64,
         cost: KdfCost,
     ) -> Result<ObjectHash> {
-        let bundle = self.newest_bundle(&self.own_slots()?)?;
+        let slots = self.own_slots()?;
+        let found = slots.len() as u64 + 1;
+        if found > SLOTS_MAX as u64 {
+            let limit = SLOTS_MAX as u64;
+            return Err(Error::Limit { what: "number of passwords", limit, found });
+        }
+        let bundle = self.newest_bundle(&slots)?;
         let (slot, _) =
             Slot::create(passphrase, label, now_ms, cost, &bundle, &*self.state.random)?;
         self.put_slot(&slot)

@@ -168,21 +168,29 @@ impl Repo<Open> {
         name: &str,
         component: Option<&str>,
     ) -> Result<(SnapshotName, Snapshot)> {
-        let none = || Error::NoSuch { what: "snapshot", name: printable(name.as_bytes()) };
         if name == "latest" {
             return self.find_fitting(name, component, &Filter::default(), &Quiet);
         }
-        if name.is_empty() {
+        let found = self.name_of(name)?;
+        Ok((found, self.load_snapshot(&found)?))
+    }
+
+    /// The snapshot that an id or a unique prefix of one means, whether it can be read or not.
+    ///
+    /// # Errors
+    /// `NoSuch`, `Ambiguous`, or the store's.
+    pub fn name_of(&self, prefix: &str) -> Result<SnapshotName> {
+        let none = || Error::NoSuch { what: "snapshot", name: printable(prefix.as_bytes()) };
+        if prefix.is_empty() {
             return Err(none());
         }
         let names = self.snapshot_names()?;
-        let mut fitting = names.iter().filter(|found| found.to_string().starts_with(name));
+        let mut fitting = names.iter().filter(|found| found.to_string().starts_with(prefix));
         let first = *fitting.next().ok_or_else(none)?;
-        let more = fitting.count();
-        if more > 0 {
-            return Err(Error::Ambiguous { prefix: name.to_owned(), count: more + 1 });
+        match fitting.count() {
+            0 => Ok(first),
+            more => Err(Error::Ambiguous { prefix: prefix.to_owned(), count: more + 1 }),
         }
-        Ok((first, self.load_snapshot(&first)?))
     }
 }
 

@@ -14,9 +14,10 @@ use super::remove::{Removal, Removed, Spares};
 use super::spared::OfSnapshot;
 use super::{Run, Sink};
 use crate::beneath::{Root, join};
+use crate::config::MAGIC;
 use crate::digest::BlobId;
 use crate::error::Result;
-use crate::source::Names;
+use crate::source::{Names, open_file};
 use crate::tree::{Leaves, NodeKind};
 
 impl Spares for Sink<'_> {
@@ -27,8 +28,21 @@ impl Spares for Sink<'_> {
     }
 
     fn content(&self, dir: BorrowedFd<'_>, names: &Names) -> bool {
-        self.spared.as_ref().is_some_and(|spared| spared.spares_content(dir, names, None))
+        is_repository(dir, names)
+            || self.spared.as_ref().is_some_and(|spared| spared.spares_content(dir, names, None))
     }
+}
+
+/// Whether a directory of the target is a repository. What it holds is nobody's extra: it may be the one that this
+/// restore reads from, and newer snapshots than the one that is restored lie in it.
+pub(super) fn is_repository(dir: BorrowedFd<'_>, names: &Names) -> bool {
+    if !names.holds(b"config") || !names.holds(b"keys") {
+        return false;
+    }
+    let mut magic = [0; MAGIC.len()];
+    open_file(dir, b"config")
+        .and_then(|opened| opened.read_at(&mut magic, 0))
+        .is_ok_and(|read| read == magic.len() && magic == *MAGIC)
 }
 
 /// A directory of the target that may hold too much.
@@ -123,6 +137,21 @@ impl Sink<'_> {
 }
 
 impl Run<'_, '_> {
+    /// Which directories are repositories, or lie in one.
+    fn repositories(&self) -> Vec<bool> {
+        let mut alive: Vec<bool> = Vec::with_capacity(self.dirs.len());
+        for dir in &self.dirs {
+            let above = dir.parent.is_some_and(|parent| alive[parent]);
+            let itself = || {
+                let fd = self.root.open_dir(&dir.relative()).ok()?;
+                let names = Names::list(fd.as_fd()).ok()?;
+                Some(is_repository(fd.as_fd(), &names))
+            };
+            alive.push(above || (dir.existed() && itself().unwrap_or(false)));
+        }
+        alive
+    }
+
     /// Removes what the snapshot does not hold, from all directories that were there.
     pub(super) fn remove_extra(&mut self) -> Result<()> {
         let sink = self.sink;
@@ -131,8 +160,12 @@ impl Run<'_, '_> {
                 && (dir.included || *number == 0)
                 && sink.is_cleaned(&dir.node.kind, &dir.logical())
         };
-        for (_, dir) in self.dirs.iter().enumerate().filter(cleaned) {
+        let alive = self.repositories();
+        for (number, dir) in self.dirs.iter().enumerate().filter(cleaned) {
             sink.stop_if_asked()?;
+            if alive[number] {
+                continue;
+            }
             if sink.content_lost.load(Ordering::Acquire) {
                 let why = "nothing was removed, because some files could not be restored: \
                            what is still there may be the only copy";

@@ -282,6 +282,7 @@ impl Sink<'_> {
         }
         let path = join(logical, name);
         let removed = Removal::new(root, self, false).run(dir.as_fd(), name, &path);
+        self.tally.add(|figures| figures.deleted += removed.count);
         match removed.refused.first() {
             Some((path, why)) => {
                 Err(io::Error::other(format!("{OTHER_FILES}: {}: {why}", printable(path))))

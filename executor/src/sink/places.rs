@@ -46,7 +46,7 @@ impl Place {
 pub(super) struct Dir {
     pub(super) node: Node,
     pub(super) trail: Arc<Trail>,
-    parent: Option<usize>,
+    pub(super) parent: Option<usize>,
     made: Made,
     /// It was chosen itself, or lies beneath what was.
     pub(super) included: bool,

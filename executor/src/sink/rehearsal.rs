@@ -2,21 +2,24 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::FileType;
 
-use super::extra::Cleaned;
+use super::extra::{Cleaned, is_repository};
 use super::mounts::explain;
-use super::names::Known;
+use super::names::{Known, see};
 use super::places::{Verdict, is_empty, may_become_directory, verdict};
+use super::remove::{Removal, Removed};
 use super::{Sink, parent_of};
 use crate::beneath::{Root, join};
 use crate::digest::BlobId;
 use crate::error::{Error, Result};
 use crate::repo::BlobReader;
 use crate::report::{RestoreFigures, Skipped, printable};
+use crate::source::Names;
 use crate::trail::Trail;
 use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind, Piece, Pieces};
 
@@ -46,6 +49,8 @@ struct Level<'a> {
     there: Option<There>,
     nodes: Box<dyn Iterator<Item = Result<Node>> + 'a>,
     included: bool,
+    /// It is a repository, or lies in one: nothing in it is removed.
+    alive: bool,
     /// Counted as made or found already.
     counted: bool,
     /// It cannot be made, nor anything in it.
@@ -66,6 +71,11 @@ impl There {
     fn open(root: &Root, trail: Arc<Trail>) -> io::Result<Self> {
         let known = Known::open(root, &trail.relative())?;
         Ok(Self { trail, known: Some(known) })
+    }
+
+    /// Whether it is a repository, as far as it is open.
+    fn is_repository(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| is_repository(known.fd.as_fd(), &known.names))
     }
 
     fn known(&mut self, root: &Root) -> io::Result<&mut Known> {
@@ -132,9 +142,12 @@ impl Sink<'_> {
 impl<'s> Rehearsal<'s, '_, '_> {
     fn directories(&mut self, top: &Node, logical: &[u8], there: Option<There>) -> Result<()> {
         let included = self.sink.matcher.includes(logical, false);
-        self.extra(top, logical, there.as_ref(), included)?;
+        let alive = there.as_ref().is_some_and(There::is_repository);
+        if !alive {
+            self.extra(top, logical, there.as_ref(), included)?;
+        }
         let mut levels: Vec<Level<'s>> = Vec::new();
-        levels.extend(self.level(top.clone(), Trail::top(logical), there, included, None));
+        levels.extend(self.level(top.clone(), Trail::top(logical), there, (included, alive), None));
         self.count_directories(&mut levels)?;
         let mut begun = false;
         while let Some(level) = levels.last_mut() {
@@ -189,6 +202,8 @@ impl<'s> Rehearsal<'s, '_, '_> {
             // What is not wanted itself fails once something beneath it is.
             Found::Refused(why) => (None, Some(Action::Refuse(why))),
         };
+        let alive = levels.last().is_some_and(|level| level.alive)
+            || there.as_ref().is_some_and(There::is_repository);
         // A directory that was not chosen itself is entered, and not cleaned.
         if included {
             if let Some(Action::Refuse(why)) = &action {
@@ -197,9 +212,11 @@ impl<'s> Rehearsal<'s, '_, '_> {
                     false => Ok(()),
                 };
             }
-            self.extra(&node, &path, there.as_ref(), included)?;
+            if !alive {
+                self.extra(&node, &path, there.as_ref(), included)?;
+            }
         }
-        levels.extend(self.level(node, trail, there, included, action));
+        levels.extend(self.level(node, trail, there, (included, alive), action));
         if let Some(far) = levels.len().checked_sub(OPEN_MAX + 1)
             && let Some(there) = &mut levels[far].there
         {
@@ -216,12 +233,22 @@ impl<'s> Rehearsal<'s, '_, '_> {
         node: Node,
         trail: Arc<Trail>,
         there: Option<There>,
-        included: bool,
+        (included, alive): (bool, bool),
         action: Option<Action>,
     ) -> Option<Level<'s>> {
         let reader: &'s BlobReader = self.sink.reader;
         let nodes = Box::new(Leaves::new(reader, &node.kind.tree()?).nodes());
-        Some(Level { trail, there, nodes, included, counted: false, refused: false, action, node })
+        Some(Level {
+            trail,
+            there,
+            nodes,
+            included,
+            alive,
+            counted: false,
+            refused: false,
+            action,
+            node,
+        })
     }
 
     /// Where the target has this directory, or what would be done to have it there. As `Run::make_one` does.
@@ -298,7 +325,11 @@ impl<'s> Rehearsal<'s, '_, '_> {
                 .link_group
                 .and_then(|group| self.leaders.get(&group))
                 .is_some_and(|leader| (leader.inode, &leader.kind) == (node.inode, &node.kind));
-        match self.decide(node, there.as_mut(), tree)? {
+        let verdict = self.decide(node, there.as_mut(), tree)?;
+        if verdict == Verdict::Replace {
+            self.cleared(node, path, there.as_mut())?;
+        }
+        match verdict {
             Verdict::Fail(why) => {
                 self.fail(path, &why)?;
                 return Ok(there);
@@ -326,6 +357,34 @@ impl<'s> Rehearsal<'s, '_, '_> {
             _ => entries.special += 1,
         }
         Ok(there)
+    }
+
+    /// What would be removed because it lies in a directory that is in the place of something else.
+    fn cleared(&mut self, node: &Node, path: &[u8], there: Option<&mut There>) -> Result<()> {
+        let Some((there, root)) = there.zip(self.root.as_ref()) else { return Ok(()) };
+        let Ok(known) = there.known(root) else { return Ok(()) };
+        let is_full = see(&known.fd, &node.name)
+            .ok()
+            .flatten()
+            .filter(|seen| seen.kind == FileType::Directory)
+            .and_then(|_| root.open_child(known.fd.as_fd(), &node.name, true).ok())
+            .is_some_and(|inner| Names::list(inner.as_fd()).is_ok_and(|names| !names.is_empty()));
+        if !is_full {
+            return Ok(());
+        }
+        let removed = Removal::new(root, self.sink, true).run(known.fd.as_fd(), &node.name, path);
+        self.tell_removed(removed)
+    }
+
+    fn tell_removed(&mut self, removed: Removed) -> Result<()> {
+        self.figures.deleted += removed.count;
+        for path in &removed.whole {
+            (self.each)(path, &Action::Remove)?;
+        }
+        for (path, why) in &removed.refused {
+            self.fail(path, why)?;
+        }
+        Ok(())
     }
 
     /// What would be done for an entry.
@@ -386,16 +445,7 @@ impl<'s> Rehearsal<'s, '_, '_> {
             Ok(Err(_)) => return Ok(()),
             Err(error) => return self.fail(logical, &error.to_string()),
         };
-        for removed in removed {
-            self.figures.deleted += removed.count;
-            for path in &removed.whole {
-                (self.each)(path, &Action::Remove)?;
-            }
-            for (path, why) in &removed.refused {
-                self.fail(path, why)?;
-            }
-        }
-        Ok(())
+        removed.into_iter().try_for_each(|removed| self.tell_removed(removed))
     }
 
     fn fail(&mut self, path: &[u8], why: &str) -> Result<()> {

@@ -14,6 +14,9 @@ use rustix::path::Arg;
 /// A hole below this is read as zeros: a piece for each would cost more than it saves.
 pub(crate) const HOLE_MIN_BYTES: u64 = 32 * 1024;
 
+/// What is read at once where the system has no memory for more.
+const SMALL_READ_BYTES: usize = 32 * 1024;
+
 /// Bytes of a unit of `st_blocks`, whatever the file system's own block is.
 const STAT_BLOCK_BYTES: u64 = 512;
 
@@ -129,12 +132,19 @@ impl OpenedFile {
 
     /// Fills `buffer` from `offset`; returns fewer bytes only at the end of the file.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut done = 0;
+        let (mut done, mut most) = (0, buffer.len());
         while done < buffer.len() {
-            match self.file.read_at(&mut buffer[done..], offset + done as u64) {
+            let end = buffer.len().min(done + most);
+            match self.file.read_at(&mut buffer[done..end], offset + done as u64) {
                 Ok(0) => break,
                 Ok(n) => done += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // What the kernel makes up (`/proc/sys`) it makes in one piece of memory, as large as was asked for.
+                Err(error)
+                    if error.kind() == io::ErrorKind::OutOfMemory && most > SMALL_READ_BYTES =>
+                {
+                    most = SMALL_READ_BYTES;
+                }
                 Err(error) => return Err(error),
             }
         }

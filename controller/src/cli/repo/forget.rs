@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use holdfast_executor::digest::SnapshotName;
+use holdfast_executor::error::Error;
 use holdfast_executor::repo::{Open, Repo, usage};
 
 use super::choose::Choose;
@@ -43,8 +44,13 @@ impl Forget {
         let repository = location.open_with(&location.passphrase()?, !self.dry_run)?;
         if !self.snapshots.is_empty() {
             // All names are looked up before the first is removed, so that a mistyped one removes nothing.
-            let chosen = repository.choose(&self.snapshots, &self.choose.filter())?;
-            self.carry_out(&repository, &Group::named(chosen.infos), output)?;
+            let (readable, damaged) = self.named(&repository)?;
+            let infos = match readable.is_empty() {
+                true => Vec::new(),
+                false => repository.choose(&readable, &self.choose.filter())?.infos,
+            };
+            self.carry_out(&repository, &Group::named(infos), output)?;
+            self.remove_damaged(&repository, &damaged, output)?;
             return Ok(Exit::Done);
         }
         let chosen = repository.choose(&[], &self.choose.filter())?;
@@ -70,6 +76,36 @@ impl Forget {
         }
         if !is_named {
             choice.check()?;
+        }
+        Ok(())
+    }
+
+    /// The snapshots that are named: those that can be read, and those that are damaged for good.
+    fn named(&self, repository: &Repo<Open>) -> anyhow::Result<(Vec<String>, Vec<SnapshotName>)> {
+        let (mut readable, mut damaged) = (Vec::new(), Vec::new());
+        for prefix in &self.snapshots {
+            let name = repository.name_of(prefix)?;
+            match repository.load_snapshot(&name) {
+                Err(Error::Damaged { .. } | Error::Binding { .. }) => damaged.push(name),
+                _ => readable.push(name.to_string()),
+            }
+        }
+        Ok((readable, damaged))
+    }
+
+    /// Nothing can be restored from these, and nobody but who names them knows that they may go.
+    fn remove_damaged(
+        &self,
+        repository: &Repo<Open>,
+        names: &[SnapshotName],
+        output: Output,
+    ) -> anyhow::Result<()> {
+        for name in names {
+            let word = if self.dry_run { "would be removed" } else { "is removed" };
+            failure::warn(&format!("snapshot {name} is damaged, and {word}"), output.json);
+        }
+        if !self.dry_run {
+            repository.forget_all(names)?;
         }
         Ok(())
     }

@@ -128,7 +128,7 @@ fn next(report: &CheckReport) -> Vec<String> {
     }
     if !report.affected.is_empty() {
         steps.push(
-            "bring the damaged objects back from another copy of the repository; or run `repair index` and back up again, which stores anew what its sources still have, and then `check`",
+            "bring the damaged objects back from another copy of the repository; or move what is damaged out of the repository, run `repair index`, and back up again, which stores anew what its sources still have; and then `check`",
         );
     }
     steps.into_iter().map(|step| format!("next: {step}")).collect()
