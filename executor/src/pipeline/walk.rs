@@ -24,8 +24,8 @@ use crate::digest::BlobId;
 use crate::error::Result;
 use crate::repo::{BlobReader, BlobWriter};
 use crate::source::{
-    Children, Found, Names, Planned, SourceNumber, Trust, bare_node, leave_markers, leave_no_trace,
-    read_attributes_at, read_attributes_of, read_link, stat_entry,
+    Children, Found, Names, Planned, SourceNumber, Trust, bare_node, is_mounted, leave_markers,
+    leave_no_trace, read_attributes_at, read_attributes_of, read_link, stat_entry,
 };
 use crate::trail::Trail;
 use crate::tree::{
@@ -245,6 +245,11 @@ impl<'a> Walk<'a> {
             Ok(Some(stat)) => Some(stat),
             Ok(None) => {
                 tally.changed(&logical, VANISHED);
+                None
+            }
+            // What is mounted there is no part of this file system, whether it answers or not.
+            Err(_) if self.shared.input.one_file_system && is_mounted(fd, name) => {
+                tally.excluded.add(1);
                 None
             }
             Err(error) => {
