@@ -300,9 +300,10 @@ fn kind_of_store(error: &StoreError) -> FailureKind {
         StoreError::NoBucket { .. } => FailureKind::StoreMissing,
         StoreError::Full { .. } => FailureKind::StoreFull,
         StoreError::NotFound { .. } | StoreError::TooLarge { .. } => FailureKind::RepositoryDamaged,
-        StoreError::Invalid { .. } | StoreError::Unfit { .. } | StoreError::BadUrl { .. } => {
-            FailureKind::InvalidJob
-        }
+        StoreError::Invalid { .. }
+        | StoreError::Rejected { .. }
+        | StoreError::Unfit { .. }
+        | StoreError::BadUrl { .. } => FailureKind::InvalidJob,
         _ => FailureKind::StoreUnreachable,
     }
 }

@@ -268,6 +268,16 @@ pub enum StoreError {
         /// What it said.
         reason: String,
     },
+    /// A server refuses, and would refuse the same request again.
+    #[error("{key}: the store refuses to {verb} it: {reason}")]
+    Rejected {
+        /// What was asked.
+        verb: &'static str,
+        /// The key.
+        key: String,
+        /// What it said, and what to do.
+        reason: String,
+    },
     /// Not reachable, or nothing comes of it.
     #[error("{key}: the store does not answer to {verb}: {reason}")]
     Unavailable {
@@ -366,6 +376,7 @@ impl StoreError {
             Self::NotFound { .. }
             | Self::Denied { .. }
             | Self::NoIdentity { .. }
+            | Self::Rejected { .. }
             | Self::NoBucket { .. }
             | Self::Full { .. }
             | Self::TooLarge { .. }

@@ -5,6 +5,7 @@ use std::error::Error as _;
 
 use object_store::Error as Below;
 
+use super::client::Odd;
 use super::identity;
 use crate::store::StoreError;
 
@@ -33,8 +34,40 @@ const FULL: [&str; 6] = [
 /// Codes of answers to a put that lost against another at the same moment, and may be tried again.
 const MEANWHILE: [&str; 2] = ["ConditionalRequestConflict", "OperationAborted"];
 
+/// Codes of refusals that pass: the request came too late, or came to harm on its way.
+const PASSING: [&str; 11] = [
+    "RequestTimeout",
+    "IncompleteBody",
+    "BadDigest",
+    "InvalidDigest",
+    "XAmzContentSHA256Mismatch",
+    "XAmzContentChecksumMismatch",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+];
+
+/// Statuses of refusals that pass.
+const PASSING_STATUS: [u16; 4] = [408, 409, 425, 429];
+
+/// What to do about refusals whose own words do not say it.
+const ADVICE: [(&[&str], &str); 3] = [
+    (
+        &[
+            "AuthorizationHeaderMalformed",
+            "IllegalLocationConstraintException",
+            "PermanentRedirect",
+        ],
+        "write the region that it names into the URL: region=NAME",
+    ),
+    (&["RequestTimeTooSkewed", "RequestExpired"], "set the clock of this machine"),
+    (&["ExpiredToken", "TokenRefreshRequired"], "get new credentials: these have expired"),
+];
+
 /// Words of the client about answers that are none.
-const NONSENSE: [&str; 2] = ["which no true one has", "Content-Length Header missing"];
+const NONSENSE: &str = "Content-Length Header missing";
 
 /// The most of a server's words that goes into a message.
 const WORDS_MAX: usize = 300;
@@ -54,7 +87,10 @@ pub(super) fn sort(verb: &'static str, key: &str, error: &Below) -> StoreError {
     let code = code_of(&text);
     let is = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
     let key = key.to_owned();
-    let denied = |key| StoreError::Denied { verb, key, reason: shown(&text) };
+    let denied = |key| StoreError::Denied { verb, key, reason: advised(&text) };
+    if let Some(odd) = found_in::<Odd>(error) {
+        return of_odd(verb, key, odd);
+    }
     if code == Some("NoSuchBucket") {
         return StoreError::NoBucket { key };
     }
@@ -67,23 +103,68 @@ pub(super) fn sort(verb: &'static str, key: &str, error: &Below) -> StoreError {
     match error {
         Below::NotFound { .. } => StoreError::NotFound { key },
         Below::PermissionDenied { .. } | Below::Unauthenticated { .. } => denied(key),
-        Below::NotImplemented { .. } | Below::NotSupported { .. } => lacks(key),
+        // Who may not delete is told so in this way, too.
+        Below::NotImplemented { .. } | Below::NotSupported { .. } if verb == "delete" => {
+            denied(key)
+        }
+        Below::NotImplemented { .. } | Below::NotSupported { .. } if verb == "put" => lacks(key),
+        Below::NotImplemented { .. } | Below::NotSupported { .. } => {
+            StoreError::Rejected { verb, key, reason: advised(&text) }
+        }
         Below::InvalidPath { .. } => {
             StoreError::Invalid { key, reason: "is a name that this store cannot hold" }
         }
-        _ if text.contains("redirect without LOCATION") => elsewhere(key),
-        _ if NONSENSE.iter().any(|words| text.contains(words)) => nonsense(key),
-        _ => match status_of(&text) {
-            Some(300..=399) => elsewhere(key),
-            Some(501) if verb == "put" => lacks(key),
-            Some(401 | 403) => denied(key),
-            Some(status)
-                if status == 429 || is(&MEANWHILE) || (status >= 500 && code.is_some()) =>
-            {
-                StoreError::Busy { verb, key, reason: shown(&text) }
-            }
-            _ => StoreError::Unavailable { verb, key, reason: shown(&text) },
-        },
+        _ if text.contains(NONSENSE) => nonsense(key),
+        _ => by_status(verb, key, &text),
+    }
+}
+
+fn by_status(verb: &'static str, key: String, text: &str) -> StoreError {
+    let code = code_of(text);
+    let is = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
+    let passes = is(&PASSING) || is(&MEANWHILE);
+    match status_of(text) {
+        Some(501) if verb == "put" => lacks(key),
+        Some(501 | 405) if verb == "delete" => {
+            StoreError::Denied { verb, key, reason: advised(text) }
+        }
+        Some(401 | 403) if !passes => StoreError::Denied { verb, key, reason: advised(text) },
+        Some(429) => StoreError::Busy { verb, key, reason: shown(text) },
+        Some(status) if passes || (status >= 500 && code.is_some()) => {
+            StoreError::Busy { verb, key, reason: shown(text) }
+        }
+        // What is wrong about a request is as wrong the next time.
+        Some(status @ 400..=499) if !PASSING_STATUS.contains(&status) => {
+            StoreError::Rejected { verb, key, reason: advised(text) }
+        }
+        _ => StoreError::Unavailable { verb, key, reason: shown(text) },
+    }
+}
+
+/// The error behind an answer that was not even given to the client below.
+fn of_odd(verb: &'static str, key: String, odd: &Odd) -> StoreError {
+    match odd {
+        Odd::Endless | Odd::Circle => nonsense(key),
+        Odd::Page { .. } => StoreError::Unavailable { verb, key, reason: odd.to_string() },
+        Odd::Cut => StoreError::Rejected { verb, key, reason: odd.to_string() },
+        Odd::Elsewhere(words) => {
+            let reason = match words.as_str() {
+                "" => ELSEWHERE.to_owned(),
+                words => format!("{ELSEWHERE}. It says: {words}"),
+            };
+            StoreError::Rejected { verb, key, reason }
+        }
+    }
+}
+
+/// The link of that kind in the chain of an error.
+fn found_in<T: std::error::Error + 'static>(error: &Below) -> Option<&T> {
+    let mut link: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    loop {
+        match link?.downcast_ref::<T>() {
+            Some(found) => return Some(found),
+            None => link = link?.source(),
+        }
     }
 }
 
@@ -93,11 +174,8 @@ pub(super) fn nonsense(key: String) -> StoreError {
     StoreError::Invalid { key, reason }
 }
 
-fn elsewhere(key: String) -> StoreError {
-    let reason = "the server sends us to another one, and nobody follows: name the right endpoint, region and \
-                  path-style in the URL";
-    StoreError::Invalid { key, reason }
-}
+const ELSEWHERE: &str = "it sends us to another server, and nobody follows: name the right endpoint, region and \
+                         path-style in the URL";
 
 fn lacks(key: String) -> StoreError {
     let reason = "the server has no conditional writes: add conditional=no to the URL";
@@ -120,8 +198,13 @@ pub(super) fn words(error: &Below) -> String {
 
 /// What stands in `<Code>` of a body.
 pub(super) fn code_of(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("<Code>")?;
-    Some(rest.split_once("</Code>")?.0).filter(|code| !code.is_empty())
+    tag(text, "Code").filter(|code| !code.is_empty())
+}
+
+/// What stands in the first element of that name.
+pub(super) fn tag<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    Some(rest.split_once(&format!("</{name}>"))?.0)
 }
 
 /// The status that the client names.
@@ -130,17 +213,35 @@ pub(super) fn status_of(text: &str) -> Option<u16> {
     rest.get(..3)?.parse().ok()
 }
 
-/// A text that fits into a message: the code if there is one, else the last words, which are the cause.
+/// A text that fits into a message: code and words of a server if it says any, else the last words, which are
+/// the cause.
 pub(super) fn shown(text: &str) -> String {
     if let Some(code) = code_of(text) {
         let status = status_of(text).map(|status| format!(" ({status})")).unwrap_or_default();
-        return format!("{code}{status}");
+        let words = tag(text, "Message").map(str::trim).filter(|words| !words.is_empty());
+        let words = words.map(|words| format!(": {words}")).unwrap_or_default();
+        let said = format!("{code}{status}{words}");
+        return said.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect();
     }
     let mut start = text.len().saturating_sub(WORDS_MAX);
     while !text.is_char_boundary(start) {
         start += 1;
     }
     text[start..].to_owned()
+}
+
+/// The same, with what to do about it.
+fn advised(text: &str) -> String {
+    let code = code_of(text).unwrap_or_default();
+    let advice = ADVICE.iter().find(|(codes, _)| codes.contains(&code));
+    match (advice, tag(text, "Region")) {
+        (Some((_, advice)), Some(region)) => {
+            let region: String = region.chars().filter(|c| !c.is_control()).take(64).collect();
+            format!("{}; {}", shown(text), advice.replace("NAME", &region))
+        }
+        (Some((_, advice)), None) => format!("{}; {advice}", shown(text)),
+        (None, _) => shown(text),
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +267,7 @@ mod tests {
             StoreError::Unavailable { .. } => "unavailable",
             StoreError::Invalid { .. } => "lacks",
             StoreError::NotFound { .. } => "not found",
+            StoreError::Rejected { .. } => "rejected",
             _ => "other",
         };
         for (status, code, expected) in [
@@ -179,7 +281,14 @@ mod tests {
             (500, "InternalError", "busy"),
             (429, "", "busy"),
             (503, "", "unavailable"),
-            (400, "AuthorizationHeaderMalformed", "unavailable"),
+            (400, "AuthorizationHeaderMalformed", "rejected"),
+            (400, "RequestTimeTooSkewed", "denied"),
+            (400, "InvalidArgument", "rejected"),
+            (400, "", "rejected"),
+            (400, "RequestTimeout", "busy"),
+            (400, "BadDigest", "busy"),
+            (408, "", "unavailable"),
+            (502, "", "unavailable"),
             (501, "NotImplemented", "lacks"),
         ] {
             assert_eq!(class(&said(status, &body(code))), expected, "{status} {code}");
@@ -197,7 +306,34 @@ mod tests {
 
     #[test]
     fn messages_are_short_and_name_the_code() {
-        assert_eq!(shown(&said(503, &body("SlowDown")).to_string()), "SlowDown (503)");
+        assert_eq!(shown(&said(503, &body("SlowDown")).to_string()), "SlowDown (503): m");
         assert!(shown(&"ä".repeat(1_000)).len() <= WORDS_MAX);
+    }
+
+    #[test]
+    fn a_wrong_region_or_clock_is_told_with_what_to_do() {
+        let told = |status, body: &str| sort("list", "keys/", &said(status, body)).to_string();
+        let region = "<Error><Code>AuthorizationHeaderMalformed</Code><Message>expecting 'eu-central-1'</Message>\
+                      <Region>eu-central-1</Region></Error>";
+        let words = told(400, region);
+        assert!(words.contains("expecting 'eu-central-1'"), "{words}");
+        assert!(words.contains("region=eu-central-1"), "{words}");
+        assert!(sort("list", "keys/", &said(400, region)).permanent());
+        let words = told(403, &body("RequestTimeTooSkewed"));
+        assert!(words.contains("clock"), "{words}");
+    }
+
+    #[test]
+    fn who_may_not_delete_is_told_so_at_once() {
+        for (status, code) in
+            [(403, "AccessDenied"), (501, "NotImplemented"), (405, "MethodNotAllowed")]
+        {
+            let error = sort("delete", "intents/a", &said(status, &body(code)));
+            assert!(matches!(error, StoreError::Denied { .. }), "{status} {error:?}");
+        }
+        let source = said(501, &body("NotImplemented")).to_string().into();
+        let path = Below::Generic { store: "S3", source };
+        let below = Below::NotImplemented { operation: path.to_string(), implementer: "S3".into() };
+        assert!(matches!(sort("delete", "a", &below), StoreError::Denied { .. }));
     }
 }

@@ -214,6 +214,8 @@ impl ObjectPlace {
             .with_bucket_name(&self.bucket)
             .with_virtual_hosted_style_request(!self.path_style)
             .with_checksum_algorithm(Checksum::SHA256)
+            // One at a time, which every server knows, and says in a status whether it did.
+            .with_disable_bulk_delete(true)
             .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
             .with_skip_signature(way == Way::Nobody)
             .with_client_options(ClientOptions::new().with_allow_http(self.is_plain()))
