@@ -19,11 +19,15 @@ pub fn cancelled() -> std::io::Result<Arc<AtomicBool>> {
         let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
     };
-    std::thread::spawn(move || {
+    let wait = move || {
         runtime.block_on(async {
             tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
         });
         seen.store(true, Ordering::Relaxed);
-    });
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map_err(|error| {
+        let told = format!("signals: this process may start no thread (see `ulimit -u`): {error}");
+        std::io::Error::new(error.kind(), told)
+    })?;
     Ok(flag)
 }

@@ -221,6 +221,18 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The machine starts no further thread.
+    #[error(
+        "{what}: this process may start no further thread: raise the limit of processes (`ulimit -u`, `TasksMax=`, \
+         the pids of the container) or of memory"
+    )]
+    NoThread {
+        /// What for.
+        what: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// A path of the source does not exist.
     #[error("source {path} does not exist")]
     SourceMissing {

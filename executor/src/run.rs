@@ -289,7 +289,7 @@ fn kind_of(error: &Error) -> FailureKind {
         Error::ReadBack { .. } => K::ReadBackFailed,
         Error::Interrupted => K::Interrupted,
         Error::NotEmpty { .. } | Error::AlreadyInitialised { .. } => K::InvalidJob,
-        Error::Invalid { .. } | Error::Limit { .. } => K::InvalidJob,
+        Error::Invalid { .. } | Error::Limit { .. } | Error::NoThread { .. } => K::InvalidJob,
         _ => K::Internal,
     }
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Malformed, Result};
 use crate::keys::{Bundle, draw};
 use crate::limits;
 use crate::seal::{FORMAT, Random, Secret, TAG_BYTES, open_once, seal_once};
+use crate::threads;
 use crate::wire::{Reader, Write};
 
 const MAGIC: &[u8; 4] = b"HFKS";
@@ -156,6 +157,7 @@ fn derive(passphrase: &[u8], salt: &[u8; 32], cost: KdfCost) -> Result<Derived> 
     let failed = |_| Error::Crypto("Argon2id");
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(64)).map_err(failed)?;
     let mut out = Zeroizing::new([0; 64]);
+    threads::for_keys()?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into(passphrase, salt, &mut out[..])
         .map_err(failed)?;

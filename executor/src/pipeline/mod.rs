@@ -42,6 +42,7 @@ use crate::keys::Keys;
 use crate::repo::{BlobReader, WriteSession};
 use crate::report::{Phase, Progress, ProgressUpdate};
 use crate::source::{Excludes, Marker, Planned, Trust};
+use crate::threads;
 use crate::tree::Time;
 
 pub(crate) use sources::unreadable as unreadable_source;
@@ -137,14 +138,7 @@ impl Clock {
 /// Any that ends the session. Entries that cannot be read are no errors: they are in the tally.
 pub(crate) fn run(input: &Input<'_>, tally: &Tally) -> Result<BlobId> {
     let workers = input.workers.max(1);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(workers)
-        .thread_name(|i| format!("worker-{i}"))
-        .build()
-        .map_err(|error| Error::Io {
-            path: "worker threads".to_owned(),
-            source: std::io::Error::other(error),
-        })?;
+    let pool = threads::pool("worker", workers)?;
     let shared = Shared {
         input,
         tally,
@@ -159,18 +153,20 @@ pub(crate) fn run(input: &Input<'_>, tally: &Tally) -> Result<BlobId> {
     let (ended, end) = bounded::<()>(0);
     let root = std::thread::scope(|scope| {
         let shared = &shared;
-        scope.spawn(move || shared.tell(&end));
-        let builder = scope.spawn(move || build::run(shared, &messages));
+        // It ends when this block does, in whatever way.
+        let ended = ended;
+        threads::scoped(scope, "progress", move || shared.tell(&end))?;
+        let builder = threads::scoped(scope, "builder", move || build::run(shared, &messages))?;
         let to_builder = messages_in.clone();
-        scope.spawn(move || walk::run(shared, batches_in, to_builder));
+        threads::scoped(scope, "walk", move || walk::run(shared, batches_in, to_builder))?;
         pool.broadcast(|_| {
             worker::run(shared, &batches, &runs_in, &runs, messages_in.clone());
         });
         drop(messages_in);
         let root = builder.join();
         drop(ended);
-        root
-    });
+        Ok::<_, Error>(root)
+    })?;
     if let Some(error) = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
     }

@@ -19,6 +19,7 @@ use super::reader::OpenedBlock;
 use crate::digest::{BlobId, Kind};
 use crate::index::Location;
 use crate::limits;
+use crate::threads;
 
 /// Blocks that are wanted, at most: what is read next comes first, and what is far away is known again then.
 const WANTED_MAX: usize = 4_096;
@@ -167,7 +168,7 @@ impl BlockCache {
         self.reads_ahead.store(true, Ordering::Relaxed);
         std::thread::scope(|scope| {
             for _ in 0..threads {
-                scope.spawn(|| {
+                let ahead = || {
                     while let Some(next) = self.next() {
                         match next {
                             Next::See(wanted, block) => see(&wanted, &block),
@@ -179,7 +180,11 @@ impl BlockCache {
                             }
                         }
                     }
-                });
+                };
+                // Less may be ahead where no thread can be had: it is only faster.
+                if threads::scoped(scope, "ahead", ahead).is_err() {
+                    break;
+                }
             }
             let _end = End(self);
             work()

@@ -15,6 +15,7 @@ use crate::pack::Padding;
 use crate::seal::{Opener, Random, Sealer, SystemRandom};
 use crate::slot::SlotKey;
 use crate::store::{SharedStore, Store};
+use crate::threads;
 
 mod backup;
 mod cache;
@@ -243,8 +244,12 @@ fn fetch_all<T: Sync, R: Send>(
         done
     };
     let mut done: Vec<(usize, Result<R>)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        let started = (0..threads).map_while(|_| threads::scoped(scope, "read", work).ok());
+        let started: Vec<_> = started.collect();
+        // Where no threads can be had, this one does what there is to do.
+        let own = if started.len() < threads { work() } else { Vec::new() };
+        let others = started.into_iter().flat_map(|thread| thread.join().unwrap_or_default());
+        own.into_iter().chain(others).collect()
     });
     done.sort_unstable_by_key(|(at, _)| *at);
     if done.len() < items.len() {

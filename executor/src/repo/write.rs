@@ -20,6 +20,7 @@ use crate::limits;
 use crate::pack::{Footer, PackRecord, PackWriter, pack_key};
 use crate::seal::Purpose;
 use crate::store::{PutOutcome, Staged};
+use crate::threads;
 
 /// How a session writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -497,7 +498,7 @@ impl Shared {
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
-    started.map_err(|source| Error::Io { path: format!("{name} thread"), source })
+    started.map_err(|source| threads::refused(name, source))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -159,14 +159,14 @@ impl Run<'_, '_> {
     ) -> io::Result<bool> {
         match verdict {
             Verdict::Make => {
-                make_at(dir, &node.name, node).map_err(of_creation)?;
+                make_or_clear(dir, &node.name, node).map_err(of_creation)?;
                 return Ok(true);
             }
             Verdict::Keep => return Ok(false),
             _ => {}
         }
         let temporary = self.sink.temporary.name();
-        make_at(dir, &temporary, node)?;
+        make_or_clear(dir, &temporary, node)?;
         let replaces = *verdict == Verdict::Replace;
         self.sink.give_name(&self.root, dir, (&temporary, &node.name), replaces, trail)?;
         Ok(true)
@@ -209,6 +209,25 @@ fn make_at(dir: &std::os::fd::OwnedFd, name: &[u8], node: &Node) -> io::Result<(
     }
     let (kind, device) = kind_of(node);
     Ok(mknodat(dir, name, kind, Mode::empty(), device)?)
+}
+
+/// The same, but that nothing is left where the call failed: there are file systems that make an empty file for a
+/// pipe, and then say that they cannot.
+fn make_or_clear(dir: &OwnedFd, name: &[u8], node: &Node) -> io::Result<()> {
+    if matches!(node.kind, NodeKind::Symlink { .. }) {
+        return make_at(dir, name, node);
+    }
+    if see(dir, name)?.is_some() {
+        return Err(Errno::EXIST.into());
+    }
+    let made = make_at(dir, name, node);
+    let left = || statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
+    if made.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists)
+        && left().is_ok_and(|left| left.st_size == 0)
+    {
+        let _ = unlinkat(dir, name, AtFlags::empty());
+    }
+    made
 }
 
 /// What is to be done for a further name of a file, which never stays as it is.

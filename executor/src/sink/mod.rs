@@ -43,6 +43,7 @@ use crate::job::RestoreOptions;
 use crate::keys::Keys;
 use crate::repo::BlobReader;
 use crate::report::{Progress, RestoreFigures, printable};
+use crate::threads;
 use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind};
 
 pub(crate) use leftovers::{Company, TemporaryNames, hold, is_leftover};
@@ -95,14 +96,7 @@ impl<'a> Sink<'a> {
         progress: &'a dyn Progress,
         repository: &'a str,
     ) -> Result<Self> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(workers.max(1))
-            .thread_name(|i| format!("restore-{i}"))
-            .build()
-            .map_err(|error| Error::Io {
-                path: "restore threads".to_owned(),
-                source: std::io::Error::other(error),
-            })?;
+        let pool = threads::pool("restore", workers)?;
         Ok(Self {
             reader,
             keys,

@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use super::{
     Habits, ObjectMeta, PutOutcome, RetryPolicy, Staged, Store, StoreError, check_key, check_range,
 };
-use crate::limits;
+use crate::{limits, threads};
 
 pub use access::Access;
 pub(super) use place::{ObjectPlace, Writes};
@@ -295,6 +295,7 @@ fn whole(key: &str, offset: u64, wanted: u64, bytes: Vec<u8>) -> Result<Vec<u8>,
 fn runtime(verb: &'static str, key: &str) -> Result<&'static Runtime, StoreError> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     let made = RUNTIME.get_or_init(|| {
+        threads::can_start(DRIVERS)?;
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(DRIVERS)
             .thread_name("object-store")
