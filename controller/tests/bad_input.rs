@@ -61,7 +61,7 @@ fn a_wrong_passphrase_is_a_failed_session() {
     assert!(world.once().status.success());
     world.edit("storage", "change me before the first backup", "another one");
     world.session("again");
-    fails(&world, &["wrong passphrase"]);
+    fails(&world, &["wrong password"]);
     assert_eq!(world.object("backupsessions.core", "again")["status"]["phase"], "Failed");
 }
 

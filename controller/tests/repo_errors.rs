@@ -188,7 +188,7 @@ fn key_slots_that_are_damaged_changed_or_gone() {
         remove(&shelf, &format!("{folder}/{slot}"));
         fs::write(shelf.path("repository").join(folder).join(&name), &changed).unwrap();
     }
-    refused(&shelf, 22, &[&name, "tampered", "the passphrase is right"]);
+    refused(&shelf, 22, &[&name, "tampered", "the password is right"]);
     for folder in ["keys", "mirror/keys"] {
         remove(&shelf, &format!("{folder}/{name}"));
     }

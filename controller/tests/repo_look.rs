@@ -212,3 +212,48 @@ fn whoever_reads_only_the_beginning_breaks_nothing() {
         assert!(output.status.success() && output.stderr.is_empty(), "{verb}: {output:?}");
     }
 }
+
+#[test]
+fn a_listing_is_grouped_by_what_was_asked_for() {
+    let shelf = Shelf::new();
+    shelf.file("x", "x");
+    let one = shelf.backup(&["--host", "b"]);
+    let two = shelf.backup(&["--host", "a"]);
+    let three = shelf.backup(&["--host", ""]);
+    let said = shelf.ok(&["snapshots", "--group-by", "host"]);
+    assert!(
+        said.contains("host a") && said.contains("host b") && !said.contains("host ,"),
+        "{said}"
+    );
+    assert!(said.contains(&one[..8]) && said.contains(&three[..8]), "{said}");
+    assert_eq!(said.matches("1 snapshot\n").count(), 3, "{said}");
+    let rows = shelf.json(&["snapshots", "--group-by", "host"]);
+    let rows = rows[0].as_array().unwrap();
+    let ids: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
+    let at = |id: &str| ids.iter().position(|found| *found == id).unwrap();
+    assert!(at(&two) < at(&one), "{ids:?}");
+    assert!(rows.iter().all(|row| row["host"] != ""), "an empty host is this machine");
+}
+
+#[test]
+fn a_quiet_run_still_names_what_it_lost() {
+    let shelf = Shelf::new();
+    shelf.file("x", "x");
+    let (source, missing) = (shelf.arg("source"), shelf.arg("missing"));
+    let said = shelf.fails(&["backup", "--quiet", &source, &missing], 3);
+    assert!(said.contains(&missing) && said.contains("partial"), "{said}");
+}
+
+#[test]
+fn whoever_reads_only_the_beginning_of_a_dump_is_no_error() {
+    let shelf = Shelf::new();
+    shelf.file("large", vec![7; 4 << 20]);
+    shelf.backup(&[]);
+    let mut command = shelf.command(&["dump", "latest"]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}

@@ -60,7 +60,7 @@ pub enum Error {
         found: RepoId,
     },
     /// No key slot opens with this passphrase, and all of them are intact.
-    #[error("wrong passphrase: none of {slots} key slots opens with it")]
+    #[error("wrong password: none of {slots} key slots opens with it")]
     WrongPassphrase {
         /// How many slots were tried.
         slots: usize,
@@ -72,13 +72,13 @@ pub enum Error {
         slot: String,
     },
     /// The passphrase is right, but what it protects was changed.
-    #[error("key slot {slot} was tampered with: the passphrase is right, its content is not")]
+    #[error("key slot {slot} was tampered with: the password is right, its content is not")]
     KeySlotTampered {
         /// Its name.
         slot: String,
     },
     /// A repository without any key slot.
-    #[error("no key slot is left: the repository cannot be opened by any passphrase")]
+    #[error("no key slot is left: the repository cannot be opened by any password")]
     NoKeySlot,
     /// An object is sealed under secrets that came after those of the key slot that was opened.
     #[error(
@@ -106,15 +106,15 @@ pub enum Error {
     },
     /// Another slot has secrets that the one which was opened does not have.
     #[error(
-        "a rotation was cut short: key slot {slot} knows an epoch that this passphrase does not; open with \
-         the passphrase of that slot and rotate again"
+        "a rotation was cut short: key slot {slot} knows an epoch that this password does not; open with \
+         the password of that slot and rotate again"
     )]
     RotationUnfinished {
         /// The slot that knows more.
         slot: String,
     },
     /// The last slot cannot be removed.
-    #[error("the last key slot cannot be removed: add another passphrase first")]
+    #[error("the last key slot cannot be removed: add another password first")]
     LastKeySlot,
     /// Nothing of that name.
     #[error("no {what} named {name:?}")]
@@ -257,9 +257,7 @@ pub enum Error {
         files: u64,
     },
     /// A stream that should be backed up gave nothing.
-    #[error(
-        "{what} gave no bytes at all; nothing was committed; if that is right, allow it (--allow-empty)"
-    )]
+    #[error("{what} gave no bytes at all; nothing was committed")]
     EmptyStream {
         /// The stream.
         what: String,
@@ -291,7 +289,7 @@ pub enum Error {
     #[error("interrupted")]
     Interrupted,
     /// A rule of this program does not hold; please report it.
-    #[error("defect: {0}")]
+    #[error("defect: {0}; please report it, with the command and what it said")]
     Defect(&'static str),
     /// An input of the caller cannot be used.
     #[error("{field}: {reason}")]

@@ -14,6 +14,12 @@ pub struct GroupBy {
     tags: bool,
 }
 
+impl Default for GroupBy {
+    fn default() -> Self {
+        Self { host: true, paths: true, tags: false }
+    }
+}
+
 /// A word that names nothing to group by.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{word:?} is none of host, paths and tags")]

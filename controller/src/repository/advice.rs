@@ -25,7 +25,7 @@ pub const fn advice(kind: FailureKind, is_open: bool) -> Option<&'static str> {
             "look where the password comes from: --password-file, --password-command, then HOLDFAST_PASSWORD_FILE, HOLDFAST_PASSWORD_COMMAND, HOLDFAST_PASSWORD"
         }
         K::KeySlotDamaged => {
-            "another password opens its own slot; without one, bring back `keys/` from another copy of the repository"
+            "where another slot is left, another password opens it; otherwise bring back `keys/` from another copy of the repository"
         }
         K::StoreUnreachable => "try again when it answers: what was uploaded is found and used",
         K::StoreMissing => "make the bucket with the tools of its server: holdfast makes none",
@@ -36,7 +36,7 @@ pub const fn advice(kind: FailureKind, is_open: bool) -> Option<&'static str> {
             "make room and run the same again: what was uploaded is found and used; `forget` alone frees nothing"
         }
         K::EmptySource => {
-            "look whether the source is mounted, and what should have written it; --allow-empty takes it as it is"
+            "look what should have written it, and whether it is mounted; if it is right, --allow-empty takes it as it is"
         }
         K::SnapshotNotFound => "`holdfast repo snapshots` lists them",
         K::PathNotFound => "`holdfast repo ls SNAPSHOT` lists what is there",
@@ -45,8 +45,8 @@ pub const fn advice(kind: FailureKind, is_open: bool) -> Option<&'static str> {
             "the store or the way to it changes what it is given: nothing on it can be trusted before that is found"
         }
         K::OvertakenByCollection => "run the same again",
-        K::Internal => "please report it, with the command and what it said",
         K::InvalidJob
+        | K::Internal
         | K::SourceMissing
         | K::SourceUnreadable
         | K::SnapshotAmbiguous

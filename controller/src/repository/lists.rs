@@ -5,7 +5,6 @@ use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::Context as _;
 use holdfast_executor::report::printable;
 use holdfast_executor::source::Globs;
 
@@ -23,7 +22,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// When it cannot be read, a line is no glob, or a variable is not set.
 pub fn globs(option: &str, file: &Path) -> anyhow::Result<Vec<String>> {
     let option = format!("{option} {}", file.display());
-    let bytes = read(file).with_context(|| option.clone())?;
+    let bytes = read(file).map_err(|error| unreadable(&option, &error))?;
     let mut globs = Vec::new();
     for (number, line) in (1..).zip(split(&bytes)) {
         let misuse = |why: &str| Misuse::new(format!("{option}, line {number}: {why}"));
@@ -69,7 +68,8 @@ fn expanded(line: &str, value: impl Fn(&str) -> Option<String>) -> Result<String
 /// # Errors
 /// When it cannot be read.
 pub fn paths(file: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let bytes = read(file).with_context(|| format!("--files-from {}", file.display()))?;
+    let bytes = read(file)
+        .map_err(|error| unreadable(&format!("--files-from {}", file.display()), &error))?;
     let mut paths = Vec::new();
     for line in split(&bytes) {
         let trimmed = line.trim_ascii();
@@ -90,7 +90,9 @@ pub fn paths(file: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// # Errors
 /// When it cannot be read.
 pub fn lines(file: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let bytes = read(file).with_context(|| format!("--files-from-verbatim {}", file.display()))?;
+    let bytes = read(file).map_err(|error| {
+        unreadable(&format!("--files-from-verbatim {}", file.display()), &error)
+    })?;
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     Ok(lines.map(path).collect())
 }
@@ -101,7 +103,7 @@ pub fn lines(file: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// When it cannot be read; when a path is empty or the last one ends without a NUL.
 pub fn records(file: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let option = format!("--files-from-raw {}", file.display());
-    let bytes = read(file).with_context(|| option.clone())?;
+    let bytes = read(file).map_err(|error| unreadable(&option, &error))?;
     let Some(records) = bytes.strip_suffix(b"\0") else {
         return match bytes.is_empty() {
             true => Ok(Vec::new()),
@@ -119,6 +121,11 @@ pub fn records(file: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 fn path(bytes: &[u8]) -> PathBuf {
     OsString::from_vec(bytes.to_vec()).into()
+}
+
+/// A file of arguments that cannot be read is a wrong argument, as a wrong line in it is.
+fn unreadable(option: &str, error: &std::io::Error) -> Misuse {
+    Misuse::new(format!("{option}: {error}"))
 }
 
 fn read(file: &Path) -> std::io::Result<Vec<u8>> {

@@ -95,7 +95,8 @@ fn first_line(bytes: &[u8]) -> anyhow::Result<Passphrase> {
 fn from_file(file: &Path) -> anyhow::Result<Passphrase> {
     let read = || {
         let mut bytes = Zeroizing::new(Vec::new());
-        File::open(file)?.take(LINE_MAX_BYTES).read_to_end(&mut bytes)?;
+        let opened = File::open(file).map_err(|error| Misuse::new(error.to_string()))?;
+        opened.take(LINE_MAX_BYTES).read_to_end(&mut bytes)?;
         // Some editors begin a text with the mark of its encoding, which nobody types.
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         first_line(text)

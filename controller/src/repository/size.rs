@@ -15,6 +15,8 @@ impl FromStr for Size {
     type Err = NotASize;
 
     fn from_str(text: &str) -> Result<Self, NotASize> {
+        // As sizes are printed, too.
+        let text = text.strip_suffix("iB").unwrap_or(text);
         let units = [('k', 10), ('m', 20), ('g', 30), ('t', 40)];
         let unit = text.chars().last().map(|last| last.to_ascii_lowercase());
         let found = units.into_iter().find(|(letter, _)| unit == Some(*letter));
@@ -38,10 +40,12 @@ mod tests {
             ("2M", 2 << 20),
             ("3G", 3 << 30),
             ("1T", 1 << 40),
+            ("1KiB", 1_024),
+            ("20MiB", 20 << 20),
         ] {
             assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
         }
-        for text in ["", "k", "1.5M", "-1", "1KiB", "1 M", "99999999T", "1ü"] {
+        for text in ["", "k", "1.5M", "-1", "1KB", "1iB ", "1 M", "99999999T", "1ü"] {
             assert_eq!(text.parse::<Size>(), Err(NotASize), "{text}");
         }
     }

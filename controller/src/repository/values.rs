@@ -18,7 +18,12 @@ pub fn place(text: &str) -> Result<String, Misuse> {
     let refused = |reason: &str| Misuse::new(format!("--url {}: {reason}", shown_url(text)));
     let url = match is_path || text == "." || text == ".." {
         true => std::path::absolute(text)
-            .map(|path| format!("file://{}", path.display().to_string().replace('%', "%25")))
+            .map(|path| {
+                format!(
+                    "file://{}",
+                    path.display().to_string().replace('%', "%25").replace('?', "%3F")
+                )
+            })
             .map_err(|error| refused(&format!("is no path here: {error}")))?,
         false => text.to_owned(),
     };
@@ -176,6 +181,7 @@ mod tests {
         let said = url("s3://user:marker@bucket/x").unwrap_err();
         assert!(!said.contains("marker"), "{said}");
         assert_eq!(url("/srv/50% full/").unwrap(), "file:///srv/50%25 full/");
+        assert_eq!(url("/srv/a?b").unwrap(), "file:///srv/a%3Fb");
         let here = std::env::current_dir().unwrap();
         assert_eq!(url("./backup").unwrap(), format!("file://{}/backup", here.display()));
     }

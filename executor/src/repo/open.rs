@@ -132,7 +132,7 @@ impl Repo<Closed> {
             (false, true) => error.to_string(),
             (false, false) => "a key slot is missing".to_owned(),
         };
-        tell(&format!("{text}; its copy took its place"));
+        tell(&format!("{text}; its copy was read instead"));
         Ok(opened)
     }
 

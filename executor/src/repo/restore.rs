@@ -109,7 +109,7 @@ pub(super) fn deletion(
     if !options.delete_extra {
         return Ok(None);
     }
-    let refused = |reason: String| Error::Invalid { field: "deleteExtra", reason };
+    let refused = |reason: String| Error::Invalid { field: "--delete", reason };
     if snapshot.partial && !options.delete_although_partial {
         return Err(refused(
             "the snapshot is partial: what could not be read would be removed here, and there is no copy of \

@@ -180,7 +180,10 @@ impl<'a> Sink<'a> {
     /// directory cannot be read. Whatever concerns one entry is in the figures.
     pub(crate) fn write(&self, node: &Node, logical: &[u8], to: Opened) -> Result<()> {
         let Opened { root, path, existed, had, .. } = to;
-        let done = self.write_beneath(root.clone(), existed, node, logical);
+        let done = self.write_beneath(root.clone(), existed, node, logical).map_err(|error| {
+            let top = if node.kind.tree().is_some() { logical } else { parent_of(logical) };
+            in_target(error, top, &path)
+        });
         // What is no part of the snapshot keeps its mode, and so does what the run could not end.
         if let Some(mode) = had
             && (done.is_err() || !matches!(node.kind, NodeKind::Directory { .. }))
@@ -238,6 +241,19 @@ pub(crate) struct Opened {
     /// The mode that it had, where its owner could not have worked in it.
     had: Option<u32>,
     identity: Option<(u64, u64)>,
+}
+
+/// What the walk knows by its path in the snapshot, by the place in the target where it was to be written.
+fn in_target(error: Error, top: &[u8], to: &Path) -> Error {
+    match error {
+        Error::Target { path, source } => {
+            let top = printable(top);
+            let rest = path.strip_prefix(top.trim_end_matches('/')).unwrap_or(&path);
+            let to = printable(to.as_os_str().as_encoded_bytes());
+            Error::Target { path: format!("{}{rest}", to.trim_end_matches('/')), source }
+        }
+        other => other,
+    }
 }
 
 fn parent_of(logical: &[u8]) -> &[u8] {

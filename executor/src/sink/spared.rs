@@ -90,7 +90,7 @@ pub(super) struct OfSnapshot {
 
 fn unknown(rule: &str) -> Error {
     Error::Invalid {
-        field: "deleteExtra",
+        field: "--delete",
         reason: format!(
             "the snapshot was taken by the rule {rule:?}, which this release does not know: nothing can be removed safely"
         ),

@@ -48,9 +48,11 @@ enum Place {
 }
 
 fn parse(url: &str) -> Result<Place, String> {
-    match url.split_once("://") {
-        Some(("file", path)) => Ok(Place::Directory(directory(path)?)),
-        Some(("s3", _)) => Ok(Place::Objects(ObjectPlace::parse(url)?)),
+    let (scheme, rest) =
+        url.split_once("://").map_or((None, url), |(scheme, rest)| (Some(scheme), rest));
+    match scheme.map(str::to_ascii_lowercase).as_deref() {
+        Some("file") => Ok(Place::Directory(directory(rest)?)),
+        Some("s3") => Ok(Place::Objects(ObjectPlace::parse(&format!("s3://{rest}"))?)),
         Some(_) => Err(
             "this build has no store of that kind: use file:///absolute/path or s3://bucket/prefix"
                 .into(),
@@ -62,6 +64,9 @@ fn parse(url: &str) -> Result<Place, String> {
 fn directory(path: &str) -> Result<PathBuf, String> {
     if !path.starts_with('/') {
         return Err("has no absolute path: write file:///path, with three slashes".into());
+    }
+    if path.contains('?') {
+        return Err("has a `?`: only s3:// takes parameters; write %3F for the sign itself".into());
     }
     match decode(path).map(into_path) {
         None => Err("has a % without two hexadecimal digits: write %25 for the sign itself".into()),
@@ -126,10 +131,20 @@ mod tests {
             "/plain/path",
             "file:///%zz",
             "file:///%00",
+            "file:///x?upload-rate=1MiB",
         ] {
             assert!(matches!(open_url(url), Err(StoreError::BadUrl { .. })), "{url}");
             assert!(check_url(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn schemes_are_of_any_case_and_the_sign_of_parameters_can_be_written() {
+        for (url, path) in [("FILE:///x", "/x"), ("file:///a%3Fb#c&d", "/a?b#c&d")] {
+            let Place::Directory(found) = parse(url).unwrap() else { panic!("{url}") };
+            assert_eq!(found, PathBuf::from(path));
+        }
+        assert!(matches!(parse("S3://bucket/prefix"), Ok(Place::Objects(_))));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct Backup {
     /// Label the snapshot. Can be repeated.
     #[arg(long, value_name = "TAG[,TAG…]", value_parser = tags)]
     tag: Vec<Vec<String>>,
-    /// Back up standard input as a file of this name.
+    /// Back up standard input as a file of this name, `stdin` where none is given.
     #[arg(long, value_name = "NAME", value_parser = stream_name, num_args = 0..=1, default_missing_value = STREAM_NAME)]
     stdin: Option<String>,
     /// Back up what a command writes, if it ends well: `--stdin-from-command -- COMMAND ARGUMENTS`.
@@ -54,7 +54,7 @@ pub struct Backup {
     /// Name of the file that standard input or the command becomes.
     #[arg(long, value_name = "NAME", value_parser = stream_name)]
     stdin_filename: Option<String>,
-    /// Name of the machine that the data belongs to, instead of this one's.
+    /// Name of the machine that the data belongs to, instead of this one's; an empty one is this one's.
     #[arg(long, short = 'H', default_value_t = super::hostname(), hide_default_value = true)]
     host: String,
     /// Compare with this snapshot, whatever it is of, instead of the newest complete one of the same host, paths
@@ -154,7 +154,8 @@ impl Backup {
                 sources,
                 tags: self.tag.into_iter().flatten().collect(),
                 selection,
-                host: self.host,
+                // A variable of a script that is not set names no other machine.
+                host: if self.host.is_empty() { super::hostname() } else { self.host },
                 session: ids::uid().to_string(),
                 component: COMPONENT.into(),
                 attempt_number: 1,

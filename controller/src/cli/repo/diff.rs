@@ -6,7 +6,6 @@ use holdfast_executor::repo::{self, Change};
 use super::choose::Choose;
 use super::location::Location;
 use super::output::Output;
-use super::restore::split;
 use crate::exit::Exit;
 use crate::show::lines::Lines;
 use crate::show::repository::snapshots::remark;
@@ -31,7 +30,8 @@ pub struct Diff {
 
 impl Diff {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        let ((one, before), (other, after)) = (split(&self.before), split(&self.after));
+        let ((one, before), (other, after)) =
+            (super::split(&self.before)?, super::split(&self.after)?);
         if ![one, other].contains(&"latest") {
             self.choose.filter_of(one)?;
         }

@@ -1,16 +1,16 @@
 //! `holdfast repo dump`.
 
-use std::io::{BufWriter, IsTerminal};
+use std::io::{BufWriter, ErrorKind, IsTerminal};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use holdfast_executor::error::Error;
 use holdfast_executor::repo;
 
 use super::choose::Choose;
 use super::location::Location;
 use super::output::Output;
-use super::restore::split;
 use crate::exit::Exit;
 use crate::repository::Misuse;
 use crate::show::repository::failure;
@@ -36,7 +36,7 @@ pub struct Dump {
 
 impl Dump {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        let (name, below) = split(&self.snapshot);
+        let (name, below) = super::split(&self.snapshot)?;
         let path = super::either(below, self.path.as_slice())?[0];
         self.choose.filter_of(name)?;
         let repository = location.open()?;
@@ -44,8 +44,7 @@ impl Dump {
         let dump = repo::Dump::at(&repository, &snapshot, path, self.path.is_some())?;
         let done = match &self.target {
             Some(path) => {
-                let file = repo::Destination::open(path)
-                    .with_context(|| format!("--target {}", path.display()))?;
+                let file = repo::Destination::open(path).context("--target")?;
                 let done = dump.write(&mut BufWriter::with_capacity(BUFFER_BYTES, file.file()))?;
                 file.finish().with_context(|| {
                     format!("--target {}: what was there before is still there", path.display())
@@ -59,7 +58,13 @@ impl Dump {
             }
             None => {
                 let out = std::io::stdout().lock();
-                dump.write(&mut BufWriter::with_capacity(BUFFER_BYTES, out))?
+                match dump.write(&mut BufWriter::with_capacity(BUFFER_BYTES, out)) {
+                    // Whoever reads only the beginning has closed the pipe.
+                    Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {
+                        return Ok(Exit::Done);
+                    }
+                    done => done?,
+                }
             }
         };
         if done.skipped > 0 && !output.quiet {

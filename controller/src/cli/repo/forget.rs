@@ -17,7 +17,7 @@ use crate::keep::{Choice, Group, plan};
 use crate::ports::clock;
 use crate::repository::Misuse;
 use crate::show::lines;
-use crate::show::repository::{failure, forget as show, snapshots::report_damaged};
+use crate::show::repository::{counted, failure, forget as show, snapshots::report_damaged};
 use crate::show::style::Style;
 
 /// Arguments of `holdfast repo forget`.
@@ -134,8 +134,8 @@ impl Forget {
             None => {
                 repository.forget_all(&names)?;
                 output.say(format_args!(
-                    "forgot {} snapshots; their data waits to be reclaimed",
-                    names.len()
+                    "forgot {}; their data waits to be reclaimed",
+                    counted(names.len() as u64, "snapshot")
                 ));
             }
         }

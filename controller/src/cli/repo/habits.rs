@@ -169,7 +169,7 @@ const HABITS: &[(&[&str], &str)] = &[
     (&["--mode"], "`stats` says all of it at once"),
     (
         &["--recursive", "--sort", "--reverse", "--ncdu", "--human-readable"],
-        "`ls` lists everything beneath, by name; `--json` is for what sorts otherwise",
+        "`ls` lists everything beneath, level by level and each by name; `--json` is for what sorts otherwise",
     ),
     (
         &["--blob", "--tree", "--pack", "--show-pack-id"],

@@ -97,10 +97,18 @@ impl Location {
             },
         };
         let shown = file.display();
-        let text = std::fs::read_to_string(&file).with_context(|| format!("{shown}"))?;
+        let text = std::fs::read_to_string(&file)
+            .map_err(|error| Misuse::new(format!("--repository-file {shown}: {error}")))?;
         let line = text.lines().next().unwrap_or_default().trim();
         if line.is_empty() {
             return Err(Misuse::new(format!("{shown}: its first line is empty")).into());
+        }
+        // What stands in a file that was meant for something else may be a password.
+        if !line.contains("://") && !line.starts_with(['/', '.']) {
+            let text = format!(
+                "--repository-file {shown}: its first line is no URL, such as file:///path"
+            );
+            return Err(Misuse::new(text).into());
         }
         self.url = Some(repository::place(line).with_context(|| format!("{shown}"))?);
         Ok(())

@@ -6,7 +6,6 @@ use holdfast_executor::repo;
 use super::choose::Choose;
 use super::location::Location;
 use super::output::Output;
-use super::restore::split;
 use crate::exit::Exit;
 use crate::show::lines::Lines;
 use crate::show::repository::{failure, node};
@@ -29,7 +28,7 @@ pub struct Ls {
 
 impl Ls {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        let (name, below) = split(&self.snapshot);
+        let (name, below) = super::split(&self.snapshot)?;
         let paths = super::either(below, &self.paths)?;
         self.choose.filter_of(name)?;
         let repository = location.open()?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, value_parser};
 use holdfast_executor::error::Error;
 use holdfast_executor::job::{self, Job, RestoreOptions, Work};
-use holdfast_executor::repo::{self, Open, Repo};
+use holdfast_executor::repo::{self, Action, Open, Repo};
 use holdfast_executor::report::{Figures, RestoreFigures};
 use holdfast_executor::snapshot::Snapshot;
 
@@ -87,7 +87,7 @@ pub struct Restore {
 
 impl Restore {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        let (snapshot, from) = split(&self.snapshot);
+        let (snapshot, from) = super::split(&self.snapshot)?;
         let filter = self.choose.filter_of(snapshot)?;
         let target = job::Target { from: from.to_owned(), to: self.target };
         let options = RestoreOptions {
@@ -108,6 +108,7 @@ impl Restore {
             let (_, found) = self.choose.one(&repository, snapshot, output)?;
             return rehearse(&repository, &found, &target, &options, output);
         }
+        let to = target.clone();
         let (includes, verify) = (options.include.len() + options.iinclude.len(), options.verify);
         let job = Job {
             attempt: ids::uid().to_string(),
@@ -125,7 +126,7 @@ impl Restore {
             let watch = Watch::new("restore", output)?;
             holdfast_executor::run_choosing(&job, &filter, &watch)
         };
-        report::print(&report, location.url()?, output)?;
+        report::print_restored(&report, &to, location.url()?, output)?;
         let figures = report.repositories.iter().find_map(|one| match &one.figures {
             Figures::Restore(figures) => Some(figures),
             _ => None,
@@ -196,9 +197,10 @@ fn rehearse(
     // Lines and a bar would write over each other.
     let watch = Watch::new("restore", Output { quiet: true, ..output })?;
     let figures = repo::rehearse(repository, snapshot, target, options, &watch, |path, action| {
+        let place = show::in_target(target, path, !matches!(action, Action::Refuse(_)));
         match output.json {
-            true => lines.line(show::json(path, action)),
-            false => output.quiet || lines.line(show::line(path, action, style)),
+            true => lines.line(show::json(path, &place, action)),
+            false => output.quiet || lines.line(show::line(&place, action, style)),
         };
         Ok(())
     })?;
@@ -210,26 +212,4 @@ fn rehearse(
     lines.finish()?;
     tell_unmatched(&figures, options.include.len() + options.iinclude.len(), output)?;
     Ok(if figures.failed.count == 0 { Exit::Done } else { Exit::Unreadable })
-}
-
-/// `SNAPSHOT[:/sub/dir]`; ids hold no colon, so the first one divides.
-pub fn split(text: &str) -> (&str, &str) {
-    match text.split_once(':') {
-        Some((snapshot, path)) if !path.is_empty() => (snapshot, path),
-        Some((snapshot, _)) => (snapshot, "/"),
-        None => (text, "/"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_snapshot_and_a_path_in_it() {
-        assert_eq!(split("latest"), ("latest", "/"));
-        assert_eq!(split("ab12:/etc/ssh"), ("ab12", "/etc/ssh"));
-        assert_eq!(split("ab12:"), ("ab12", "/"));
-        assert_eq!(split("ab12:/a:b"), ("ab12", "/a:b"));
-    }
 }

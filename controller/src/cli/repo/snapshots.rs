@@ -26,15 +26,10 @@ pub struct Snapshots {
     latest: Option<u32>,
     #[command(flatten)]
     compact: Compact,
-    /// What snapshots of a group share, for --latest: host, paths, tags.
-    #[arg(
-        long,
-        short = 'g',
-        value_name = "LIST",
-        default_value = "host,paths",
-        requires = "latest"
-    )]
-    group_by: GroupBy,
+    /// What snapshots of a group share: host, paths, tags. One table a group; --latest alone goes by host and
+    /// paths, and prints one table.
+    #[arg(long, short = 'g', value_name = "LIST")]
+    group_by: Option<GroupBy>,
 }
 
 impl Snapshots {
@@ -43,10 +38,21 @@ impl Snapshots {
         chosen.warnings.iter().for_each(|text| failure::warn(text, output.json));
         let mut shown = chosen.infos;
         if let Some(count) = self.latest {
-            shown = self.group_by.latest(&shown, count as usize);
+            shown = self.group_by.unwrap_or_default().latest(&shown, count as usize);
+        }
+        let groups = self.group_by.map(|by| by.groups(&shown));
+        if let Some(groups) = &groups {
+            shown = groups.values().flatten().cloned().collect();
         }
         if output.json {
             lines::print(serde_json::to_string(&shown)?)?;
+        } else if let Some(groups) = groups.filter(|groups| !groups.is_empty()) {
+            for (key, infos) in groups {
+                let count = counted(infos.len() as u64, "snapshot");
+                let table = table(&infos, clock::now().0).render(Style::detect());
+                lines::print(format_args!("{key}: {count}\n{table}"))?;
+            }
+            output.say(format_args!("{}; times are UTC", counted(shown.len() as u64, "snapshot")));
         } else {
             lines::print(table(&shown, clock::now().0).render(Style::detect()).trim_end())?;
             output.say(format_args!("{}; times are UTC", counted(shown.len() as u64, "snapshot")));

@@ -1,8 +1,8 @@
 //! What a check found.
 
+use holdfast_engine::units::format_size;
 use holdfast_executor::repo::{CheckReport, Finding, Names, Problem, Reclaimable};
 use holdfast_executor::report::printable;
-use indicatif::HumanBytes;
 
 use super::counted;
 use crate::cli::Output;
@@ -27,9 +27,9 @@ pub fn print(report: &CheckReport, read_data: bool, output: Output) -> std::io::
         "{}, {}, {}{}",
         counted(report.snapshots, "snapshot"),
         counted(report.packs, "pack"),
-        HumanBytes(report.bytes),
+        format_size(report.bytes),
         if read_data {
-            format!("; read and verified {}", HumanBytes(report.bytes_read))
+            format!("; read and verified {}", format_size(report.bytes_read))
         } else {
             String::new()
         }
@@ -156,12 +156,12 @@ fn reclaimable(left: &Reclaimable) -> Option<String> {
     let parts = [
         (
             unindexed_packs,
-            format!("{unindexed_packs} packs without index, {}", HumanBytes(unindexed_bytes)),
+            format!("{unindexed_packs} packs without index, {}", format_size(unindexed_bytes)),
         ),
         (lapsed_intents, format!("{lapsed_intents} lapsed intents")),
         (
             temporary_files,
-            format!("{temporary_files} temporary files, {}", HumanBytes(temporary_bytes)),
+            format!("{temporary_files} temporary files, {}", format_size(temporary_bytes)),
         ),
         (stray_slots, format!("{stray_slots} stray key slots")),
         (foreign_objects, format!("{foreign_objects} foreign objects")),

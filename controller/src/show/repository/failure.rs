@@ -18,11 +18,23 @@ pub struct Class {
     pub kind: FailureKind,
     /// Whether the repository could be opened.
     pub is_open: bool,
+    /// What is looked for is a key slot, and no path of a snapshot.
+    pub is_slot: bool,
 }
 
 impl Class {
+    /// That of an error of an open repository.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
+        let is_slot = matches!(error, Error::NoSuch { what: "key slot", .. });
+        Self { kind: failure_of(error).kind, is_open: true, is_slot }
+    }
+
     fn advice(self) -> Option<&'static str> {
-        advice(self.kind, self.is_open)
+        match self.is_slot {
+            true => Some("`holdfast repo key list` lists them"),
+            false => advice(self.kind, self.is_open),
+        }
     }
 }
 
@@ -44,7 +56,7 @@ pub fn print(error: &anyhow::Error, json: bool) -> Exit {
     let exit = Exit::of_chain(error);
     let of_executor = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
     let is_open = !error.is::<Unopened>();
-    let class = of_executor.map(|error| Class { kind: failure_of(error).kind, is_open });
+    let class = of_executor.map(|error| Class { is_open, ..Class::of(error) });
     print_text(&format!("{error:#}"), class, exit, json);
     exit
 }

@@ -7,8 +7,8 @@ use holdfast_executor::repo::{Amount, Usage};
 use holdfast_executor::report::SnapshotInfo;
 use serde_json::{Value, json};
 
-use super::short;
 use super::snapshots::{state, taken};
+use super::{counted, short};
 use crate::keep::Group;
 use crate::show::style::Style;
 use crate::show::table::Table;
@@ -80,7 +80,8 @@ pub fn doubt(group: &Group) -> Option<String> {
 #[must_use]
 pub fn rehearsed(removed: usize, usage: &Usage) -> String {
     format!(
-        "would remove {removed} snapshots; a collection could then free {} of stored blocks",
+        "would remove {}; {} of stored blocks would then be needed by nothing (nothing gives them back to the store yet)",
+        counted(removed as u64, "snapshot"),
         format_size(usage.exclusive.stored_bytes)
     )
 }

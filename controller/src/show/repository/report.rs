@@ -1,11 +1,14 @@
 //! What a job came to, for people or for programs.
 
+use holdfast_engine::units::format_size;
+use holdfast_executor::job::Target;
 use holdfast_executor::report::{
     BackupFigures, Figures, Listed, Outcome, Report, RepositoryReport, RestoreFigures, Skipped,
 };
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanCount;
 
-use super::failure;
+use super::rehearsal::in_target;
+use super::{counted, failure};
 use crate::cli::Output;
 use crate::exit::Exit;
 use crate::show::lines;
@@ -17,7 +20,9 @@ use crate::show::style::{Style, Tone, safe};
 /// When the report cannot be written.
 pub fn print(report: &Report, url: &str, output: Output) -> anyhow::Result<()> {
     if output.json {
-        lines::print(serde_json::to_string(report)?)?;
+        let mut line = serde_json::to_value(report)?;
+        line["message"] = "summary".into();
+        lines::print(line)?;
     }
     if let Outcome::Failed(failure) = &report.outcome {
         let exit = Exit::of(&report.outcome);
@@ -27,9 +32,12 @@ pub fn print(report: &Report, url: &str, output: Output) -> anyhow::Result<()> {
             true => failure.message.clone(),
             false => format!("{url}: {}", failure.message),
         };
-        let class = failure::Class { kind: failure.kind, is_open };
+        let class = failure::Class { kind: failure.kind, is_open, is_slot: false };
         failure::print_text(&text, Some(class), exit, output.json);
         return Ok(());
+    }
+    if output.quiet && !output.json && matches!(report.outcome, Outcome::Partial { .. }) {
+        tell_lost(report);
     }
     let style = Style::detect();
     for repository in &report.repositories {
@@ -37,32 +45,76 @@ pub fn print(report: &Report, url: &str, output: Output) -> anyhow::Result<()> {
             output.say(line);
         }
     }
+    let took = format!("{}.{} s", report.duration_ms / 1000, report.duration_ms % 1000 / 100);
     let (tone, word) = match &report.outcome {
-        Outcome::Succeeded { .. } if is_restore(report) => (Tone::Good, "done".into()),
-        Outcome::Succeeded { grade } => (Tone::Good, format!("done, {}", grade_words(*grade))),
-        Outcome::Partial { .. } if is_restore(report) => {
-            (Tone::Warn, "done, but not everything could be restored".into())
+        Outcome::Succeeded { .. } if is_restore(report) => (Tone::Good, format!("done in {took}")),
+        Outcome::Succeeded { grade } => {
+            (Tone::Good, format!("done in {took}, {}", grade_words(*grade)))
         }
-        Outcome::Partial { .. } if is_partial(report) => (
-            Tone::Warn,
-            "done, but not everything could be read; the snapshot is marked partial".into(),
-        ),
-        Outcome::Partial { .. } => (
-            Tone::Warn,
-            "done, but attributes could not be read; those entries are read again next time".into(),
-        ),
+        Outcome::Partial { .. } => (Tone::Warn, format!("done in {took}, but {}", lost(report))),
         Outcome::Superseded { snapshot } => {
             (Tone::Good, format!("another run of the same attempt has committed {snapshot}"))
         }
         Outcome::Failed(_) => return Ok(()),
     };
-    output.say(format_args!(
-        "{} in {}.{:01} s",
-        style.paint(tone, &word),
-        report.duration_ms / 1000,
-        report.duration_ms % 1000 / 100
-    ));
+    output.say(style.paint(tone, &word));
     Ok(())
+}
+
+/// The same of a restore; what it could not do is named by its place in the target.
+///
+/// # Errors
+/// When the report cannot be written.
+pub fn print_restored(
+    report: &Report,
+    to: &Target,
+    url: &str,
+    output: Output,
+) -> anyhow::Result<()> {
+    if output.json {
+        return print(report, url, output);
+    }
+    let mut shown = report.clone();
+    for one in &mut shown.repositories {
+        if let Figures::Restore(figures) = &mut one.figures {
+            let lists = [&mut figures.failed, &mut figures.unset];
+            for item in lists.into_iter().flat_map(|list| &mut list.first) {
+                item.path = in_target(to, item.path.as_bytes(), false);
+            }
+        }
+    }
+    print(&shown, url, output)
+}
+
+/// Names on standard error what a run has lost of which nobody hears otherwise: with `--quiet` its code alone would
+/// say that something is wrong.
+fn tell_lost(report: &Report) {
+    failure::warn(lost(report), false);
+    for repository in &report.repositories {
+        let mut lines = Vec::new();
+        match &repository.figures {
+            Figures::Backup(figures) => {
+                let attributes = &figures.attributes_unreadable;
+                listed("could not be read", &figures.unreadable, &mut lines);
+                listed("have attributes that could not be read", attributes, &mut lines);
+            }
+            Figures::Restore(figures) => {
+                listed("could not be restored", &figures.failed, &mut lines);
+                listed("restored without all of their metadata", &figures.unset, &mut lines);
+            }
+            Figures::Nothing => {}
+        }
+        lines.iter().for_each(|text| failure::warn(text.trim_start(), false));
+    }
+}
+
+/// What a run that ended in part could not do.
+fn lost(report: &Report) -> &'static str {
+    match (is_restore(report), is_partial(report)) {
+        (true, _) => "not everything could be restored",
+        (_, true) => "not everything could be read; the snapshot is marked partial",
+        _ => "attributes could not be read; those entries are read again next time",
+    }
 }
 
 fn is_restore(report: &Report) -> bool {
@@ -115,10 +167,10 @@ pub fn backup(figures: &BackupFigures, rehearsed: bool) -> Vec<String> {
     ));
     lines.push(format!(
         "processed {}, new {} ({} data blobs), {stored} {}; {} requests",
-        HumanBytes(figures.bytes_processed),
-        HumanBytes(figures.bytes_new),
+        format_size(figures.bytes_processed),
+        format_size(figures.bytes_new),
         HumanCount(figures.data_blobs_new),
-        HumanBytes(figures.bytes_added),
+        format_size(figures.bytes_added),
         HumanCount(figures.requests)
     ));
     // What could not be read may have changed.
@@ -141,13 +193,13 @@ pub fn backup(figures: &BackupFigures, rehearsed: bool) -> Vec<String> {
 fn restore(figures: &RestoreFigures, lines: &mut Vec<String>) {
     let entries = &figures.entries;
     lines.push(format!(
-        "restored {} files ({} were in place), {} directories, {} links, {} special; {} written",
-        HumanCount(entries.files),
+        "restored {} ({} were in place), {}, {}, {} special; {} written",
+        counted(entries.files, "file"),
         HumanCount(figures.files_unchanged),
-        HumanCount(entries.directories),
-        HumanCount(entries.symlinks + entries.hard_links),
+        directories(entries.directories),
+        counted(entries.symlinks + entries.hard_links, "link"),
         HumanCount(entries.special),
-        HumanBytes(figures.bytes_written)
+        format_size(figures.bytes_written)
     ));
     if figures.deleted > 0 {
         lines.push(format!("removed {} entries that the snapshot does not hold", figures.deleted));
@@ -157,6 +209,10 @@ fn restore(figures: &RestoreFigures, lines: &mut Vec<String>) {
     }
     listed("could not be restored", &figures.failed, lines);
     listed("restored without all of their metadata", &figures.unset, lines);
+}
+
+fn directories(count: u64) -> String {
+    format!("{} {}", HumanCount(count), if count == 1 { "directory" } else { "directories" })
 }
 
 /// Classes of skipped metadata with their counts; classes without any are left out.

@@ -3,7 +3,6 @@
 use holdfast_engine::{Timestamp, units::format_size};
 use holdfast_executor::digest::SnapshotName;
 use holdfast_executor::error::Error;
-use holdfast_executor::failure_of;
 use holdfast_executor::repo::is_of_the_future;
 use holdfast_executor::report::SnapshotInfo;
 
@@ -55,7 +54,7 @@ pub fn table(snapshots: &[SnapshotInfo], now_ms: i64) -> Table {
 pub fn report_damaged(damaged: &[(SnapshotName, Error)], json: bool) -> Exit {
     for (name, error) in damaged {
         let text = format!("snapshot {name} is not listed: {error}");
-        let class = failure::Class { kind: failure_of(error).kind, is_open: true };
+        let class = failure::Class::of(error);
         failure::print_text(&text, Some(class), Exit::Damaged, json);
     }
     if damaged.is_empty() { Exit::Done } else { Exit::Damaged }

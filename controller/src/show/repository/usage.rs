@@ -77,7 +77,8 @@ pub fn sums(snapshots: &[SnapshotInfo], usage: &Usage, stored: &Stored) -> Strin
 
 /// How many times smaller, with two decimals.
 fn ratio(before: u64, after: u64) -> String {
-    let hundredths = u128::from(before) * 100 / u128::from(after.max(1));
+    let after = u128::from(after.max(1));
+    let hundredths = (u128::from(before) * 100 + after / 2) / after;
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
@@ -123,6 +124,7 @@ mod tests {
     fn ratios_have_two_decimals_and_no_division_by_zero() {
         assert_eq!(ratio(0, 0), "0.00");
         assert_eq!(ratio(1_050, 1_000), "1.05");
+        assert_eq!(ratio(8_619, 4_381), "1.97");
         assert_eq!(ratio(u64::MAX, 1), format!("{}.00", u64::MAX));
     }
 }
