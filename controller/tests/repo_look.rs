@@ -249,7 +249,9 @@ fn whoever_reads_only_the_beginning_of_a_dump_is_no_error() {
     let shelf = Shelf::new();
     shelf.file("large", vec![7; 4 << 20]);
     shelf.backup(&[]);
-    let mut command = shelf.command(&["dump", "latest"]);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.args(["repo", "--url", &shelf.url(), "dump", "latest"]);
+    command.env("HOLDFAST_PASSWORD", shelf::PASSWORD);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let mut child = command.spawn().unwrap();
     drop(child.stdout.take());
