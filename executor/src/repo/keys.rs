@@ -106,7 +106,10 @@ impl Repo<Open> {
             0 => Ok(first.clone()),
             more => Err(Error::Invalid {
                 field: "key slot",
-                reason: format!("{} of them fit {text:?}: give the id of one, or more of it", more + 1),
+                reason: format!(
+                    "{} of them fit {text:?}: give the id of one, or more of it",
+                    more + 1
+                ),
             }),
         }
     }
