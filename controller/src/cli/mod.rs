@@ -110,7 +110,8 @@ pub fn run() -> ExitCode {
 fn verb_of_repo() -> Option<String> {
     let command = command();
     let repo = command.find_subcommand("repo")?;
-    let mut words = std::env::args().skip_while(|word| word != "repo").skip(1);
+    let words = std::env::args_os().skip_while(|word| word != "repo").skip(1);
+    let mut words = words.filter_map(|word| word.into_string().ok());
     words.find(|word| repo.find_subcommand(word).is_some())
 }
 
