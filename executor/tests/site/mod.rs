@@ -10,6 +10,7 @@ use std::sync::Arc;
 use holdfast_executor::digest::{BlobId, Kind, SnapshotName};
 use holdfast_executor::error::{Error, Result};
 use holdfast_executor::repo::{BlobReader, CheckOptions, CheckReport, Open, Repo, Trees, Unlock};
+use holdfast_executor::report::Listed;
 use holdfast_executor::snapshot::Snapshot;
 use holdfast_executor::store::{MemoryStore, SharedStore, Store};
 use holdfast_executor::tree::{Attributes, Leaves, Node, NodeKind, Piece, Pieces};
@@ -204,8 +205,11 @@ impl Site {
             let dir = tempfile::tempdir().unwrap();
             let to = dir.path().join("to");
             let figures = self.truth.shelf.restore_from(&self.repo, snapshot, &to).unwrap();
-            let failed: BTreeSet<_> =
-                figures.failed.first.iter().map(|item| item.path.clone()).collect();
+            let paths = |list: &Listed| -> BTreeSet<String> {
+                list.first.iter().map(|item| item.path.clone()).collect()
+            };
+            // Of what has lost its attributes only, everything else is there.
+            let (failed, unset) = (paths(&figures.failed), paths(&figures.unset));
             let wanted: BTreeSet<_> = named
                 .iter()
                 .filter_map(|lost| match lost {
@@ -215,7 +219,7 @@ impl Site {
                     _ => None,
                 })
                 .collect();
-            assert_eq!(failed, wanted);
+            assert_eq!(failed.union(&unset).cloned().collect::<BTreeSet<_>>(), wanted);
             let mut right = facts_before.clone();
             let mut found = facts(&to);
             for path in &failed {
@@ -223,6 +227,10 @@ impl Site {
                 // A directory is there all the same, without what was lost of it.
                 let was_directory = right.remove(path).unwrap().starts_with("directory");
                 assert_eq!(found.remove(path).is_some(), was_directory, "{path}");
+            }
+            for path in unset.difference(&failed) {
+                let path = path.strip_prefix("/data/").unwrap();
+                assert!(right.remove(path).is_some() && found.remove(path).is_some(), "{path}");
             }
             assert_eq!(found, right);
         }
