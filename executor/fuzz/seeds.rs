@@ -67,8 +67,8 @@ fn pieces() -> Vec<Piece> {
 }
 
 fn children() -> Vec<(Vec<u8>, BlobId)> {
-    let names = ["a", "ab", "b"];
-    names.iter().map(|name| (name.as_bytes().to_vec(), BlobId([name.len() as u8; 16]))).collect()
+    let names = [("a", 1), ("ab", 2), ("b", 3)];
+    names.map(|(name, id)| (name.as_bytes().to_vec(), BlobId([id; 16]))).to_vec()
 }
 
 fn nodes() -> Vec<Node> {
