@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::beneath::join;
+use crate::beneath::{extend, join};
 
 /// A directory beneath a root, and the one of a snapshot that it stands for.
 #[derive(Debug)]
@@ -31,18 +31,23 @@ impl Trail {
 
     /// The path from the topmost directory.
     pub(crate) fn relative(&self) -> Vec<u8> {
-        self.names().fold(Vec::new(), extended)
+        self.below(Vec::new())
     }
 
     /// The path in the snapshot.
     pub(crate) fn logical(&self) -> Vec<u8> {
         let top = self.chain().last().map(|top| top.name.clone()).unwrap_or_default();
-        self.names().fold(top, extended)
+        self.below(top)
     }
 
     /// The path in the snapshot of something in it.
     pub(crate) fn join(&self, name: &[u8]) -> Vec<u8> {
         join(&self.logical(), name)
+    }
+
+    fn below(&self, mut path: Vec<u8>) -> Vec<u8> {
+        self.names().for_each(|name| extend(&mut path, name));
+        path
     }
 
     /// This one and all above it.
@@ -57,14 +62,6 @@ impl Trail {
         names.reverse();
         names.into_iter()
     }
-}
-
-fn extended(mut path: Vec<u8>, name: &[u8]) -> Vec<u8> {
-    if !path.is_empty() && path != b"/" {
-        path.push(b'/');
-    }
-    path.extend_from_slice(name);
-    path
 }
 
 /// Level by level: as many calls within each other as there are levels would need as much stack.

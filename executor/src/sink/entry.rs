@@ -14,7 +14,7 @@ use rustix::fs::{
 use rustix::io::{Errno, Result};
 
 use crate::beneath::{Root, join};
-use crate::source::stat_time;
+use crate::source::{sized, stat_time};
 use crate::tree::Time;
 
 /// Permissions, setuid, setgid, sticky.
@@ -22,9 +22,6 @@ const MODE_MASK: u32 = 0o7777;
 
 /// What owners need to work in a directory.
 pub(super) const OWNER_BITS: u32 = 0o700;
-
-/// Times that the size of a list or a value is asked anew when others change it.
-const SIZES_ASKED: usize = 4;
 
 /// What can be seen of an entry's metadata without its attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,29 +250,6 @@ fn times(mtime: Time) -> Timestamps {
     Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
         last_modification: Timespec { tv_sec: mtime.seconds, tv_nsec: i64::from(mtime.nanos) as _ },
-    }
-}
-
-/// Asks how much there is, and then for it.
-fn sized(
-    query: impl Fn() -> Result<usize>,
-    get: impl Fn(&mut [u8]) -> Result<usize>,
-) -> Result<Vec<u8>> {
-    let mut asked = 0;
-    loop {
-        let len = query()?;
-        if len == 0 {
-            return Ok(Vec::new());
-        }
-        let mut buffer = vec![0; len];
-        match get(&mut buffer) {
-            Ok(len) => {
-                buffer.truncate(len);
-                return Ok(buffer);
-            }
-            Err(Errno::RANGE) if asked < SIZES_ASKED => asked += 1,
-            Err(error) => return Err(error),
-        }
     }
 }
 

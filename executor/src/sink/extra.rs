@@ -28,17 +28,14 @@ impl Spares for Sink<'_> {
     }
 
     fn content(&self, dir: BorrowedFd<'_>, names: &Names) -> bool {
-        is_repository(dir, names)
+        is_repository(dir)
             || self.spared.as_ref().is_some_and(|spared| spared.spares_content(dir, names, None))
     }
 }
 
 /// Whether a directory of the target is a repository. What it holds is nobody's extra: it may be the one that this
 /// restore reads from, and newer snapshots than the one that is restored lie in it.
-pub(super) fn is_repository(dir: BorrowedFd<'_>, names: &Names) -> bool {
-    if !names.holds(b"config") || !names.holds(b"keys") {
-        return false;
-    }
+pub(super) fn is_repository(dir: BorrowedFd<'_>) -> bool {
     let mut magic = [0; MAGIC.len()];
     open_file(dir, b"config")
         .and_then(|opened| opened.read_at(&mut magic, 0))
@@ -142,12 +139,9 @@ impl Run<'_, '_> {
         let mut alive: Vec<bool> = Vec::with_capacity(self.dirs.len());
         for dir in &self.dirs {
             let above = dir.parent.is_some_and(|parent| alive[parent]);
-            let itself = || {
-                let fd = self.root.open_dir(&dir.relative()).ok()?;
-                let names = Names::list(fd.as_fd()).ok()?;
-                Some(is_repository(fd.as_fd(), &names))
-            };
-            alive.push(above || (dir.existed() && itself().unwrap_or(false)));
+            let opened = || self.root.open_dir(&dir.relative());
+            let itself = || opened().is_ok_and(|fd| is_repository(fd.as_fd()));
+            alive.push(above || (dir.existed() && itself()));
         }
         alive
     }

@@ -75,7 +75,7 @@ impl There {
 
     /// Whether it is a repository, as far as it is open.
     fn is_repository(&self) -> bool {
-        self.known.as_ref().is_some_and(|known| is_repository(known.fd.as_fd(), &known.names))
+        self.known.as_ref().is_some_and(|known| is_repository(known.fd.as_fd()))
     }
 
     fn known(&mut self, root: &Root) -> io::Result<&mut Known> {

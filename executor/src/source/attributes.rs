@@ -12,8 +12,8 @@ use crate::beneath::join;
 use crate::report::printable;
 use crate::tree::{ATTRIBUTE_VALUE_MAX_BYTES, ATTRIBUTES_MAX_BYTES, Attribute};
 
-/// How often a list that grows while it is read is read again.
-const LIST_TRIES: usize = 8;
+/// How often a list or a value that grows while it is read is read again.
+const SIZE_TRIES: usize = 8;
 
 /// Most bytes that name and value of an attribute take beside themselves in a list.
 const ATTRIBUTE_OVERHEAD_BYTES: usize = 8;
@@ -63,7 +63,7 @@ fn collect(
     get: impl Fn(&[u8], &mut [u8]) -> rustix::io::Result<usize>,
 ) -> Found {
     let mut found = Found::default();
-    let names = match names(query, list) {
+    let names = match sized(query, list) {
         Ok(names) => names,
         Err(Errno::NOTSUP | Errno::NOSYS) => return found,
         Err(error) => {
@@ -91,22 +91,25 @@ fn collect(
     found
 }
 
-/// The names, each with a NUL behind it.
-fn names(
+/// Asks how much there is, and then for it; again where it grew meanwhile.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn sized(
     query: impl Fn() -> rustix::io::Result<usize>,
-    list: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
+    get: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
 ) -> rustix::io::Result<Vec<u8>> {
-    for _ in 0..LIST_TRIES {
-        // Most entries have none: one call answers that without an allocation.
+    for _ in 0..SIZE_TRIES {
+        // Most entries have no attributes: one call answers that without an allocation.
         let len = query()?;
         if len == 0 {
             return Ok(Vec::new());
         }
-        let mut names = vec![0; len];
-        match list(&mut names) {
+        let mut buffer = vec![0; len];
+        match get(&mut buffer) {
             Ok(len) => {
-                names.truncate(len);
-                return Ok(names);
+                buffer.truncate(len);
+                return Ok(buffer);
             }
             Err(Errno::RANGE) => {}
             Err(error) => return Err(error),

@@ -10,7 +10,7 @@ mod plan;
 mod select;
 mod trust;
 
-pub(crate) use attributes::{Found, read_attributes_at, read_attributes_of};
+pub(crate) use attributes::{Found, read_attributes_at, read_attributes_of, sized};
 pub(crate) use directory::{Names, bare_node, leave_no_trace, read_link, stat_entry, stat_time};
 pub(crate) use excludes::Excludes;
 pub(crate) use file::{Extent, OpenedFile, open_file, open_source, open_special, open_waiting};
