@@ -250,7 +250,7 @@ fn beside(
 
 impl Sink<'_> {
     /// Gives what was made under a temporary name its own: replaces what was seen there, and nothing that came
-    /// since. `logical` is the path of the directory.
+    /// since. `trail` is that of the directory.
     pub(super) fn give_name(
         &self,
         root: &Root,
