@@ -83,8 +83,10 @@ impl Repo<Open> {
             chosen.warnings = latest.warnings;
             chosen.found.push(all.found.swap_remove(latest.place));
         }
-        for name in names.iter().filter(|name| *name != "latest") {
-            chosen.found.push(self.find_snapshot(name, None)?);
+        let named: Vec<String> = names.iter().filter(|name| *name != "latest").cloned().collect();
+        let listed = if named.is_empty() { Vec::new() } else { self.names_of(&named)? };
+        for name in listed {
+            chosen.found.push((name, self.load_snapshot(&name)?));
         }
         chosen.found.sort_by_key(|(name, snapshot)| (snapshot.started_ms, *name));
         chosen.found.dedup_by_key(|(name, _)| *name);

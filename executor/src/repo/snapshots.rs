@@ -1,6 +1,6 @@
 //! Lists snapshots and finds the one that a name means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Filter, Open, Repo, fetch_all};
 use crate::digest::SnapshotName;
@@ -171,26 +171,32 @@ impl Repo<Open> {
         if name == "latest" {
             return self.find_fitting(name, component, &Filter::default(), &Quiet);
         }
-        let found = self.name_of(name)?;
+        let found = one_of(&self.snapshot_names()?, name)?;
         Ok((found, self.load_snapshot(&found)?))
     }
 
-    /// The snapshot that an id or a unique prefix of one means, whether it can be read or not.
+    /// The snapshots that ids or unique prefixes of them mean, whether they can be read or not, each once.
     ///
     /// # Errors
     /// `NoSuch`, `Ambiguous`, or the store's.
-    pub fn name_of(&self, prefix: &str) -> Result<SnapshotName> {
-        let none = || Error::NoSuch { what: "snapshot", name: printable(prefix.as_bytes()) };
-        if prefix.is_empty() {
-            return Err(none());
-        }
+    pub fn names_of(&self, prefixes: &[String]) -> Result<Vec<SnapshotName>> {
         let names = self.snapshot_names()?;
-        let mut fitting = names.iter().filter(|found| found.to_string().starts_with(prefix));
-        let first = *fitting.next().ok_or_else(none)?;
-        match fitting.count() {
-            0 => Ok(first),
-            more => Err(Error::Ambiguous { prefix: prefix.to_owned(), count: more + 1 }),
-        }
+        let found = prefixes.iter().map(|prefix| one_of(&names, prefix));
+        let found: BTreeSet<SnapshotName> = found.collect::<Result<_>>()?;
+        Ok(found.into_iter().collect())
+    }
+}
+
+fn one_of(names: &[SnapshotName], prefix: &str) -> Result<SnapshotName> {
+    let none = || Error::NoSuch { what: "snapshot", name: printable(prefix.as_bytes()) };
+    if prefix.is_empty() {
+        return Err(none());
+    }
+    let mut fitting = names.iter().filter(|found| found.to_string().starts_with(prefix));
+    let first = *fitting.next().ok_or_else(none)?;
+    match fitting.count() {
+        0 => Ok(first),
+        more => Err(Error::Ambiguous { prefix: prefix.to_owned(), count: more + 1 }),
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use clap::Args;
 use holdfast_executor::digest::SnapshotName;
 use holdfast_executor::error::Error;
-use holdfast_executor::repo::{Open, Repo, usage};
+use holdfast_executor::repo::{Open, Repo, describe, usage};
+use holdfast_executor::report::SnapshotInfo;
 
 use super::choose::Choose;
 use super::habits::Compact;
@@ -44,12 +45,10 @@ impl Forget {
         let repository = location.open_with(&location.passphrase()?, !self.dry_run)?;
         if !self.snapshots.is_empty() {
             // All names are looked up before the first is removed, so that a mistyped one removes nothing.
-            let (readable, damaged) = self.named(&repository)?;
-            let infos = match readable.is_empty() {
-                true => Vec::new(),
-                false => repository.choose(&readable, &self.choose.filter())?.infos,
-            };
-            self.carry_out(&repository, &Group::named(infos), output)?;
+            let (infos, damaged) = self.named(&repository)?;
+            if damaged.is_empty() || !infos.is_empty() || output.json {
+                self.carry_out(&repository, &Group::named(infos), output)?;
+            }
             self.remove_damaged(&repository, &damaged, output)?;
             return Ok(Exit::Done);
         }
@@ -81,15 +80,18 @@ impl Forget {
     }
 
     /// The snapshots that are named: those that can be read, and those that are damaged for good.
-    fn named(&self, repository: &Repo<Open>) -> anyhow::Result<(Vec<String>, Vec<SnapshotName>)> {
+    fn named(
+        &self,
+        repository: &Repo<Open>,
+    ) -> anyhow::Result<(Vec<SnapshotInfo>, Vec<SnapshotName>)> {
         let (mut readable, mut damaged) = (Vec::new(), Vec::new());
-        for prefix in &self.snapshots {
-            let name = repository.name_of(prefix)?;
+        for name in repository.names_of(&self.snapshots)? {
             match repository.load_snapshot(&name) {
                 Err(Error::Damaged { .. } | Error::Binding { .. }) => damaged.push(name),
-                _ => readable.push(name.to_string()),
+                loaded => readable.push(describe(&name, &loaded?)),
             }
         }
+        readable.sort_by_key(|info: &SnapshotInfo| info.at);
         Ok((readable, damaged))
     }
 
