@@ -80,7 +80,7 @@ pub fn doubt(group: &Group) -> Option<String> {
 #[must_use]
 pub fn rehearsed(removed: usize, usage: &Usage) -> String {
     format!(
-        "would remove {}; {} of stored blocks would then be needed by nothing (nothing gives them back to the store yet)",
+        "would remove {}; {} of stored blocks would then be needed by nothing (nothing gives them back to the store)",
         counted(removed as u64, "snapshot"),
         format_size(usage.exclusive.stored_bytes)
     )
