@@ -183,6 +183,26 @@ fn k01_a_parent_that_is_named_must_be_there() {
 }
 
 #[test]
+fn k01_a_machine_that_has_another_name_now_is_told_so() {
+    let shelf = Shelf::new();
+    shelf.file("x", "x");
+    shelf.file("y.tmp", "y");
+    let source = shelf.arg("source");
+    let named = |verb: &[&str]| {
+        let done = shelf.command(verb).env("HOLDFAST_HOST", "web-0").assert().success();
+        String::from_utf8(done.get_output().stdout.clone()).unwrap()
+    };
+    let first = named(&["backup", &source]);
+    assert!(!first.contains("web-0"), "{first}");
+    let told = shelf.ok(&["backup", &source]);
+    assert!(told.contains("Host web-0 has") && told.contains("--host web-0"), "{told}");
+    let again = named(&["backup", &source]);
+    assert!(again.contains("compared with") && !again.contains("web-0"), "{again}");
+    let apart = shelf.ok(&["backup", &source, "--host", "db-0", "--exclude", "*.tmp"]);
+    assert!(!apart.contains("Host "), "other rules: {apart}");
+}
+
+#[test]
 fn k19_lists_of_paths_have_two_more_forms() {
     let shelf = Shelf::new();
     shelf.file("#x", "x");

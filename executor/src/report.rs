@@ -321,6 +321,10 @@ pub struct BackupFigures {
     pub empty_sources: Vec<String>,
     /// Whether the snapshot holds exactly what its parent holds.
     pub same_as_parent: bool,
+    /// Where there was no parent: another host that has complete snapshots of the same paths and rules. It may be
+    /// this one under a former name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_host: Option<String>,
     /// Names that were left out by the selection.
     pub excluded: u64,
     /// Requests to the store.

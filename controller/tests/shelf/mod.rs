@@ -64,6 +64,7 @@ impl Shelf {
             "HOLDFAST_NEW_PASSWORD_FILE",
             "HOLDFAST_NEW_PASSWORD_COMMAND",
             "HOLDFAST_EXPECT_REPOSITORY",
+            "HOLDFAST_HOST",
         ] {
             command.env_remove(name);
         }

@@ -30,7 +30,7 @@ impl Product {
         }
     }
 
-    /// With a claim mounted at `/data`.
+    /// With a claim mounted at `/data`, whose name is the host: the job's pod has another one each time.
     #[must_use]
     pub fn volume(mut self, claim: &str, read_only: bool) -> Self {
         self.volume = Some((claim.to_owned(), read_only));
@@ -89,6 +89,7 @@ impl Product {
                 json!({ "limits": { "memory": limit }, "requests": { "memory": limit } });
         }
         if let Some((claim, read_only)) = &self.volume {
+            main["env"] = json!([{ "name": "HOLDFAST_HOST", "value": claim }]);
             main["volumeMounts"] =
                 json!([{ "name": "data", "mountPath": "/data", "readOnly": read_only }]);
             let source = json!({ "claimName": claim, "readOnly": read_only });

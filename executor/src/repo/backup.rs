@@ -145,7 +145,7 @@ fn move_data(
 ) -> Result<Moved> {
     let seen = repo.overview()?;
     let name = repo.keys().snapshot_name(&job.session, &job.component, job.attempt_number);
-    let Earlier { parent, same_sources } =
+    let Earlier { parent, same_sources, other_host } =
         parent::find(repo, job, selection, &name, &seen.snapshots)?;
     let indexed = repo.index_for_writing(&seen)?;
     let dedup = Arc::new(DedupIndex::new(indexed.index().clone()));
@@ -179,6 +179,7 @@ fn move_data(
     figures.unfit_globs = input.exclude.unfit();
     let previous = input.previous.as_ref().map(|(tree, _)| *tree);
     figures.same_as_parent = previous == Some(tree);
+    figures.other_host = other_host;
     drop(input);
     let written = session.finish()?;
     let before = indexed.index().packs().iter().map(|pack| pack.size).sum();

@@ -19,10 +19,11 @@ pub(super) struct Earlier {
     pub(super) parent: Option<(SnapshotName, Snapshot)>,
     /// The newest complete snapshot of the same sources, whatever was left out of it.
     pub(super) same_sources: Option<Snapshot>,
+    /// Where there is no parent: another host whose newest complete snapshot would be one.
+    pub(super) other_host: Option<String>,
 }
 
-/// Looks for a parent: the newest complete snapshot of the same host, component, labels, sources and
-/// selection. What
+/// Looks for a parent: the newest complete snapshot of the same host, component, labels, sources and selection. What
 /// another machine has stored is never compared with, however alike its files look. One that cannot be read is
 /// passed over, but the one that the job names must be there; it may be of anything.
 ///
@@ -44,11 +45,12 @@ pub(super) fn find(
         return Ok(Earlier {
             same_sources: Some(snapshot.clone()),
             parent: Some((name, snapshot)),
+            other_host: None,
         });
     }
     let mut earlier = newest(repo, job, selection, names)?;
     if job.reading.force {
-        earlier.parent = None;
+        (earlier.parent, earlier.other_host) = (None, None);
     }
     Ok(earlier)
 }
@@ -74,22 +76,27 @@ fn newest(
         for (name, snapshot) in read.into_iter().flatten() {
             let found = Rules::of(&snapshot.selection);
             let same_host = snapshot.host == job.host;
-            // Pods of a deployment have another name each time, and labels that say whose they are.
-            let is_ours = !snapshot.partial
-                && (same_host || !job.labels.is_empty())
+            let is_alike = !snapshot.partial
                 && snapshot.component == job.component
                 && snapshot.labels == job.labels
                 && found.sources == wanted.sources;
-            if !is_ours {
+            if !is_alike {
                 continue;
             }
-            let fits = same_host && found.others == wanted.others;
-            if earlier.same_sources.is_none() {
+            // Pods of a deployment have another name each time, and labels that say whose they are.
+            if earlier.same_sources.is_none() && (same_host || !job.labels.is_empty()) {
                 earlier.same_sources = Some(snapshot.clone());
             }
-            if fits {
-                earlier.parent = Some((name, snapshot));
-                return Ok(earlier);
+            match (found.others == wanted.others, same_host) {
+                (true, true) => {
+                    earlier.parent = Some((name, snapshot));
+                    earlier.other_host = None;
+                    return Ok(earlier);
+                }
+                (true, false) if earlier.other_host.is_none() => {
+                    earlier.other_host = Some(snapshot.host);
+                }
+                _ => {}
             }
         }
         (rest, together) = (later, (together * 2).min(READ_TOGETHER));

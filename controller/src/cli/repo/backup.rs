@@ -54,8 +54,9 @@ pub struct Backup {
     /// Name of the file that standard input or the command becomes.
     #[arg(long, value_name = "NAME", value_parser = stream_name)]
     stdin_filename: Option<String>,
-    /// Name of the machine that the data belongs to, instead of this one's; an empty one is this one's.
-    #[arg(long, short = 'H', default_value_t = super::hostname(), hide_default_value = true)]
+    /// Name of the machine that the data belongs to, instead of this one's; an empty one is this one's. In a pod,
+    /// whose name is another each time, name what it backs up.
+    #[arg(long, short = 'H', env = "HOLDFAST_HOST", hide_env_values = true, default_value_t = super::hostname(), hide_default_value = true)]
     host: String,
     /// Compare with this snapshot, whatever it is of, instead of the newest complete one of the same host, paths
     /// and excludes.

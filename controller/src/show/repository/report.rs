@@ -184,6 +184,13 @@ pub fn backup(figures: &BackupFigures, rehearsed: bool) -> Vec<String> {
             HumanCount(figures.files_distrusted)
         ));
     }
+    if let Some(host) = &figures.other_host {
+        lines.push(format!(
+            "compared with no snapshot: this host has none of these paths. Host {0} has: if it is the same machine \
+             or volume, --host {0} goes on from there",
+            safe(host)
+        ));
+    }
     listed("could not be read", &figures.unreadable, &mut lines);
     listed("have attributes that could not be read", &figures.attributes_unreadable, &mut lines);
     listed("changed while read", &figures.changed_while_read, &mut lines);
