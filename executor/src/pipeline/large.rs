@@ -228,7 +228,9 @@ fn settle(worker: &mut Worker<'_>, large: &Large) -> Result<()> {
         std::mem::take(&mut *lock(&large.pieces)).into_values().flatten().collect();
     let size = pieces.iter().map(Piece::len).sum();
     match &large.opened {
-        Some(opened) => worker.finish_file(large.at, node, size, pieces, opened, &large.logical),
+        Some(opened) => {
+            worker.finish_file(large.at, node, size, pieces, opened, || large.logical.clone())
+        }
         None => {
             node.kind = NodeKind::File { size, content: worker.content(large.at.source, pieces)? };
             worker.entry(large.at, node);

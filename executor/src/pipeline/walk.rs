@@ -25,7 +25,7 @@ use crate::error::Result;
 use crate::repo::{BlobReader, BlobWriter};
 use crate::source::{
     Children, Found, Names, Planned, SourceNumber, Trust, bare_node, is_mounted, leave_markers,
-    leave_no_trace, read_attributes_at, read_attributes_of, read_link, stat_entry,
+    leave_no_trace, read_attributes_at, read_attributes_of, read_link, stat_entry, stat_time,
 };
 use crate::trail::Trail;
 use crate::tree::{
@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
             node = Node::bare(b"", node.kind, PASSAGE_MODE, Time::default());
         } else {
             let found = read_attributes_of(fd.as_fd());
-            self.keep_attributes(waiting.source, &waiting.trail.logical(), found, &mut node)?;
+            self.keep_attributes(waiting.source, || waiting.trail.logical(), found, &mut node)?;
         }
         let (source, parent) = (waiting.source, waiting.parent);
         self.outbox.send(Message::Open { dir, source, parent, node: Box::new(node) });
@@ -228,13 +228,14 @@ impl<'a> Walk<'a> {
     /// What a name stands for, if it is to be in the snapshot.
     fn wanted(&self, fd: BorrowedFd<'_>, dir: &[u8], name: &[u8]) -> Option<Stat> {
         let tally = self.shared.tally;
-        let logical = join(dir, name);
-        if self.shared.input.exclude.matches(&logical) {
+        let logical = || join(dir, name);
+        let exclude = &self.shared.input.exclude;
+        if !exclude.is_empty() && exclude.matches(&logical()) {
             tally.excluded.add(1);
             return None;
         }
         if let Err(error) = check_name(name) {
-            tally.unreadable(&logical, &error);
+            tally.unreadable(&logical(), &error);
             return None;
         }
         match stat_entry(fd, name) {
@@ -244,7 +245,7 @@ impl<'a> Walk<'a> {
             }
             Ok(Some(stat)) => Some(stat),
             Ok(None) => {
-                tally.changed(&logical, VANISHED);
+                tally.changed(&logical(), VANISHED);
                 None
             }
             // What is mounted there is no part of this file system, whether it answers or not.
@@ -253,7 +254,7 @@ impl<'a> Walk<'a> {
                 None
             }
             Err(error) => {
-                tally.unreadable(&logical, &error);
+                tally.unreadable(&logical(), &error);
                 None
             }
         }
@@ -448,12 +449,12 @@ impl<'a> Walk<'a> {
         let Some(before) = before else { return Ok(None) };
         let NodeKind::File { size, content } = &before.kind else { return Ok(None) };
         let reading = self.shared.input.reading;
-        let mut now = bare_node(name, stat);
-        let exact = before.ctime == now.ctime && before.inode == now.inode;
+        let (ctime, mtime) = stat_time(stat);
+        let exact = before.ctime == ctime && before.inode == stat.st_ino;
         let same = *size == stat.st_size.max(0) as u64
-            && before.mtime == now.mtime
-            && (before.ctime == now.ctime || reading.ignore_ctime || reading.ignore_inode)
-            && (before.inode == now.inode || reading.ignore_inode)
+            && before.mtime == mtime
+            && (before.ctime == ctime || reading.ignore_ctime || reading.ignore_inode)
+            && (before.inode == stat.st_ino || reading.ignore_inode)
             && !before.racy;
         if !same {
             return Ok(None);
@@ -470,9 +471,10 @@ impl<'a> Walk<'a> {
         }
         // The content is believed to be the same; all else may have changed with the time that is ignored.
         let Ok(found) = attributes() else { return Ok(None) };
+        let mut now = bare_node(name, stat);
         now.kind = before.kind.clone();
         let source = self.shared.tally.nobody();
-        self.keep_attributes(source, &logical(), found, &mut now)?;
+        self.keep_attributes(source, logical, found, &mut now)?;
         Ok(Some(now))
     }
 
@@ -537,7 +539,7 @@ impl<'a> Walk<'a> {
             }
         }
         let found = read_attributes_at(parent.as_fd(), name);
-        self.keep_attributes(at.source, &logical, found, &mut node)?;
+        self.keep_attributes(at.source, || logical, found, &mut node)?;
         self.shared.tally.of(at.source).entry(&node);
         self.outbox.send(Message::Entry { at, node: Box::new(node) });
         Ok(true)
@@ -546,7 +548,7 @@ impl<'a> Walk<'a> {
     fn keep_attributes(
         &mut self,
         source: SourceNumber,
-        logical: &[u8],
+        logical: impl FnOnce() -> Vec<u8>,
         found: Found,
         node: &mut Node,
     ) -> Result<()> {

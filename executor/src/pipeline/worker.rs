@@ -93,6 +93,14 @@ impl Drop for Producing<'_> {
     }
 }
 
+/// What was read of a file that fits into one buffer.
+struct Small {
+    size: u64,
+    pieces: Vec<Piece>,
+    /// Its end was seen, and is where its size says.
+    ends: bool,
+}
+
 pub(super) struct Worker<'a> {
     pub(super) shared: &'a Shared<'a>,
     pub(super) writer: BlobWriter,
@@ -141,16 +149,15 @@ impl<'a> Worker<'a> {
         match &item.from {
             From::Place(place) => {
                 let place = place.clone();
-                let logical = place.trail.join(&item.name);
                 let shared = self.shared;
                 let wait = move || !shared.stopped();
                 let directory = self.directory(&place);
                 let opened = directory.and_then(|dir| open_waiting(dir.as_fd(), &item.name, &wait));
-                self.file(&item, logical, opened, place.trust)
+                self.file(&item, || place.trail.join(&item.name), opened, place.trust)
             }
             From::File { path, logical, trust } => {
                 let opened = open_source(path, &|| !self.shared.stopped());
-                self.file(&item, logical.clone(), opened, *trust)
+                self.file(&item, || logical.clone(), opened, *trust)
             }
             From::Stream { from, logical } => stream::run(self, &item, from, logical),
             From::Document(content) => {
@@ -187,7 +194,7 @@ impl<'a> Worker<'a> {
     fn file(
         &mut self,
         item: &Item,
-        logical: Vec<u8>,
+        logical: impl Fn() -> Vec<u8>,
         opened: std::io::Result<OpenedFile>,
         trust: Trust,
     ) -> Result<()> {
@@ -195,7 +202,7 @@ impl<'a> Worker<'a> {
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                self.not_opened(item, &logical, &error);
+                self.not_opened(item, &logical(), &error);
                 return Ok(());
             }
         };
@@ -207,18 +214,18 @@ impl<'a> Worker<'a> {
         let writer = &mut self.writer;
         keep_attributes(self.shared, writer, item.at.source, &logical, found, &mut node)?;
         if opened.size() > LARGE_FILE_BYTES {
-            return large::file(self, item, node, opened, logical, true);
+            return large::file(self, item, node, opened, logical(), true);
         }
-        let (size, pieces) = match self.small(item.at.source, &opened)? {
+        let Small { size, pieces, ends } = match self.small(item.at.source, &opened)? {
             Ok(read) => read,
             Err(error) => {
-                self.lost(item.at, item.link_group, &logical, &error);
+                self.lost(item.at, item.link_group, &logical(), &error);
                 return Ok(());
             }
         };
-        match size == opened.size() && opened.understates().unwrap_or(true) {
-            true => large::file(self, item, node, opened, logical, false),
-            false => self.finish_file(item.at, node, size, pieces, &opened, &logical),
+        match !ends && size == opened.size() && opened.understates().unwrap_or(true) {
+            true => large::file(self, item, node, opened, logical(), false),
+            false => self.finish_file(item.at, node, size, pieces, &opened, logical),
         }
     }
 
@@ -274,9 +281,9 @@ impl<'a> Worker<'a> {
         &mut self,
         source: SourceNumber,
         opened: &OpenedFile,
-    ) -> Result<std::result::Result<(u64, Vec<Piece>), std::io::Error>> {
+    ) -> Result<std::io::Result<Small>> {
         let mut pieces = Vec::new();
-        let mut size = 0;
+        let (mut size, mut ends) = (0, false);
         let mut buffer = std::mem::take(&mut self.buffer);
         for extent in opened.extents() {
             let (from, to) = match extent {
@@ -288,13 +295,16 @@ impl<'a> Worker<'a> {
                 }
             };
             let wanted = (to - from) as usize;
-            if buffer.len() < wanted {
-                buffer.resize(wanted, 0);
+            let asked = wanted + usize::from(to == opened.size());
+            if buffer.len() < asked {
+                buffer.resize(asked, 0);
             }
-            let got = match opened.read_at(&mut buffer[..wanted], from) {
+            let got = match opened.read_about(&mut buffer[..asked], from, wanted) {
                 Ok(got) => got,
                 Err(error) => return Ok(Err(error)),
             };
+            ends = asked > wanted && got == wanted;
+            let got = got.min(wanted);
             for chunk in self.shared.input.chunker.cuts(&buffer[..got]) {
                 pieces.push(put(self.shared, &mut self.writer, source, chunk)?);
             }
@@ -304,7 +314,7 @@ impl<'a> Worker<'a> {
             }
         }
         self.buffer = buffer;
-        Ok(Ok((size, pieces)))
+        Ok(Ok(Small { size, pieces, ends }))
     }
 
     /// What is left to do when all bytes of a file are stored.
@@ -315,14 +325,14 @@ impl<'a> Worker<'a> {
         size: u64,
         pieces: Vec<Piece>,
         opened: &OpenedFile,
-        logical: &[u8],
+        logical: impl FnOnce() -> Vec<u8>,
     ) -> Result<()> {
         if opened.has_changed().unwrap_or(true) {
-            self.shared.tally.changed(logical, "changed while it was read");
+            self.shared.tally.changed(&logical(), "changed while it was read");
             node.racy = true;
         } else if size != opened.size() {
             let what = format!("says that its size is {}, and gave {size} bytes", opened.size());
-            self.shared.tally.changed(logical, &what);
+            self.shared.tally.changed(&logical(), &what);
             node.racy = true;
         }
         node.kind = NodeKind::File { size, content: self.content(at.source, pieces)? };
@@ -365,12 +375,12 @@ pub(super) fn keep_attributes(
     shared: &Shared<'_>,
     writer: &mut BlobWriter,
     source: SourceNumber,
-    logical: &[u8],
+    logical: impl FnOnce() -> Vec<u8>,
     found: Found,
     node: &mut Node,
 ) -> Result<()> {
     if !found.refused.is_empty() {
-        shared.tally.attributes_unreadable(logical, &found.refused);
+        shared.tally.attributes_unreadable(&logical(), &found.refused);
         node.racy |= matches!(node.kind, NodeKind::File { .. });
     }
     node.attributes = store_attributes(shared, writer, source, found.list)?;

@@ -13,6 +13,7 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, Result};
 
+use super::attributes::DEFAULT_LIST;
 use crate::beneath::{Root, join};
 use crate::source::{sized, stat_time};
 use crate::tree::Time;
@@ -237,6 +238,12 @@ pub(super) fn loosen_open(fd: BorrowedFd<'_>) -> io::Result<Option<u32>> {
     Ok(done.then_some(had))
 }
 
+/// Whether what is made in a directory gets an access list from it. One that does not say is taken to.
+pub(super) fn hands_on(dir: BorrowedFd<'_>) -> bool {
+    let list = fgetxattr_query(dir, DEFAULT_LIST);
+    !matches!(list, Err(Errno::NODATA | Errno::NOTSUP | Errno::NOSYS))
+}
+
 /// The number that stands for "as it is" is nobody's.
 fn owner(uid: Option<u32>, gid: Option<u32>) -> Result<(Option<Uid>, Option<Gid>)> {
     if uid == Some(u32::MAX) || gid == Some(u32::MAX) {
@@ -316,9 +323,11 @@ mod tests {
             list.extend(5u16.to_le_bytes());
             list.extend(u32::MAX.to_le_bytes());
         }
-        if Opened(parent.as_fd()).set(b"system.posix_acl_default", &list).is_err() {
+        assert!(!hands_on(parent.as_fd()));
+        if Opened(parent.as_fd()).set(DEFAULT_LIST, &list).is_err() {
             return; // no access lists here
         }
+        assert!(hands_on(parent.as_fd()));
         make_directory(parent.as_fd(), b"d").unwrap();
         let mode = fs::metadata(dir.path().join("d")).unwrap().mode();
         assert_eq!(mode & 0o7777, 0o700);

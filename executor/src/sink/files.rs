@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{Advice, AtFlags, Mode, OFlags, fadvise, openat, unlinkat};
 
 use super::Sink;
-use super::entry::loosen;
-use super::metadata::Settled;
+use super::entry::{hands_on, loosen};
+use super::metadata::{Origin, Settled};
 use super::names::of_creation;
 use super::places::{Place, Verdict, has_content};
 use super::{TemporaryNames, hold};
@@ -247,21 +247,35 @@ fn weight(node: &Node) -> usize {
 struct Worker<'s, 'a> {
     sink: &'s Sink<'a>,
     /// The directory of the last file, as the next one is mostly beside it.
-    dir: Option<(Arc<Place>, OwnedFd)>,
+    dir: Option<Held>,
+}
+
+/// A directory that a worker holds open.
+struct Held {
+    place: Arc<Place>,
+    fd: OwnedFd,
+    /// What a file is that is made in it.
+    origin: Origin,
 }
 
 impl Worker<'_, '_> {
+    fn held(&mut self, place: &Arc<Place>) -> io::Result<&mut Held> {
+        let held = match self.dir.take() {
+            Some(last) if Arc::ptr_eq(&last.place, place) => last,
+            _ => {
+                let fd = place.open()?;
+                let origin = match hands_on(fd.as_fd()) {
+                    true => Origin::Made,
+                    false => Origin::MadeBare { like: None },
+                };
+                Held { place: place.clone(), fd, origin }
+            }
+        };
+        Ok(self.dir.insert(held))
+    }
+
     fn directory(&mut self, place: &Arc<Place>) -> io::Result<&OwnedFd> {
-        let same = matches!(&self.dir, Some((last, _)) if Arc::ptr_eq(last, place));
-        if !same {
-            self.dir = None;
-            let fd = place.open()?;
-            self.dir = Some((place.clone(), fd));
-        }
-        match &self.dir {
-            Some((_, fd)) => Ok(fd),
-            None => Err(io::Error::from(io::ErrorKind::NotFound)),
-        }
+        Ok(&self.held(place)?.fd)
     }
 
     /// Writes everything that blocks side by side hold of this window. An error here ends the restore.
@@ -365,9 +379,9 @@ impl Worker<'_, '_> {
             opened => opened,
         };
         match opened {
-            Ok(opened) => Ok(sink.settle(opened.file.as_fd(), &job.node, false)),
+            Ok(opened) => Ok(sink.settle(opened.file.as_fd(), &job.node, Origin::Before)),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                sink.settle_at(dir, &job.node, false)
+                sink.settle_at(dir, &job.node, Origin::Before)
             }
             Err(error) => Err(error),
         }
@@ -409,7 +423,7 @@ impl Worker<'_, '_> {
         if !is_written_at_once(&job.node) {
             sized(&file, job.size())?;
         }
-        let settled = self.sink.settle(file.as_fd(), &job.node, true);
+        let settled = self.settled(job, &file);
         if let Err(error) = crate::closing::close(file) {
             if !self.reads_back(job)? {
                 return Err(error);
@@ -425,6 +439,19 @@ impl Worker<'_, '_> {
         }
         self.sink.note(&settled, || job.logical());
         Ok(())
+    }
+
+    /// Gives a file that this run has made its metadata, and learns from it what those beside it begin with.
+    fn settled(&mut self, job: &FileJob, file: &File) -> Settled {
+        let sink = self.sink;
+        let Ok(held) = self.held(&job.place) else {
+            return sink.settle(file.as_fd(), &job.node, Origin::Made);
+        };
+        let settled = sink.settle(file.as_fd(), &job.node, held.origin);
+        if let Origin::MadeBare { like } = &mut held.origin {
+            *like = settled.had;
+        }
+        settled
     }
 
     /// Whether a file whose close failed is whole all the same: on its disk, and not in memory only.

@@ -11,6 +11,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::files::FileJob;
+use super::metadata::Origin;
 use super::mounts::explain;
 use super::names::{Seen, of_creation, see, taken};
 use super::places::{OTHER_FILES, Place, Verdict, verdict};
@@ -134,7 +135,7 @@ impl Run<'_, '_> {
         };
         let made = place.open().and_then(|fd| {
             let fresh = self.make_leaf(&fd, node, &verdict, &place.trail)?;
-            self.sink.settle_at(fd.as_fd(), node, fresh)
+            self.sink.settle_at(fd.as_fd(), node, Origin::of(fresh))
         });
         match made {
             Ok(settled) => {

@@ -35,6 +35,26 @@ const WORK_BITS: u32 = 0o600;
 /// File systems keep times in steps of up to two seconds: that much is no other time.
 const COARSE_NANOS: i128 = 2_000_000_000;
 
+/// Where an entry comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was there before this run.
+    Before,
+    /// This run has made it: what it has now came from the target and not from anybody.
+    Made,
+    /// The same of a file in a directory that hands no access list on: it has no attributes, but for what a file
+    /// system makes up. What a file had that was made beside it, it will have too: that is looked at in the end, and
+    /// not before.
+    MadeBare { like: Option<Seen> },
+}
+
+impl Origin {
+    /// Of an entry that this run has made or not, wherever it is.
+    pub(super) fn of(fresh: bool) -> Self {
+        if fresh { Self::Made } else { Self::Before }
+    }
+}
+
 /// What a restore wants of one entry.
 pub(super) struct Terms<'t> {
     pub(super) node: &'t Node,
@@ -42,8 +62,13 @@ pub(super) struct Terms<'t> {
     pub(super) wanted: Option<&'t [Attribute]>,
     pub(super) chosen: &'t Chosen,
     pub(super) privileged: bool,
-    /// This run has made the entry: what it has now came from the target and not from anybody.
-    pub(super) fresh: bool,
+    pub(super) origin: Origin,
+}
+
+impl Terms<'_> {
+    fn fresh(&self) -> bool {
+        self.origin != Origin::Before
+    }
 }
 
 /// Something that the target refused.
@@ -57,6 +82,8 @@ struct Refused {
 /// What came of the metadata of an entry.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
+    /// What it had before.
+    pub(super) had: Option<Seen>,
     refused: Vec<Refused>,
     skipped: Skipped,
     damaged: Option<Error>,
@@ -79,8 +106,8 @@ impl fmt::Display for Settled {
 
 impl Sink<'_> {
     /// Gives an open file or directory what the node says.
-    pub(super) fn settle(&self, fd: BorrowedFd<'_>, node: &Node, fresh: bool) -> Settled {
-        self.settle_entry(&Opened(fd), node, fresh)
+    pub(super) fn settle(&self, fd: BorrowedFd<'_>, node: &Node, origin: Origin) -> Settled {
+        self.settle_entry(&Opened(fd), node, origin)
     }
 
     /// The same for an entry that cannot be opened: a link, a pipe, a device.
@@ -91,16 +118,16 @@ impl Sink<'_> {
         &self,
         dir: BorrowedFd<'_>,
         node: &Node,
-        fresh: bool,
+        origin: Origin,
     ) -> std::io::Result<Settled> {
-        Ok(self.settle_entry(&Named::hold(dir, &node.name)?, node, fresh))
+        Ok(self.settle_entry(&Named::hold(dir, &node.name)?, node, origin))
     }
 
-    fn settle_entry(&self, entry: &impl Entry, node: &Node, fresh: bool) -> Settled {
+    fn settle_entry(&self, entry: &impl Entry, node: &Node, origin: Origin) -> Settled {
         let read = self.attributes(node);
         let wanted = read.as_ref().ok().map(Vec::as_slice);
         let (chosen, privileged) = (&self.chosen, self.options.privileged);
-        let mut settled = settle(entry, &Terms { node, wanted, chosen, privileged, fresh });
+        let mut settled = settle(entry, &Terms { node, wanted, chosen, privileged, origin });
         settled.damaged = read.err();
         settled
     }
@@ -155,6 +182,11 @@ impl Sink<'_> {
 
 /// Makes the metadata of an entry equal to what is wanted, as far as the target takes it.
 pub(super) fn settle(entry: &impl Entry, terms: &Terms<'_>) -> Settled {
+    if let Origin::MadeBare { like: Some(like) } = terms.origin
+        && let Some(settled) = settle_alike(entry, terms, like)
+    {
+        return settled;
+    }
     let before = match entry.seen() {
         Ok(seen) => seen,
         Err(errno) => {
@@ -163,17 +195,24 @@ pub(super) fn settle(entry: &impl Entry, terms: &Terms<'_>) -> Settled {
             return settled;
         }
     };
-    let mut work = Work { entry, terms, now: before, settled: Settled::default(), loosened: false };
-    work.owner();
-    let mode = work.mode_for_owner();
-    let mode = work.attributes(mode);
-    work.mode(mode);
-    work.time();
-    if work.now != before || terms.fresh {
-        work.verify(mode);
+    let mut work = Work::new(entry, terms, before);
+    let mode = work.all();
+    if work.now != before || terms.fresh() {
+        let told = work.now;
+        work.look();
+        work.compare(told, mode);
     }
     work.forgive_others(&before, mode);
     work.settled
+}
+
+/// The same for a file that is taken to have what its neighbour had. Nothing where it turns out otherwise.
+fn settle_alike(entry: &impl Entry, terms: &Terms<'_>, like: Seen) -> Option<Settled> {
+    let mut work = Work::new(entry, terms, like);
+    work.all();
+    let told = work.now;
+    (work.settled.refused.is_empty() && entry.seen().is_ok_and(|seen| seen == told))
+        .then_some(work.settled)
 }
 
 struct Work<'w, E: Entry> {
@@ -186,7 +225,22 @@ struct Work<'w, E: Entry> {
     loosened: bool,
 }
 
-impl<E: Entry> Work<'_, E> {
+impl<'w, E: Entry> Work<'w, E> {
+    fn new(entry: &'w E, terms: &'w Terms<'w>, now: Seen) -> Self {
+        let settled = Settled { had: Some(now), ..Settled::default() };
+        Self { entry, terms, now, settled, loosened: false }
+    }
+
+    /// Makes every call that is needed. Returns the mode that the entry is to have.
+    fn all(&mut self) -> u32 {
+        self.owner();
+        let mode = self.mode_for_owner();
+        let mode = self.attributes(mode);
+        self.mode(mode);
+        self.time();
+        mode
+    }
+
     fn refuse(&mut self, what: impl Into<String>, errno: Errno) {
         self.settled.refused.push(Refused { what: what.into(), errno: Some(errno) });
     }
@@ -216,7 +270,7 @@ impl<E: Entry> Work<'_, E> {
             self.settled.skipped.owners += 1;
             return;
         }
-        if !self.terms.fresh {
+        if !self.terms.fresh() {
             // Before others own it, it gives no more than it will give in the end.
             self.passing_mode(self.now.mode & node.mode & 0o777);
         }
@@ -265,19 +319,23 @@ impl<E: Entry> Work<'_, E> {
 
     /// Sets, replaces and removes attributes. Returns the mode that the entry may have after that.
     fn attributes(&mut self, mode: u32) -> u32 {
-        let has = match self.entry.names() {
+        let names = match self.terms.origin {
+            Origin::MadeBare { .. } => Ok(Vec::new()),
+            Origin::Before | Origin::Made => self.entry.names(),
+        };
+        let has = match names {
             Ok(names) => names,
             Err(Errno::NOTSUP | Errno::NOSYS) => Vec::new(),
             Err(errno) => {
                 self.refuse("a look at its attributes", errno);
                 // What may have been inherited must go, seen or not.
                 let lists = [ACCESS_LIST, DEFAULT_LIST].into_iter();
-                lists.filter(|_| self.terms.fresh).map(<[u8]>::to_vec).collect()
+                lists.filter(|_| self.terms.fresh()).map(<[u8]>::to_vec).collect()
             }
         };
         let Some(wanted) = self.terms.wanted else {
             let mode = mode & (!GROUP_BITS | ((mode & OTHER_BITS) << 3));
-            return if self.terms.fresh { self.lists(mode, &[], &has) } else { mode };
+            return if self.terms.fresh() { self.lists(mode, &[], &has) } else { mode };
         };
         let known = |name: &[u8]| has.iter().any(|has| has == name);
         for attribute in wanted.iter().filter(|attribute| !is_list(&attribute.name)) {
@@ -312,7 +370,7 @@ impl<E: Entry> Work<'_, E> {
         match find(DEFAULT_LIST).filter(|_| chosen_default) {
             Some(list) if has(DEFAULT_LIST) && self.has_value(list) => {}
             Some(list) => drop(self.set(list)),
-            None if has(DEFAULT_LIST) && (chosen_default || self.terms.fresh) => {
+            None if has(DEFAULT_LIST) && (chosen_default || self.terms.fresh()) => {
                 self.remove(DEFAULT_LIST);
             }
             None => {}
@@ -327,7 +385,7 @@ impl<E: Entry> Work<'_, E> {
             }
             Some(_) => {}
             // The target's own list stays when the user said so, with the mask that the mode is.
-            None if has(ACCESS_LIST) && !chosen_access && !self.terms.fresh => return mode,
+            None if has(ACCESS_LIST) && !chosen_access && !self.terms.fresh() => return mode,
             None => {}
         }
         if !has(ACCESS_LIST) {
@@ -400,9 +458,7 @@ impl<E: Entry> Work<'_, E> {
     }
 
     /// Some file systems take a call and do something else, or nothing.
-    fn verify(&mut self, mode: u32) {
-        let told = self.now;
-        self.look();
+    fn compare(&mut self, told: Seen, mode: u32) {
         let has = self.now;
         if told.mode == mode && has.mode != mode && has.kind != FileType::Symlink {
             let what = format!("mode {mode:04o} and keeps {:04o}", has.mode);
@@ -424,7 +480,7 @@ impl<E: Entry> Work<'_, E> {
     /// is told all the same.
     fn forgive_others(&mut self, before: &Seen, mode: u32) {
         let refused = &self.settled.refused;
-        let ours = self.terms.fresh || self.terms.privileged || before.uid == self.entry.me();
+        let ours = self.terms.fresh() || self.terms.privileged || before.uid == self.entry.me();
         let rights = [Some(Errno::PERM), Some(Errno::ACCESS)];
         if ours
             || refused.is_empty()
@@ -612,8 +668,18 @@ mod tests {
         fresh: bool,
         privileged: bool,
     ) -> Settled {
+        run_from(fake, node, wanted, Origin::of(fresh), privileged)
+    }
+
+    fn run_from(
+        fake: &Fake,
+        node: &Node,
+        wanted: &[Attribute],
+        origin: Origin,
+        privileged: bool,
+    ) -> Settled {
         let chosen = &Chosen::new(&[], &[]).unwrap();
-        settle(fake, &Terms { node, wanted: Some(wanted), chosen, privileged, fresh })
+        settle(fake, &Terms { node, wanted: Some(wanted), chosen, privileged, origin })
     }
 
     #[test]
@@ -687,6 +753,47 @@ mod tests {
             assert_eq!(fake.rights(), 0o604, "as a mask these bits hand nothing out");
             assert_eq!(settled.refused.len(), 1, "{settled:?}");
         }
+    }
+
+    /// Whatever a neighbour had, and whatever is refused: it comes to the same as looking first.
+    #[test]
+    fn what_a_neighbour_had_is_a_guess_and_no_more() {
+        let mut node = node();
+        node.mode = 0o640;
+        let wanted = [attribute(b"user.a", b"1")];
+        let made = Seen { mtime: Time { seconds: 9, nanos: 9 }, ..*Fake::new(0o600).seen.borrow() };
+        let likes = [
+            made,
+            Seen { uid: 1, ..made },
+            Seen { gid: 2, ..made },
+            Seen { uid: 1, gid: 2, mode: 0o640, mtime: node.mtime, ..made },
+            Seen { mode: 0o644, ..made },
+            Seen { mtime: node.mtime, ..made },
+            Seen { kind: FileType::Directory, ..made },
+        ];
+        // Without a first look more is set, and the rest is told as ever.
+        let calls = CALLS.iter().filter(|call| **call != "seen");
+        let refusals = calls.flat_map(|call| ERRNOS.map(|errno| Some((*call, errno))));
+        for (refuses, privileged) in
+            refusals.chain([None]).flat_map(|refuses| [(refuses, true), (refuses, false)])
+        {
+            let ran = |origin| {
+                let fake = Fake { refuses, ..Fake::new(0o600) };
+                let settled = run_from(&fake, &node, &wanted, origin, privileged);
+                (settled.refused, settled.skipped, fake.seen, fake.has)
+            };
+            let looked = ran(Origin::MadeBare { like: None });
+            for like in likes {
+                assert_eq!(
+                    ran(Origin::MadeBare { like: Some(like) }),
+                    looked,
+                    "{refuses:?} {like:?}"
+                );
+            }
+        }
+        let fake = Fake::new(0o600);
+        run_from(&fake, &node, &wanted, Origin::MadeBare { like: Some(made) }, true);
+        assert_eq!(*fake.calls.borrow(), ["own", "seen", "set", "mode", "time", "seen"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::entry::{OWNER_BITS, loosen, loosen_open, make_directory};
 use super::leaves::is_same;
+use super::metadata::Origin;
 use super::mounts::{MOUNTED_FILE, explain, link_in_the_way};
 use super::names::{Seen, see, taken};
 use super::{Run, Sink};
@@ -347,7 +348,7 @@ impl Run<'_, '_> {
         }
         match self.root.open_dir(&dir.relative()) {
             Ok(fd) => {
-                let settled = self.sink.settle(fd.as_fd(), &dir.node, !dir.existed());
+                let settled = self.sink.settle(fd.as_fd(), &dir.node, Origin::of(!dir.existed()));
                 self.sink.note(&settled, || dir.logical());
                 self.sink.tally.done(&dir.node);
             }

@@ -50,6 +50,11 @@ impl Excludes {
         })
     }
 
+    /// Whether there are no globs at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lists.iter().all(|list| list.globs.is_empty())
+    }
+
     /// Whether the entry at this logical path is left out.
     pub(crate) fn matches(&self, path: &[u8]) -> bool {
         // Both hear of each path, so that each knows what it fits.

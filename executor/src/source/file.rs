@@ -132,12 +132,29 @@ impl OpenedFile {
 
     /// Fills `buffer` from `offset`; returns fewer bytes only at the end of the file.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.read_about(buffer, offset, buffer.len())
+    }
+
+    /// The same where the file is said to end after `said` bytes. A read that ends there, and was asked for more, has
+    /// seen the end: it is not asked again.
+    pub(crate) fn read_about(
+        &self,
+        buffer: &mut [u8],
+        offset: u64,
+        said: usize,
+    ) -> io::Result<usize> {
         let (mut done, mut most) = (0, buffer.len());
         while done < buffer.len() {
             let end = buffer.len().min(done + most);
             match self.file.read_at(&mut buffer[done..end], offset + done as u64) {
                 Ok(0) => break,
-                Ok(n) => done += n,
+                Ok(n) => {
+                    let is_short = done + n < end;
+                    done += n;
+                    if is_short && done == said {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // What the kernel makes up (`/proc/sys`) it makes in one piece of memory, as large as was asked for.
                 Err(error)

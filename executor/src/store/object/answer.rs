@@ -69,6 +69,9 @@ const ADVICE: [(&[&str], &str); 3] = [
 /// Words of the client about answers that are none.
 const NONSENSE: &str = "Content-Length Header missing";
 
+/// Words of the client about an answer to a put that says it was done and not under which tag.
+const UNTAGGED: &str = "ETag Header missing";
+
 /// The most of a server's words that goes into a message.
 const WORDS_MAX: usize = 300;
 
@@ -76,6 +79,11 @@ const WORDS_MAX: usize = 300;
 pub(super) fn is_taken(error: &Below) -> bool {
     let refused = matches!(error, Below::AlreadyExists { .. } | Below::Precondition { .. });
     refused && !code_of(&words(error)).is_some_and(|code| MEANWHILE.contains(&code))
+}
+
+/// Whether a put was answered as if it were done, but not as S3 does.
+pub(super) fn is_taken_untagged(error: &Below) -> bool {
+    status_of(&words(error)).is_none() && words(error).contains(UNTAGGED)
 }
 
 /// The store's error for an answer of the client below.

@@ -99,10 +99,17 @@ impl ObjectStore {
     fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<PutOutcome, StoreError> {
         let path = self.checked(key)?;
         let options = PutOptions { mode, ..PutOptions::default() };
+        let size = bytes.len() as u64;
         let put = self.below.put_opts(&path, PutPayload::from(bytes), options);
         match self.wait("put", key, put)? {
             Ok(_) => Ok(PutOutcome::Created),
             Err(error) if answer::is_taken(&error) => Ok(PutOutcome::Exists),
+            // A store that keeps no tags says so, and so does whatever answers any request with a page of its own.
+            Err(error) if answer::is_taken_untagged(&error) => match self.stat(key) {
+                Ok(found) if found.size == size => Ok(PutOutcome::Created),
+                Err(error) if !error.permanent() => Err(error),
+                _ => Err(answer::nonsense(key.to_owned())),
+            },
             Err(error) => Err(answer::sort("put", key, &error)),
         }
     }
@@ -311,6 +318,8 @@ fn runtime(verb: &'static str, key: &str) -> Result<&'static Runtime, StoreError
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+
     use object_store::memory::InMemory;
 
     use super::*;
@@ -371,5 +380,48 @@ mod tests {
         assert_eq!(store.put_staged("packs/00/a", &mut staged).unwrap(), PutOutcome::Created);
         assert_eq!(staged.len(), 1000);
         assert_eq!(store.put_staged("packs/00/a", &mut staged).unwrap(), PutOutcome::Exists);
+    }
+
+    /// Answers each request for an object of a server on this machine: `length` is what it says of one's size.
+    fn untagged(length: usize) -> String {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = BufReader::new(stream.unwrap());
+                let (mut head, mut size) = (String::new(), 0);
+                loop {
+                    let mut line = String::new();
+                    stream.read_line(&mut line).unwrap();
+                    if let Some(given) = line.to_lowercase().strip_prefix("content-length:") {
+                        size = given.trim().parse().unwrap();
+                    }
+                    head += &line;
+                    if line.trim().is_empty() {
+                        break;
+                    }
+                }
+                stream.read_exact(&mut vec![0; size]).unwrap();
+                let length = if head.starts_with("HEAD") { length } else { 0 };
+                let date = "Last-Modified: Mon, 30 Nov 2026 00:00:00 GMT\r\nConnection: close";
+                let answer =
+                    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{date}\r\n\r\n");
+                stream.get_mut().write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        endpoint
+    }
+
+    #[test]
+    fn k15_a_put_without_a_tag_is_done_if_the_object_is_there() {
+        let store = |length| {
+            let url = format!("s3://bucket/p?endpoint={}", untagged(length));
+            let keys = [("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s")];
+            let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            crate::store::open_url_with(&url, &crate::store::Access::of(keys)).unwrap()
+        };
+        assert_eq!(store(4).put_new("config", b"ours").unwrap(), PutOutcome::Created);
+        let error = store(9).put_new("config", b"ours").unwrap_err();
+        assert!(error.permanent(), "{error:?}");
     }
 }
