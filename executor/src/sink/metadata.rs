@@ -6,21 +6,18 @@
 //! order, nobody gets rights that the snapshot does not give.
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
 
 use rustix::fs::FileType;
 use rustix::io::{Errno, Result as Done};
 
-use super::Sink;
 use super::attributes::{
     ACCESS_LIST, CAPABILITY, Chosen, DEFAULT_LIST, count_refused, is_foreign, is_list, may_set,
     without_list,
 };
-use super::entry::{Entry, Named, Opened, Seen};
-use crate::digest::Kind;
-use crate::error::{Error, Result};
+use super::entry::{Entry, Seen};
+use crate::error::Error;
 use crate::report::Skipped;
-use crate::tree::{Attribute, Attributes, Node, NodeKind, Time};
+use crate::tree::{Attribute, Node, NodeKind, Time};
 
 /// Setuid and setgid.
 const SET_ID_BITS: u32 = 0o6000;
@@ -73,7 +70,7 @@ impl Terms<'_> {
 
 /// Something that the target refused.
 #[derive(Debug, PartialEq, Eq)]
-struct Refused {
+pub(super) struct Refused {
     what: String,
     /// Nothing where the call succeeded and did not do it.
     errno: Option<Errno>,
@@ -84,9 +81,9 @@ struct Refused {
 pub(super) struct Settled {
     /// What it had before.
     pub(super) had: Option<Seen>,
-    refused: Vec<Refused>,
-    skipped: Skipped,
-    damaged: Option<Error>,
+    pub(super) refused: Vec<Refused>,
+    pub(super) skipped: Skipped,
+    pub(super) damaged: Option<Error>,
 }
 
 impl fmt::Display for Settled {
@@ -101,82 +98,6 @@ impl fmt::Display for Settled {
             mark = ",";
         }
         Ok(())
-    }
-}
-
-impl Sink<'_> {
-    /// Gives an open file or directory what the node says.
-    pub(super) fn settle(&self, fd: BorrowedFd<'_>, node: &Node, origin: Origin) -> Settled {
-        self.settle_entry(&Opened(fd), node, origin)
-    }
-
-    /// The same for an entry that cannot be opened: a link, a pipe, a device.
-    ///
-    /// # Errors
-    /// When nothing has this name.
-    pub(super) fn settle_at(
-        &self,
-        dir: BorrowedFd<'_>,
-        node: &Node,
-        origin: Origin,
-    ) -> std::io::Result<Settled> {
-        Ok(self.settle_entry(&Named::hold(dir, &node.name)?, node, origin))
-    }
-
-    fn settle_entry(&self, entry: &impl Entry, node: &Node, origin: Origin) -> Settled {
-        let read = self.attributes(node);
-        let wanted = read.as_ref().ok().map(Vec::as_slice);
-        let (chosen, privileged) = (&self.chosen, self.options.privileged);
-        let mut settled = settle(entry, &Terms { node, wanted, chosen, privileged, origin });
-        settled.damaged = read.err();
-        settled
-    }
-
-    /// Puts into the figures what was left out and what was refused.
-    pub(super) fn note(&self, settled: &Settled, logical: impl FnOnce() -> Vec<u8>) {
-        self.skipped(&settled.skipped);
-        if settled.refused.is_empty() && settled.damaged.is_none() {
-            return;
-        }
-        let logical = logical();
-        if !settled.refused.is_empty() {
-            self.tally.unset(&logical, settled);
-        }
-        if let Some(error) = &settled.damaged {
-            self.tally
-                .unset(&logical, &format_args!("it is there, without its attributes: {error}"));
-        }
-    }
-
-    /// The attributes of a node, wherever they are kept.
-    fn attributes(&self, node: &Node) -> Result<Vec<Attribute>> {
-        match &node.attributes {
-            Attributes::None => Ok(Vec::new()),
-            Attributes::Inline(list) => Ok(list.clone()),
-            Attributes::Blob(id) => {
-                let bytes = self.reader.read(Kind::Data, id)?;
-                Attributes::decode(&bytes)
-                    .map_err(|error| Error::damaged(format!("attributes {id}"), error))
-            }
-        }
-    }
-
-    pub(super) fn skipped(&self, more: &Skipped) {
-        if *more == Skipped::default() {
-            return;
-        }
-        self.tally.add(|figures| {
-            let all = &mut figures.skipped;
-            all.owners += more.owners;
-            all.setuid += more.setuid;
-            all.capabilities += more.capabilities;
-            all.devices += more.devices;
-            all.sockets += more.sockets;
-            all.system_attributes += more.system_attributes;
-            all.unsupported_attributes += more.unsupported_attributes;
-            all.belongs_to_another += more.belongs_to_another;
-            all.coarse_times += more.coarse_times;
-        });
     }
 }
 

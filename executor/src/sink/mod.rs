@@ -28,6 +28,7 @@ mod places;
 mod rehearsal;
 mod remove;
 mod renamed;
+mod settle;
 mod spared;
 mod tally;
 
