@@ -249,8 +249,6 @@ fn k10_bytes_that_cannot_be_read() {
             Cost::Entry,
         ),
         ("pread64", "zz-plain", "1", &["EINTR"], Cost::Nothing),
-        // The call that finds the end.
-        ("pread64", "zz-plain", "2", &["EIO"], Cost::Nothing),
         ("pread64", "zz-large", "2", &["EIO"], Cost::Entry),
         ("pread64", "zz-sparse", "1", &["EIO"], Cost::Entry),
         ("readlinkat", "zz-link", "", &["EACCES", "EIO", "ENOMEM", "ESTALE", "ELOOP"], Cost::Entry),
