@@ -3,6 +3,7 @@
 mod arrows;
 mod dependencies;
 mod documents;
+mod environment;
 mod go;
 mod honesty;
 mod length;
@@ -10,6 +11,7 @@ mod lints;
 mod names;
 mod orphans;
 mod places;
+mod unused;
 mod words;
 
 use crate::finding::Finding;
@@ -23,6 +25,7 @@ pub const ALL: &[Rule] = &[
     arrows::check,
     dependencies::check,
     documents::check,
+    environment::check,
     go::check,
     honesty::check,
     length::check,
@@ -30,5 +33,6 @@ pub const ALL: &[Rule] = &[
     names::check,
     orphans::check,
     places::check,
+    unused::check,
     words::check,
 ];
