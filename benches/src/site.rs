@@ -16,6 +16,7 @@ fn repository(at: &Path) -> Repository {
     Repository {
         name: "main".to_owned(),
         url: format!("file://{}", at.display()),
+        access: Default::default(),
         passphrase: Passphrase::new("correct horse".to_owned()),
         expected_id: None,
         create_if_missing: false,

@@ -210,7 +210,7 @@ fn deletion_follows_its_policy_and_only_a_complete_read_deletes() {
         let name = "          name: gcs-demo-repo";
         world.edit("backup", name, &format!("{name}\n          deletionPolicy: {policy}"));
         assert!(world.once().status.success());
-        let data = world.storage().join("demo/data/repository/v1/config");
+        let data = world.storage().join("demo/data/holdfast/v1/config");
         assert!(data.exists());
 
         fs::write(world.manifests.join("broken.yaml"), "a: [").unwrap();
@@ -261,7 +261,7 @@ fn a_hook_that_fails_before_the_work_fails_the_session() {
     // The hook after the work runs in any case, so that what was frozen thaws.
     assert_eq!(fs::read_to_string(world.data(0).join("phase")).unwrap(), "demo Failed\n");
     assert!(
-        !world.storage().join("demo/data/repository/v1/meta/snapshots").exists(),
+        !world.storage().join("demo/data/holdfast/v1/meta/snapshots").exists(),
         "nothing was moved"
     );
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use holdfast_executor::config::Features;
 use holdfast_executor::repo::{Open, Repo, Unlock};
-use holdfast_executor::store::open_url;
+use holdfast_executor::store::{Access, open_url};
 use serde_json::Value;
 use shelf::{PASSWORD, Shelf};
 
@@ -215,7 +215,7 @@ fn a_newer_format_is_refused_with_the_version_that_it_needs() {
 }
 
 fn open(shelf: &Shelf) -> Repo<Open> {
-    let store = open_url(&shelf.url()).unwrap();
+    let store = open_url(&shelf.url(), &Access::default()).unwrap();
     Repo::at(store).open(PASSWORD.as_bytes(), Unlock::default()).unwrap()
 }
 

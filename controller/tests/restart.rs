@@ -57,7 +57,7 @@ fn workers_outlive_their_operator_and_are_not_started_twice() {
     let components = snapshot["status"]["components"].as_object().unwrap();
     assert_eq!(components.keys().collect::<Vec<_>>(), ["pod-0", "pod-1", "pod-2"]);
     // One commit a component: an attempt that was adopted was not made again.
-    assert_eq!(tree(&world.storage().join("demo/data/repository/v1/meta/snapshots")).len(), 3);
+    assert_eq!(tree(&world.storage().join("demo/data/holdfast/v1/meta/snapshots")).len(), 3);
     assert!(tree(&world.state.join("work")).is_empty(), "directories of attempts are gone");
 }
 

@@ -17,7 +17,7 @@ use holdfast_executor::repo::{Open, Repo};
 use holdfast_executor::report::{
     BackupFigures, FailureKind, Figures, Outcome, Quiet, Report, RestoreFigures, SnapshotInfo,
 };
-use holdfast_executor::store::{SharedStore, StoreError, open_url};
+use holdfast_executor::store::{Access, SharedStore, StoreError, open_url};
 
 /// Where the source lies in a snapshot.
 pub const STORED_AS: &str = "/data";
@@ -115,6 +115,7 @@ impl Site {
         Repository {
             name: "main".to_owned(),
             url: format!("file://{}", self.repository.display()),
+            access: Default::default(),
             passphrase: Passphrase::new(PASSPHRASE.to_owned()),
             expected_id: None,
             create_if_missing,
@@ -135,7 +136,7 @@ impl Site {
     /// # Errors
     /// What the store answers.
     pub fn store(&self) -> Result<SharedStore, StoreError> {
-        open_url(&format!("file://{}", self.repository.display()))
+        open_url(&format!("file://{}", self.repository.display()), &Access::default())
     }
 
     /// The opened repository.

@@ -15,6 +15,7 @@ fn repository(path: &str) -> Repository {
     Repository {
         name: "main".to_owned(),
         url: format!("file://{path}"),
+        access: Default::default(),
         passphrase: Passphrase::new("measured".to_owned()),
         expected_id: None,
         create_if_missing: true,

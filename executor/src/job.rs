@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use crate::store::Access;
+
 /// One attempt of one component.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -43,6 +45,9 @@ pub struct Repository {
     pub name: String,
     /// Where it lies: `file:///path`, or another URL that the store module understands.
     pub url: String,
+    /// Opens its store, where a URL alone does not.
+    #[serde(default, skip_serializing_if = "Access::is_empty")]
+    pub access: Access,
     /// Opens one of its key slots.
     pub passphrase: Passphrase,
     /// The repository id that the log remembers (hex). Another one is `RepositoryReplaced`, never an

@@ -209,7 +209,7 @@ fn open(
             reason: "is no repository id (32 hexadecimal digits)".to_owned(),
         })?),
     };
-    let record = Arc::new(Record::new(open_url(&to.url)?));
+    let record = Arc::new(Record::new(open_url(&to.url, &to.access)?));
     let closed = Repo::at(Arc::new(Retry::patient(record.clone()).until(progress.cancel_flag())));
     let unlock = Unlock { expected, write };
     let passphrase = to.passphrase.as_bytes();

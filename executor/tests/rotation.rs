@@ -12,7 +12,7 @@ use holdfast_executor::digest::Kind;
 use holdfast_executor::error::{Error, Result};
 use holdfast_executor::repo::{Committed, Open, Repo, Unlock};
 use holdfast_executor::slot::KdfCost;
-use holdfast_executor::store::{Fault, Faulty, MemoryStore, SharedStore, Store};
+use holdfast_executor::store::{Access, Fault, Faulty, MemoryStore, SharedStore, Store};
 use small::*;
 
 const STAYS: &[u8] = b"stays";
@@ -208,6 +208,7 @@ fn c6_a_passphrase_is_in_nothing_that_is_said_or_stored() {
         let repository = Repository {
             name: "main".to_owned(),
             url: url.clone(),
+            access: Default::default(),
             passphrase: Passphrase::new(passphrase.to_owned()),
             expected_id: None,
             create_if_missing: true,
@@ -225,7 +226,7 @@ fn c6_a_passphrase_is_in_nothing_that_is_said_or_stored() {
             resources: Resources { workers: 1, memory_bytes: 0 },
         };
         said += &format!("{job:?}");
-        let store = holdfast_executor::store::open_url(&url).unwrap();
+        let store = holdfast_executor::store::open_url(&url, &Access::default()).unwrap();
         let closed = Repo::at(store);
         let options = holdfast_executor::repo::InitOptions {
             label: "marked",
@@ -246,7 +247,7 @@ fn c6_a_passphrase_is_in_nothing_that_is_said_or_stored() {
     }
     assert!(said.contains("attempt") && said.contains("slots"), "something was said");
     assert!(!said.contains(MARK));
-    let store = holdfast_executor::store::open_url(&url).unwrap();
+    let store = holdfast_executor::store::open_url(&url, &Access::default()).unwrap();
     let rows = store.list("").unwrap();
     assert!(rows.len() > 8);
     for row in rows {

@@ -83,6 +83,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misunderstood(error),
     };
+    crate::telemetry::begin();
     let outcome = match cli.verb {
         Verb::Demo(verb) => verb.run(),
         Verb::Local(arguments) => local::run(arguments),

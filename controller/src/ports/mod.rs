@@ -1,6 +1,7 @@
-//! What the binary takes from the world besides files and sockets: the time, dice, and how much memory
-//! there is.
+//! What the binary takes from the world besides files and sockets: the time, dice, what opens stores, and
+//! how much memory there is.
 
 pub mod clock;
+pub mod environment;
 pub mod ids;
 pub mod memory;

@@ -10,6 +10,7 @@ use holdfast_executor::job::{
     Backup, Job, Passphrase, Repository, Resources, Restore, RestoreOptions, Selection, Source,
     Target, Work,
 };
+use holdfast_executor::store::Access;
 
 /// The label of a snapshot that says whose it is.
 const CONFIGURATION: &str = "configuration";
@@ -228,6 +229,8 @@ fn repository(place: Place) -> Result<Repository, Failure> {
     Ok(Repository {
         name: place.uid.to_string(),
         url: place.url,
+        // A directory needs none.
+        access: Access::default(),
         passphrase: Passphrase::new(passphrase),
         expected_id: place.id.map(hex),
         create_if_missing: false,

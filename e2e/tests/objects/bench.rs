@@ -16,7 +16,7 @@ use holdfast_executor::repo::{
 };
 use holdfast_executor::report::Quiet;
 use holdfast_executor::slot::KdfCost;
-use holdfast_executor::store::{Record, Retry, SharedStore, open_url_with};
+use holdfast_executor::store::{Record, Retry, SharedStore, open_url};
 
 const PASSPHRASE: &[u8] = b"the password of a test";
 
@@ -42,7 +42,7 @@ impl Bench {
 
     /// The store through the proxy.
     pub fn store(&self) -> SharedStore {
-        open_url_with(&self.url(), &gateway::access()).unwrap()
+        open_url(&self.url(), &gateway::access()).unwrap()
     }
 
     /// The repository there, which is made if it is not there.

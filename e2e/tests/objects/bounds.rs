@@ -5,7 +5,7 @@ use std::fs;
 use holdfast_e2e::gateway::{self, Gateway};
 use holdfast_e2e::proxy::Proxy;
 use holdfast_e2e::tree::noise;
-use holdfast_executor::store::{Tally, open_url_with};
+use holdfast_executor::store::{Tally, open_url};
 
 use crate::bench::Bench;
 
@@ -69,7 +69,7 @@ fn a_narrow_server_is_asked_no_more_at_once_than_the_url_allows() {
         bench.proxy = Proxy::start(bench.gateway.address()).unwrap();
         bench.source(64);
         let told = if is_told { format!("&max-connections={most}") } else { String::new() };
-        let store = open_url_with(&format!("{}{told}", bench.url()), &gateway::access()).unwrap();
+        let store = open_url(&format!("{}{told}", bench.url()), &gateway::access()).unwrap();
         let (repo, record) = bench.repo_in(store);
         let done = bench.backup(&repo, "s-1").unwrap();
         bench.is_whole(&repo, &done);

@@ -8,7 +8,7 @@ use holdfast_e2e::gateway::{self, Gateway};
 use holdfast_e2e::identity::{Answer, Dialect, Identity, PROOF};
 use holdfast_e2e::proxy::Weather;
 use holdfast_executor::store::{
-    Access, PutOutcome, Retry, SharedStore, Store as _, StoreError, open_url_with,
+    Access, PutOutcome, Retry, SharedStore, Store as _, StoreError, open_url,
 };
 
 use crate::bench::Bench;
@@ -27,7 +27,7 @@ fn store(url: &str, identity: &Identity, dialect: Dialect) -> SharedStore {
         Dialect::WebIdentity => format!("&ca-file={}", identity.authority().display()),
         Dialect::Machine => "&credentials=instance".to_owned(),
     };
-    open_url_with(&format!("{url}{more}"), &Access::of(identity.variables())).unwrap()
+    open_url(&format!("{url}{more}"), &Access::of(identity.variables())).unwrap()
 }
 
 /// What a store answers that is asked once and no more.
@@ -87,8 +87,8 @@ fn what_the_url_and_the_variables_mean_is_what_is_asked() {
     let token = ("AWS_CONTAINER_AUTHORIZATION_TOKEN".to_owned(), PROOF.to_owned());
     let uri = container.variables().into_iter().filter(|(name, _)| name.ends_with("FULL_URI"));
     let access = Access::of(uri.clone().chain([token]));
-    assert_eq!(open_url_with(&gateway.url("p"), &access).unwrap().list("").unwrap(), []);
-    let without = open_url_with(&gateway.url("p"), &Access::of(uri)).unwrap();
+    assert_eq!(open_url(&gateway.url("p"), &access).unwrap().list("").unwrap(), []);
+    let without = open_url(&gateway.url("p"), &Access::of(uri)).unwrap();
     assert!(refused(without).contains("401"));
 
     let machine = Identity::start(Dialect::Machine, keys(gateway::SECRET, false)).unwrap();
@@ -97,7 +97,7 @@ fn what_the_url_and_the_variables_mean_is_what_is_asked() {
     let elsewhere = [("AWS_ENDPOINT_URL_S3".to_owned(), "http://127.0.0.1:1".to_owned())];
     let access = Access::of(machine.variables().into_iter().chain(wrong).chain(elsewhere));
     let url = format!("{}&credentials=instance", gateway.url("p"));
-    assert_eq!(open_url_with(&url, &access).unwrap().list("").unwrap(), []);
+    assert_eq!(open_url(&url, &access).unwrap().list("").unwrap(), []);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use holdfast_e2e::mounted::Mounted;
 use holdfast_e2e::privilege;
 use holdfast_e2e::proxy::Weather;
 use holdfast_e2e::tree::noise;
-use holdfast_executor::store::{PutOutcome, StoreError, conformance, open_url_with};
+use holdfast_executor::store::{PutOutcome, StoreError, conformance, open_url};
 
 #[test]
 fn a_server_is_a_store_like_any() {
@@ -24,12 +24,12 @@ fn a_server_is_a_store_like_any() {
     let dir = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(dir.path()).unwrap();
     for prefix in ["", "a/prefix"] {
-        conformance::check(&*open_url_with(&gateway.url(prefix), &gateway::access()).unwrap());
+        conformance::check(&*open_url(&gateway.url(prefix), &gateway::access()).unwrap());
         fs::remove_dir_all(dir.path().join(gateway::BUCKET)).unwrap();
         fs::create_dir(dir.path().join(gateway::BUCKET)).unwrap();
     }
     let one = format!("{}&max-connections=1&upload-rate=1GiB", gateway.url("narrow"));
-    conformance::check(&*open_url_with(&one, &gateway::access()).unwrap());
+    conformance::check(&*open_url(&one, &gateway::access()).unwrap());
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn without_conditional_writes_one_of_many_still_wins() {
     let dir = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(dir.path()).unwrap();
     let url = format!("{}&conditional=no", gateway.url("p"));
-    let store = open_url_with(&url, &gateway::access()).unwrap();
+    let store = open_url(&url, &gateway::access()).unwrap();
     let put = |content: u8| (content, store.put_new("config", &[content; 64]).unwrap());
     let puts: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..6).map(|content| scope.spawn(move || put(content))).collect();
@@ -61,7 +61,7 @@ fn what_is_wrong_with_a_server_has_its_own_error() {
     }
     let bench = Bench::new();
     let listed = |url: &str, secret: &str| {
-        open_url_with(url, &gateway::access_with(secret)).unwrap().list("").unwrap_err()
+        open_url(url, &gateway::access_with(secret)).unwrap().list("").unwrap_err()
     };
     let url = bench.gateway.url("p");
     let denied = listed(&url, "another secret");
@@ -90,7 +90,7 @@ fn a_server_whose_disk_is_full_says_so_and_nothing_is_damaged() {
     fs::create_dir(&disk).unwrap();
     let _mounted = Mounted::new_ext4(&dir.path().join("image"), 48 << 20, &disk).unwrap();
     let gateway = Gateway::start(&disk.join("served")).unwrap();
-    let store = open_url_with(&gateway.url("p"), &gateway::access()).unwrap();
+    let store = open_url(&gateway.url("p"), &gateway::access()).unwrap();
     let full = (0..64)
         .find_map(|n| store.put_new(&format!("packs/00/{n}"), &noise(1 << 20, n)).err())
         .unwrap();
@@ -122,7 +122,7 @@ fn a_certificate_is_trusted_by_its_authority_or_not_at_all() {
     let gateway = Gateway::start_tls(&dir.path().join("served"), &certificate, &key).unwrap();
     let list = |more: &str| {
         let url = format!("{}{more}", gateway.url("p"));
-        open_url_with(&url, &gateway::access()).unwrap().list("")
+        open_url(&url, &gateway::access()).unwrap().list("")
     };
     let strange = list("").unwrap_err();
     assert!(matches!(strange, StoreError::Unavailable { .. }), "{strange:?}");

@@ -253,7 +253,7 @@ fn fetch_all<T: Sync, R: Send>(
     });
     done.sort_unstable_by_key(|(at, _)| *at);
     if done.len() < items.len() {
-        return Err(Error::Crypto("a reading thread"));
+        return Err(Error::Defect("a thread that reads objects has broken off"));
     }
     done.into_iter().map(|(_, result)| result).collect()
 }

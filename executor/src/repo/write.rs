@@ -119,6 +119,33 @@ struct Records {
     written: Written,
 }
 
+impl Records {
+    /// What waits, as one index object.
+    fn take(&mut self) -> IndexObject {
+        self.since = Instant::now();
+        self.waiting_bytes = 0;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Adds a pack that is in the store. Gives the index objects that are whole by that: what waited before, where this
+    /// one does not fit any more, and what waits since too long or is enough.
+    fn add(&mut self, record: PackRecord) -> Vec<IndexObject> {
+        let mut whole = Vec::new();
+        if self.waiting_bytes + record.body.len() > limits::INDEX_TARGET_BYTES {
+            whole.push(self.take());
+        }
+        self.written.packs.push((record.name, record.size));
+        self.written.bytes_stored += record.size;
+        self.waiting_bytes += record.body.len() + PackName::LEN + 8;
+        self.waiting.packs.push(record);
+        let due = Duration::from_secs(limits::INDEX_EVERY_SECONDS);
+        if self.waiting.packs.len() >= limits::INDEX_EVERY_PACKS || self.since.elapsed() >= due {
+            whole.push(self.take());
+        }
+        whole
+    }
+}
+
 /// One session of writing: made once, shared by reference, finished once.
 pub struct WriteSession {
     shared: Arc<Shared>,
@@ -234,14 +261,14 @@ impl WriteSession {
         drop((self.uploads.take(), self.keeper.take()));
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                self.shared.fail(Error::Crypto("an uploader thread"));
+                self.shared.fail(Error::Defect("a thread that puts packs has broken off"));
             }
         }
         self.shared.check()?;
         merged?;
-        let mut records = self.shared.records();
-        self.shared.write_index(&mut records)?;
-        let mut written = std::mem::take(&mut records.written);
+        let last = self.shared.records().take();
+        self.shared.write_index(last)?;
+        let mut written = std::mem::take(&mut self.shared.records().written);
         written.packs.sort_unstable();
         written.blobs_added = self.shared.blobs_added.load(Ordering::Relaxed);
         written.bytes_added = self.shared.bytes_added.load(Ordering::Relaxed);
@@ -433,21 +460,9 @@ impl Shared {
             self.settle(&copy, record.size, store.put_staged(&copy, &mut upload.staged)?)?;
         }
         drop(upload.staged);
-        let mut records = self.records();
-        if records.waiting_bytes + record.body.len() > limits::INDEX_TARGET_BYTES {
-            self.write_index(&mut records)?;
-        }
-        records.written.packs.push((record.name, record.size));
-        records.written.bytes_stored += record.size;
-        records.waiting_bytes += record.body.len() + PackName::LEN + 8;
-        records.waiting.packs.push(record);
-        let due = Duration::from_secs(limits::INDEX_EVERY_SECONDS);
-        if records.waiting.packs.len() >= limits::INDEX_EVERY_PACKS
-            || records.since.elapsed() >= due
-        {
-            self.write_index(&mut records)?;
-        }
-        Ok(())
+        // Whole index objects leave the lock before they go to the store: another pack's record does not wait for it.
+        let full = self.records().add(record);
+        full.into_iter().try_for_each(|object| self.write_index(object))
     }
 
     /// A name that is taken stands for the same bytes, unless a store kept a torn object.
@@ -461,18 +476,15 @@ impl Shared {
         Ok(())
     }
 
-    fn write_index(&self, records: &mut Records) -> Result<()> {
-        records.since = Instant::now();
-        if records.waiting.packs.is_empty() {
+    fn write_index(&self, object: IndexObject) -> Result<()> {
+        if object.packs.is_empty() {
             return Ok(());
         }
-        let object = std::mem::take(&mut records.waiting);
-        records.waiting_bytes = 0;
         let sealed = self.repo.seal_object(Purpose::Index, None, |out| object.encode(out))?;
         let hash = ObjectHash::of(&sealed);
         let key = index_key(&hash);
         self.settle(&key, sealed.len() as u64, self.repo.store.put_new(&key, &sealed)?)?;
-        records.written.indexes.push(hash);
+        self.records().written.indexes.push(hash);
         Ok(())
     }
 

@@ -148,7 +148,7 @@ mod tests {
     fn file_by_url() {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("file://{}/a%20b", dir.path().display());
-        check(&*open_url(&url).unwrap());
+        check(&*open_url(&url, &Access::default()).unwrap());
         assert!(dir.path().join("a b/config").is_file());
     }
 

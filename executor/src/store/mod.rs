@@ -23,7 +23,7 @@ pub use object::{Access, ObjectStore};
 pub use record::{Record, Tally};
 pub use retry::{Retry, RetryPolicy, Sleep};
 pub use throttle::Throttle;
-pub use url::{check_url, open_url, open_url_with, shown_url};
+pub use url::{check_url, open_url, shown_url};
 
 use file::StagedFile;
 

@@ -14,7 +14,8 @@ pub type Sleep = Arc<dyn Fn(Duration) + Send + Sync>;
 pub struct RetryPolicy {
     /// Tries in all.
     pub tries: u32,
-    /// The first pause; each later one is twice as long.
+    /// The first pause at most; each later one may be twice as long. Half of each is left to chance, so that those who
+    /// failed together do not come back together.
     pub first_pause: Duration,
     /// No pause is longer.
     pub longest_pause: Duration,
@@ -144,7 +145,7 @@ impl Retry {
             {
                 return answer;
             }
-            self.pause(pause);
+            self.pause(jittered(pause));
             if self.is_stopped() {
                 return answer;
             }
@@ -167,6 +168,13 @@ impl Retry {
     fn stuck(&self) -> MutexGuard<'_, Option<Stuck>> {
         self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A pause of half its length at least.
+fn jittered(pause: Duration) -> Duration {
+    // Without dice everybody waits as long as anybody may.
+    let share = getrandom::u32().map_or(1.0, |dice| f64::from(dice) / f64::from(u32::MAX));
+    pause.mul_f64(0.5 + share / 2.0)
 }
 
 /// A put whose answer was lost finds its own object at the next try: that is a success.
@@ -290,7 +298,14 @@ mod tests {
         assert!(matches!(store.list(""), Err(StoreError::Unavailable { .. })));
         let pauses = pauses.lock().unwrap();
         assert_eq!((pauses.len(), faulty.operations()), (11, 12));
-        assert!(pauses.windows(2).all(|two| two[1] == (two[0] * 2).min(Duration::from_secs(30))));
+        for (number, pause) in pauses.iter().enumerate() {
+            let most = Duration::from_millis(200 << number).min(Duration::from_secs(30));
+            assert!((most / 2..=most).contains(pause), "pause {number}: {pause:?}");
+        }
+        let again = retry(faulty, 12);
+        again.0.answered.store(true, Ordering::Relaxed);
+        assert!(again.0.list("").is_err());
+        assert_ne!(*pauses, *again.1.lock().unwrap(), "two that fail together wait alike");
     }
 
     #[test]

@@ -6,20 +6,12 @@ use std::sync::Arc;
 use super::object::{Access, ObjectPlace, ObjectStore};
 use super::{FileStore, SharedStore, StoreError, Throttle};
 
-/// The store that a URL names, with what this process has of credentials: `file:///absolute/path`, with `%XX`
-/// for bytes that a URL cannot hold, or `s3://bucket/prefix?…` (`docs/repository.md` has its parameters).
+/// The store that a URL names, with what opens it: `file:///absolute/path`, with `%XX` for bytes that a URL cannot
+/// hold, or `s3://bucket/prefix?…` (`docs/repository.md` has its parameters). Nothing is taken from the environment.
 ///
 /// # Errors
 /// `BadUrl` for a URL of another kind, without an absolute path, or without credentials.
-pub fn open_url(url: &str) -> Result<SharedStore, StoreError> {
-    open_url_with(url, &Access::ambient())
-}
-
-/// The same with credentials that are given.
-///
-/// # Errors
-/// As for [`open_url`].
-pub fn open_url_with(url: &str, access: &Access) -> Result<SharedStore, StoreError> {
+pub fn open_url(url: &str, access: &Access) -> Result<SharedStore, StoreError> {
     let bad = |reason| StoreError::BadUrl { url: shown_url(url), reason };
     match parse(url).map_err(bad)? {
         Place::Directory(path) => Ok(Arc::new(FileStore::new(path)?)),
@@ -133,7 +125,10 @@ mod tests {
             "file:///%00",
             "file:///x?upload-rate=1MiB",
         ] {
-            assert!(matches!(open_url(url), Err(StoreError::BadUrl { .. })), "{url}");
+            assert!(
+                matches!(open_url(url, &Access::default()), Err(StoreError::BadUrl { .. })),
+                "{url}"
+            );
             assert!(check_url(url).is_err(), "{url}");
         }
     }
@@ -157,7 +152,7 @@ mod tests {
             "s3://b/x?endpoint=https://user:marker@host",
             "s3://b/x?X-Amz-Signature=marker",
         ] {
-            let error = open_url(url).err().unwrap().to_string();
+            let error = open_url(url, &Access::default()).err().unwrap().to_string();
             assert!(!error.contains("marker"), "{error}");
         }
         assert_eq!(shown_url("file:///srv/a@b"), "file:///srv/a@b");

@@ -20,7 +20,7 @@ use holdfast_executor::report::{
     BackupFigures, FailureKind, Figures, Outcome, Quiet, Report, SnapshotInfo,
 };
 use holdfast_executor::run;
-use holdfast_executor::store::open_url;
+use holdfast_executor::store::{Access, open_url};
 
 /// Requests of a backup besides one for each tree block of the parent and each index object.
 pub const FIXED_REQUESTS: u64 = 12;
@@ -161,6 +161,7 @@ impl Bench {
         Repository {
             name: "main".to_owned(),
             url: format!("file://{}", self.repository.display()),
+            access: Default::default(),
             passphrase: Passphrase::new(self.passphrase.clone()),
             expected_id: self.expected.clone(),
             create_if_missing: self.create,
@@ -221,7 +222,8 @@ impl Bench {
     }
 
     pub fn open(&self) -> holdfast_executor::repo::Repo<holdfast_executor::repo::Open> {
-        let store = open_url(&format!("file://{}", self.repository.display())).unwrap();
+        let store =
+            open_url(&format!("file://{}", self.repository.display()), &Access::default()).unwrap();
         let closed = holdfast_executor::repo::Repo::at(store);
         closed.open(self.passphrase.as_bytes(), Default::default()).unwrap()
     }

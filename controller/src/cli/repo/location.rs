@@ -13,6 +13,7 @@ use holdfast_executor::repo::{Open, Repo, Unlock};
 use holdfast_executor::report::FailureKind;
 use holdfast_executor::store::{Retry, SharedStore, open_url, shown_url};
 
+use crate::ports::environment;
 use crate::repository::{self, Misuse, Sources};
 use crate::show::repository::failure;
 
@@ -173,7 +174,7 @@ impl Location {
 
     /// The store that the URL names, asked again where that may help.
     pub fn store(&self) -> anyhow::Result<SharedStore> {
-        let store = open_url(self.url()?).map_err(Error::from)?;
+        let store = open_url(self.url()?, &environment::access()).map_err(Error::from)?;
         let store: SharedStore = Arc::new(Retry::patient(store));
         Ok(self.opened.0.get_or_init(|| store).clone())
     }
@@ -207,6 +208,7 @@ impl Location {
         Ok(job::Repository {
             name: "repository".into(),
             url: self.url()?.to_owned(),
+            access: environment::access(),
             passphrase: self.passphrase()?,
             expected_id: self.expect_repository.map(|id| id.to_string()),
             create_if_missing: false,

@@ -1,10 +1,15 @@
-//! What opens a store beside its URL: variables as the tools of its vendor name them.
+//! What opens a store beside its URL: variables as the tools of its vendor name them. They are given: no library
+//! looks for them in its process, whose owner may be somebody else.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Variables (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, …). Never shown.
-#[derive(Clone, Default)]
+use serde::{Deserialize, Serialize};
+
+/// Variables (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, …). Never shown. A job carries them
+/// as a map.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Access {
     variables: BTreeMap<String, String>,
 }
@@ -22,13 +27,10 @@ impl Access {
         Self { variables: variables.into_iter().filter(|(_, value)| !value.is_empty()).collect() }
     }
 
-    /// Those of this process.
+    /// Whether nothing is given.
     #[must_use]
-    pub fn ambient() -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        Self::of(std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_")))
+    pub fn is_empty(&self) -> bool {
+        self.variables.is_empty()
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {

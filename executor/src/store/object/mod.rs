@@ -418,7 +418,7 @@ mod tests {
             let url = format!("s3://bucket/p?endpoint={}", untagged(length));
             let keys = [("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s")];
             let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            crate::store::open_url_with(&url, &crate::store::Access::of(keys)).unwrap()
+            crate::store::open_url(&url, &crate::store::Access::of(keys)).unwrap()
         };
         assert_eq!(store(4).put_new("config", b"ours").unwrap(), PutOutcome::Created);
         let error = store(9).put_new("config", b"ours").unwrap_err();
