@@ -1,23 +1,24 @@
 //! The one binary: operator, worker, command line. It is a library too, so that tests can ask what its command
 //! line is made of.
 
-mod act;
 mod calendar;
 mod chain_key;
 mod cli;
 mod demo;
-mod dispatcher;
 mod exit;
 mod history;
 mod keep;
 mod local;
 mod narrate;
+mod operator;
 mod pages;
+mod place;
 mod ports;
 mod replace;
 mod repository;
 mod show;
 mod signals;
+mod telemetry;
 mod translate;
 mod watch;
 mod worker;

@@ -15,11 +15,12 @@ use holdfast_eventlog::{Answer, Ledger, Options, Refusal};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::act::Router;
-use crate::act::local::{Layout, Local};
 use crate::chain_key;
-use crate::dispatcher::{Dispatcher, Inbox, Order, Quiet, Stopped, inbox};
 use crate::narrate::{Narrator, Phases, Voice};
+use crate::operator::Kernel;
+use crate::operator::dispatcher::{Dispatcher, Inbox, Order, Quiet, Stopped, inbox};
+use crate::operator::tasks::Tasks;
+use crate::place::local::{Layout, Local};
 use crate::ports::ids;
 use crate::replace::{PRIVATE, replace};
 use crate::watch::again;
@@ -90,9 +91,9 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
 
     let (inbox, mail) = inbox();
     let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let mut hands = Local::new(
-        runtime.handle().clone(),
-        inbox.clone(),
+    let tasks = Tasks::new(runtime.handle().clone(), inbox.clone());
+    let mut place = Local::new(
+        tasks.clone(),
         catalog,
         &layout,
         program,
@@ -100,14 +101,14 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
         narrator.progress(),
     );
     let left = outstanding(ledger.state());
-    let ended = hands.adopt(ledger.state());
-    hands.publish_all(ledger.state());
+    let ended = place.adopt(ledger.state());
+    place.publish_all(ledger.state());
     narrator.begin();
-    let router = Router::new(hands, ledger.state().epoch);
+    let kernel = Kernel::new(place, tasks, ledger.state().epoch);
     let quiet = Arc::new(watch::Sender::new(Quiet::default()));
     let looks = quiet.subscribe();
     let holder = format!("local-{}", std::process::id());
-    let mut dispatcher = Dispatcher::begin(ledger, router, mail, &holder, quiet)?;
+    let mut dispatcher = Dispatcher::begin(ledger, kernel, mail, &holder, quiet)?;
     // Reports first: a result that is there must not lose against its deadline.
     dispatcher.take(ended)?;
     dispatcher.carry_out(still_left(left, &dispatcher));
@@ -130,7 +131,7 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
 }
 
 /// Effects of an earlier term that its successor's beginning has not settled.
-fn still_left(left: Vec<Effect>, dispatcher: &Dispatcher<Router<Local>>) -> Vec<Effect> {
+fn still_left(left: Vec<Effect>, dispatcher: &Dispatcher<Kernel<Local>>) -> Vec<Effect> {
     let outbox = &dispatcher.ledger().state().outbox;
     left.into_iter()
         .filter(|effect| matches!(effect, Effect::Once { id, .. } if outbox.contains_key(id)))

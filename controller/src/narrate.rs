@@ -10,8 +10,8 @@ use holdfast_engine::{StreamKind, Uid};
 use holdfast_executor::report::without_credentials;
 use serde_json::json;
 
-use crate::act::local::Audience;
-use crate::act::local::workers::Progress;
+use crate::place::local::Audience;
+use crate::place::local::workers::Progress;
 use crate::show::style::{Style, sealed};
 use crate::translate::kubestash::object::Published;
 

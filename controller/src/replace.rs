@@ -11,10 +11,11 @@ pub const OPEN: u32 = 0o644;
 /// Readable by its owner only.
 pub const PRIVATE: u32 = 0o600;
 
-/// Writes a file under a temporary name, syncs it and gives it its name.
+/// Writes a file under a temporary name, syncs it, gives it its name, and syncs the directory that has the name now.
 ///
 /// # Errors
-/// What the file system says; the file of that name is then as it was.
+/// What the file system says; the file of that name is then as it was, but for an error of the last sync: then it may
+/// be the old one again after a power cut.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     write(path, bytes, mode, true)
 }
@@ -46,7 +47,10 @@ fn write(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
         if sync {
             file.sync_all()?;
         }
-        fs::rename(&temporary, path)
+        fs::rename(&temporary, path)?;
+        // A name alone is `x`, which lies in `.`.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        if sync { fs::File::open(parent)?.sync_all() } else { Ok(()) }
     })();
     if written.is_err() {
         // A leftover would only be noise; the error that matters is the one above.

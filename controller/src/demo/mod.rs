@@ -219,7 +219,7 @@ fn what_next(stage: &Stage, set: &Set, session: &str, took: Duration) {
             "every event:                          holdfast session --state {root}/state export {root}/log.export"
         ),
         format!(
-            "the repository by hand:               HOLDFAST_PASSWORD={} holdfast repo --url file://{root}/backend/demo/data/repository/v1 snapshots",
+            "the repository by hand:               HOLDFAST_PASSWORD={} holdfast repo --url file://{root}/backend/demo/data/holdfast/v1 snapshots",
             script::PASSWORD
         ),
         format!(

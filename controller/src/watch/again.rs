@@ -4,7 +4,7 @@ use holdfast_api::Kind;
 use holdfast_engine::{Actor, Command, State, repository, storage};
 
 use super::manifest::ObjectName;
-use crate::dispatcher::Order;
+use crate::operator::dispatcher::Order;
 
 /// What is to be tried again.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! The declared objects as they are now: what an API server would answer.
 //!
-//! Secrets are read here when their values are needed, and nowhere kept. Everything else that a session
-//! uses was frozen at its start and comes from the log's attachments.
+//! Secrets are kept here, in memory, and read when their values are needed; neither log, status nor message has
+//! them. Everything else that a session uses was frozen at its start and comes from the log's attachments.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::files::Scan;
 use super::manifest::{Manifest, ObjectName};
-use crate::dispatcher::Order;
+use crate::operator::dispatcher::Order;
 use crate::ports::ids;
 use crate::translate::kubestash::{
     Identity, addon, backup_configuration, backup_session, backup_storage, function, hook_template,

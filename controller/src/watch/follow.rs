@@ -9,7 +9,7 @@ use super::catalog::{Catalog, Shared};
 use super::declare::{Applied, Changes, changes};
 use super::manifest::{ObjectName, Problem};
 use super::{builtin, files};
-use crate::dispatcher::{Inbox, Order, Stopped};
+use crate::operator::dispatcher::{Inbox, Order, Stopped};
 use crate::ports::clock;
 
 /// Follows a directory of manifests.

@@ -77,8 +77,8 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// An object as declared, and where.
-#[derive(Clone, Debug)]
+/// An object as declared, and where. A Secret's values are in it: it is shown by its name and its place only.
+#[derive(Clone)]
 pub struct Manifest {
     /// What it is called.
     pub name: ObjectName,
@@ -86,6 +86,12 @@ pub struct Manifest {
     pub object: Value,
     /// Where it stands.
     pub place: Place,
+}
+
+impl fmt::Debug for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.name, self.place)
+    }
 }
 
 /// A document of a file.
@@ -354,6 +360,15 @@ mod tests {
         let found = read("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: b}\n");
         assert_eq!(found.manifests[0].name, ObjectName::new("", "Secret", "default", "s"));
         assert_eq!(found.manifests[0].object["metadata"]["namespace"], "default");
+    }
+
+    #[test]
+    fn a_secret_is_shown_by_its_name_and_place() {
+        let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: marker}\n";
+        let found = read(text);
+        assert_eq!(found.manifests[0].object["stringData"]["a"], "marker");
+        let shown = format!("{found:?} {:?}", found.manifests[0]);
+        assert!(!shown.contains("marker") && shown.contains("Secret default/s"), "{shown}");
     }
 
     #[test]

@@ -185,6 +185,7 @@ mod tests {
                 repository: Repository {
                     name: "r".into(),
                     url: "file:///r".into(),
+                    access: Default::default(),
                     passphrase: Passphrase::new("marker".into()),
                     expected_id: None,
                     create_if_missing: false,

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 
 use super::failed;
-use crate::act::local::volumes::Volumes;
+use crate::place::local::volumes::Volumes;
 use crate::watch::catalog::Catalog;
 
 /// A pod of a declared workload.

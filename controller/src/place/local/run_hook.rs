@@ -9,11 +9,18 @@ use holdfast_eventlog::Ledger;
 use serde_json::Value;
 
 use super::{Local, hook};
+use crate::place::Task;
 use crate::translate::hook::{Order, order};
 use crate::translate::kubestash::summary;
 
 /// Fills the frozen template in and runs it.
-pub(super) fn run(local: &Local, ledger: &Ledger, effect: EffectId, session: Uid, run: Run) {
+pub(super) fn run(
+    local: &Local,
+    ledger: &Ledger,
+    effect: EffectId,
+    session: Uid,
+    run: Run,
+) -> Task {
     let state = ledger.state();
     let of_backup = state.backups.contains_key(&session);
     let prepared = find(ledger, session, run).and_then(|found| {
@@ -23,7 +30,7 @@ pub(super) fn run(local: &Local, ledger: &Ledger, effect: EffectId, session: Uid
         Ok((order, found.namespace, timeout))
     });
     let (catalog, volumes) = (local.catalog.get(), local.volumes.clone());
-    local.spawn(async move {
+    let work = Task::new(async move {
         let outcome = match prepared {
             Ok((order, namespace, timeout)) => {
                 let order: Order = order;
@@ -37,6 +44,7 @@ pub(super) fn run(local: &Local, ledger: &Ledger, effect: EffectId, session: Uid
             Command::Restore(restore::Command::HookReported { session, effect, run, outcome })
         }
     });
+    work.ends_when_given_up()
 }
 
 struct Found<'a> {

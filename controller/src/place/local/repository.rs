@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::backend::unusable;
 use super::{Local, document, place};
+use crate::place::Task;
 use crate::ports::clock;
 use crate::replace::{OPEN, replace};
 
@@ -23,8 +24,13 @@ pub(super) const DESCRIPTION: &str = "repository.yaml";
 pub(super) const SNAPSHOTS: &str = "snapshots";
 
 /// Opens the repository; makes it only where provably nothing is, and never where the log remembers one.
-pub(super) fn initialize(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) {
-    let Some(repository) = ledger.state().repositories.get(&uid) else { return };
+pub(super) fn initialize(
+    local: &Local,
+    ledger: &Ledger,
+    effect: EffectId,
+    uid: Uid,
+) -> Option<Task> {
+    let repository = ledger.state().repositories.get(&uid)?;
     let catalog = local.catalog.get();
     let known = repository.id.map(|id| RepoId(id.0));
     let prepared =
@@ -32,7 +38,7 @@ pub(super) fn initialize(local: &Local, ledger: &Ledger, effect: EffectId, uid: 
             let passphrase = Zeroizing::new(place::passphrase(&catalog, repository, None)?);
             Ok((directory, passphrase, document::repository(ledger.state(), uid)?))
         });
-    local.spawn_blocking(move || {
+    Some(Task::blocking(move || {
         let opened = prepared.and_then(|(directory, passphrase, text)| {
             let id = open(&directory, &passphrase, known)?;
             replace(&directory.join(DESCRIPTION), text.as_bytes(), OPEN)
@@ -45,7 +51,7 @@ pub(super) fn initialize(local: &Local, ledger: &Ledger, effect: EffectId, uid: 
             effect,
             result,
         })
-    });
+    }))
 }
 
 fn open(directory: &Path, passphrase: &[u8], known: Option<RepoId>) -> Result<Uid, Failure> {
@@ -95,22 +101,22 @@ fn failure(directory: &Path, error: &Error) -> Failure {
 }
 
 /// Removes what belongs to the repository: another one may lie below its path.
-pub(super) fn wipe(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) {
-    let Some(repository) = ledger.state().repositories.get(&uid) else { return };
+pub(super) fn wipe(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) -> Option<Task> {
+    let repository = ledger.state().repositories.get(&uid)?;
     let directory = place::of_repository(ledger, &local.catalog.get(), &local.volumes, repository);
     let path = repository.path.clone();
-    local.spawn_blocking(move || {
+    Some(Task::blocking(move || {
         let result = directory
             .and_then(|directory| {
                 remove(&directory, &path).map_err(|error| unusable(&directory, &error))
             })
             .map_or_else(Wipe::Failed, |()| Wipe::Done);
         holdfast_engine::Command::Repository(Command::WipeReported { uid, effect, result })
-    });
+    }))
 }
 
 fn remove(directory: &Path, path: &str) -> io::Result<()> {
-    for part in ["repository", SNAPSHOTS] {
+    for part in [place::FOLDER, SNAPSHOTS] {
         ignore_missing(std::fs::remove_dir_all(directory.join(part)))?;
     }
     ignore_missing(std::fs::remove_file(directory.join(DESCRIPTION)))?;
@@ -139,14 +145,19 @@ mod tests {
     fn a_wipe_leaves_what_belongs_to_others() {
         let dir = tempfile::tempdir().unwrap();
         let at = |path: &str| dir.path().join(path);
-        for folder in ["a/b/repository/v1", "a/b/snapshots", "a/b/c/repository/v1", "x/repository"]
-        {
+        for folder in [
+            "a/b/holdfast/v1",
+            "a/b/snapshots",
+            "a/b/c/holdfast/v1",
+            "a/b/repository/v1",
+            "x/holdfast",
+        ] {
             std::fs::create_dir_all(at(folder)).unwrap();
         }
         std::fs::write(at("a/b/repository.yaml"), "x").unwrap();
         remove(&at("a/b"), "a/b").unwrap();
-        assert!(!at("a/b/repository").exists() && !at("a/b/repository.yaml").exists());
-        assert!(at("a/b/c/repository/v1").exists());
+        assert!(!at("a/b/holdfast").exists() && !at("a/b/repository.yaml").exists());
+        assert!(at("a/b/c/holdfast/v1").exists() && at("a/b/repository/v1").exists());
         remove(&at("x"), "x").unwrap();
         assert!(!at("x").exists() && dir.path().exists());
         remove(&at("gone"), "gone").unwrap();

@@ -10,28 +10,25 @@ mod publish;
 mod remove_snapshot;
 mod repository;
 mod run_hook;
-mod slot;
 mod survey;
 pub mod volumes;
 pub mod workers;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use holdfast_engine::effect::{Level, Once};
 use holdfast_engine::{
-    Actor, Command, EffectId, Outcome, Recorded, State, StreamKind, Timestamp, Uid, configuration,
-    deadline, levels, view,
+    Actor, Command, EffectId, Outcome, Recorded, State, StreamKind, Uid, configuration, levels,
+    view,
 };
 use holdfast_eventlog::Ledger;
-use tokio::runtime::Handle as Runtime;
 
 use self::publish::Publisher;
 use self::workers::{Progress, Workers};
-use super::Hands;
-use crate::dispatcher::{Inbox, Order};
+use super::{Place, Task};
+use crate::operator::dispatcher::Order;
+use crate::operator::tasks::Tasks;
 use crate::translate::kubestash::object::Published;
 use crate::watch::catalog::Shared;
 
@@ -43,14 +40,12 @@ pub trait Audience: Send {
 
 /// This machine as a cluster.
 pub struct Local {
-    runtime: Runtime,
-    inbox: Inbox,
+    tasks: Tasks,
     catalog: Shared,
     volumes: PathBuf,
     workers: Workers,
     publisher: Publisher,
     audience: Box<dyn Audience>,
-    busy: Arc<AtomicUsize>,
 }
 
 /// Directories below the state directory.
@@ -96,11 +91,10 @@ impl Layout {
 }
 
 impl Local {
-    /// Hands that work below `layout` and report to `inbox`.
+    /// A place below `layout`; the ends of workers are awaited as `tasks`.
     #[must_use]
     pub fn new(
-        runtime: Runtime,
-        inbox: Inbox,
+        tasks: Tasks,
         catalog: Shared,
         layout: &Layout,
         program: PathBuf,
@@ -108,14 +102,12 @@ impl Local {
         progress: Progress,
     ) -> Self {
         Self {
-            runtime,
-            inbox,
+            tasks,
             catalog,
             volumes: layout.volumes(),
             workers: Workers::new(layout.work(), program, progress),
             publisher: Publisher::new(layout.status()),
             audience,
-            busy: Arc::default(),
         }
     }
 
@@ -161,42 +153,28 @@ impl Local {
             self.audience.published(kind, uid, &object);
         }
     }
-
-    /// Runs a task that is counted until it ends.
-    fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let guard = Guard::new(&self.busy, self.inbox.clone());
-        self.runtime.spawn(async move {
-            task.await;
-            drop(guard);
-        });
-    }
-
-    /// Runs a task whose outcome is a command.
-    fn spawn(&self, task: impl Future<Output = Command> + Send + 'static) {
-        let inbox = self.inbox.clone();
-        self.run(async move { inbox.report(Actor::Operator, task.await).await });
-    }
-
-    /// Runs something that blocks and whose outcome is a command.
-    fn spawn_blocking(&self, task: impl FnOnce() -> Command + Send + 'static) {
-        let inbox = self.inbox.clone();
-        let runtime = self.runtime.clone();
-        self.run(async move {
-            match runtime.spawn_blocking(task).await {
-                Ok(command) => inbox.report(Actor::Operator, command).await,
-                // The effect stays in the outbox, where the next start finds it.
-                Err(error) => tracing::error!(%error, "an effect broke off"),
-            }
-        });
-    }
-
-    /// Reports an outcome that is known already.
-    fn answer(&self, command: Command) {
-        self.spawn(std::future::ready(command));
-    }
 }
 
-impl Hands for Local {
+impl Place for Local {
+    fn task(&mut self, ledger: &Ledger, id: EffectId, once: Once) -> Option<Task> {
+        match once {
+            Once::InitializeBackend { storage } => backend::initialize(self, ledger, id, storage),
+            Once::WipeBackend { storage } => backend::wipe(self, ledger, id, storage),
+            Once::InitializeRepository { repository } => {
+                repository::initialize(self, ledger, id, repository)
+            }
+            Once::WipeRepository { repository } => repository::wipe(self, ledger, id, repository),
+            Once::Survey { session } => Some(survey::survey(self, ledger, id, session)),
+            Once::RunHook { session, run } => Some(run_hook::run(self, ledger, id, session, run)),
+            Once::StartWorker { attempt } => Some(attempt::start(self, ledger, id, attempt)),
+            Once::StopWorker { attempt } => Some(attempt::stop(self, id, attempt)),
+            Once::UploadMetadata { snapshot } => Some(metadata::upload(self, ledger, id, snapshot)),
+            Once::RemoveSnapshot { snapshot, by } => {
+                Some(remove_snapshot::remove(self, ledger, id, snapshot, by))
+            }
+        }
+    }
+
     fn recorded(&mut self, ledger: &Ledger, events: &[Recorded]) {
         let state = ledger.state();
         let changed: BTreeSet<(StreamKind, Uid)> =
@@ -206,68 +184,20 @@ impl Hands for Local {
         }
     }
 
-    fn once(&mut self, ledger: &Ledger, id: EffectId, once: Once) {
-        match once {
-            Once::InitializeBackend { storage } => backend::initialize(self, ledger, id, storage),
-            Once::WipeBackend { storage } => backend::wipe(self, ledger, id, storage),
-            Once::InitializeRepository { repository } => {
-                repository::initialize(self, ledger, id, repository)
-            }
-            Once::WipeRepository { repository } => repository::wipe(self, ledger, id, repository),
-            Once::Survey { session } => survey::survey(self, ledger, id, session),
-            Once::RunHook { session, run } => run_hook::run(self, ledger, id, session, run),
-            Once::StartWorker { attempt } => attempt::start(self, ledger, id, attempt),
-            Once::StopWorker { attempt } => attempt::stop(self, id, attempt),
-            Once::UploadMetadata { snapshot } => metadata::upload(self, ledger, id, snapshot),
-            Once::RemoveSnapshot { snapshot, by } => {
-                remove_snapshot::remove(self, ledger, id, snapshot, by)
-            }
-        }
-    }
-
-    fn level(&mut self, ledger: &Ledger, level: Level) {
+    fn level(&mut self, ledger: &Ledger, level: Level) -> Option<Command> {
         match level {
             Level::Publish { kind, uid } => self.publish(ledger.state(), kind, uid),
             Level::Retract { kind, uid } => self.publisher.retract(kind, uid),
             // The wake-up is the dispatcher's own, so there is nothing to set up.
             Level::EnsureScheduler { configuration: uid, session } => {
                 let outcome = Outcome::Succeeded;
-                self.answer(Command::Configuration(configuration::Command::SchedulerReported {
+                return Some(Command::Configuration(configuration::Command::SchedulerReported {
                     uid,
                     session,
                     outcome,
                 }));
             }
         }
-    }
-
-    fn due(&mut self, ledger: &Ledger, due: deadline::Due, now: Timestamp) -> Option<Command> {
-        slot::command(ledger.state(), due, now)
-    }
-
-    fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Acquire) > 0
-    }
-}
-
-/// Counts a task while it lives.
-struct Guard {
-    count: Arc<AtomicUsize>,
-    inbox: Inbox,
-}
-
-impl Guard {
-    fn new(count: &Arc<AtomicUsize>, inbox: Inbox) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self { count: Arc::clone(count), inbox }
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        // Nothing in the log tells that the last task has ended.
-        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.inbox.nudge();
-        }
+        None
     }
 }

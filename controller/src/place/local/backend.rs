@@ -8,23 +8,29 @@ use holdfast_engine::{EffectId, Failure, Outcome, Uid};
 use holdfast_eventlog::Ledger;
 
 use super::{Local, document, place};
+use crate::place::Task;
 use crate::replace::{OPEN, replace};
 
 /// The description of a storage, at its root.
 pub(super) const METADATA: &str = "metadata.yaml";
 
 /// Makes the directory and writes its description: who cannot do that cannot store anything there.
-pub(super) fn initialize(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) {
-    let Some(storage) = ledger.state().storages.get(&uid) else { return };
+pub(super) fn initialize(
+    local: &Local,
+    ledger: &Ledger,
+    effect: EffectId,
+    uid: Uid,
+) -> Option<Task> {
+    let storage = ledger.state().storages.get(&uid)?;
     let prepared = place::of_storage(ledger, &local.catalog.get(), &local.volumes, storage)
         .and_then(|root| Ok((root, document::backend(ledger.state(), storage)?)));
-    local.spawn_blocking(move || {
+    Some(Task::blocking(move || {
         let outcome = match prepared.and_then(|(root, text)| write(&root, &text)) {
             Ok(()) => Outcome::Succeeded,
             Err(failure) => Outcome::Failed(failure),
         };
         holdfast_engine::Command::Storage(Command::BackendReported { uid, effect, outcome })
-    });
+    }))
 }
 
 fn write(root: &Path, text: &str) -> Result<(), Failure> {
@@ -34,17 +40,17 @@ fn write(root: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Removes the description; repositories were wiped before.
-pub(super) fn wipe(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) {
-    let Some(storage) = ledger.state().storages.get(&uid) else { return };
+pub(super) fn wipe(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) -> Option<Task> {
+    let storage = ledger.state().storages.get(&uid)?;
     let root = place::of_storage(ledger, &local.catalog.get(), &local.volumes, storage);
-    local.spawn_blocking(move || {
+    Some(Task::blocking(move || {
         let removed = root.and_then(|root| match std::fs::remove_file(root.join(METADATA)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&root, &error)),
             _ => Ok(()),
         });
         let outcome = removed.map_or_else(Outcome::Failed, |()| Outcome::Succeeded);
         holdfast_engine::Command::Storage(Command::WipeReported { uid, effect, outcome })
-    });
+    }))
 }
 
 /// Why a directory cannot be used, and what to do about it.

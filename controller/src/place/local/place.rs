@@ -8,15 +8,18 @@ use holdfast_engine::storage::state::Storage;
 use holdfast_engine::survey::Volume;
 use holdfast_engine::{Failure, Key, TypedRef};
 use holdfast_eventlog::Ledger;
-use holdfast_executor::store::SharedStore;
+use holdfast_executor::store::{Access, SharedStore};
 
 use super::volumes::Volumes;
 use crate::translate::job;
 use crate::translate::kubestash::secret::PASSPHRASE;
 use crate::watch::catalog::Catalog;
 
-/// The folder of a repository's objects below its path, with the version of the layout.
-const LAYOUT: &str = "repository/v1";
+/// All that is ours below the path of a Repository. KubeStash keeps restic's below `repository`, and never meets us.
+pub(super) const FOLDER: &str = "holdfast";
+
+/// The folder of a repository's objects in it, by the version of the layout.
+const LAYOUT: &str = "v1";
 
 /// The directory of a storage.
 ///
@@ -158,7 +161,7 @@ pub fn passphrase(
 #[must_use]
 pub fn url(directory: &Path) -> String {
     let mut url = String::from("file://");
-    for byte in directory.join(LAYOUT).as_os_str().as_encoded_bytes() {
+    for byte in directory.join(FOLDER).join(LAYOUT).as_os_str().as_encoded_bytes() {
         match byte {
             b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(*byte)),
             _ if byte.is_ascii_alphanumeric() => url.push(char::from(*byte)),
@@ -173,10 +176,12 @@ pub fn url(directory: &Path) -> String {
 /// # Errors
 /// When the directory cannot be used.
 pub fn store(directory: &Path) -> Result<SharedStore, Failure> {
-    holdfast_executor::store::open_url(&url(directory)).map_err(|error| Failure {
-        reason: "StoreUnreachable".into(),
-        message: format!("{}: {error}", directory.display()),
-        permanent: false,
+    holdfast_executor::store::open_url(&url(directory), &Access::default()).map_err(|error| {
+        Failure {
+            reason: "StoreUnreachable".into(),
+            message: format!("{}: {error}", directory.display()),
+            permanent: false,
+        }
     })
 }
 
@@ -190,6 +195,6 @@ mod tests {
 
     #[test]
     fn a_path_with_blanks_and_percents_is_escaped() {
-        assert_eq!(url(Path::new("/srv/a b/50%")), "file:///srv/a%20b/50%25/repository/v1");
+        assert_eq!(url(Path::new("/srv/a b/50%")), "file:///srv/a%20b/50%25/holdfast/v1");
     }
 }

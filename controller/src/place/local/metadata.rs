@@ -8,12 +8,13 @@ use holdfast_eventlog::Ledger;
 use super::backend::{METADATA, unusable};
 use super::repository::{DESCRIPTION, SNAPSHOTS};
 use super::{Local, document, place};
+use crate::place::Task;
 use crate::replace::{OPEN, replace};
 
 /// Writes `snapshots/<name>.yaml`, and `repository.yaml` and `metadata.yaml` as they are now.
-pub(super) fn upload(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) {
+pub(super) fn upload(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) -> Task {
     let prepared = files(local, ledger, uid);
-    local.spawn_blocking(move || {
+    Task::blocking(move || {
         let written = prepared.and_then(|files| {
             files.into_iter().try_for_each(|(path, text)| {
                 let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
@@ -23,7 +24,7 @@ pub(super) fn upload(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid)
         });
         let outcome = written.map_or_else(Outcome::Failed, |()| Outcome::Succeeded);
         Command::Snapshot(snapshot::Command::MetadataReported { uid, effect, outcome })
-    });
+    })
 }
 
 fn files(local: &Local, ledger: &Ledger, uid: Uid) -> Result<Vec<(PathBuf, String)>, Failure> {

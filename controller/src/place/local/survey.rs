@@ -6,9 +6,10 @@ use holdfast_eventlog::Ledger;
 
 use super::Local;
 use super::volumes::Volumes;
+use crate::place::Task;
 
 /// Answers from the declared objects.
-pub(super) fn survey(local: &Local, ledger: &Ledger, effect: EffectId, session: Uid) {
+pub(super) fn survey(local: &Local, ledger: &Ledger, effect: EffectId, session: Uid) -> Task {
     let state = ledger.state();
     let of_backup = state.backups.get(&session);
     let target = match of_backup {
@@ -16,12 +17,11 @@ pub(super) fn survey(local: &Local, ledger: &Ledger, effect: EffectId, session: 
         None => state.restores.get(&session).and_then(|restore| restore.spec.target.clone()),
     };
     let survey = hosts(local, target.as_ref());
-    let command = if of_backup.is_some() {
+    Task::known(if of_backup.is_some() {
         Command::Backup(backup::Command::Surveyed { session, effect, survey })
     } else {
         Command::Restore(restore::Command::Surveyed { session, effect, survey })
-    };
-    local.answer(command);
+    })
 }
 
 fn hosts(local: &Local, target: Option<&TypedRef>) -> Survey {

@@ -13,7 +13,10 @@ use holdfast_executor::job::Job;
 use super::volumes::Volumes;
 use super::workers::{End, Workers};
 use super::{Local, place};
-use crate::dispatcher::{Inbox, Order};
+use crate::operator::broken;
+use crate::operator::dispatcher::Order;
+use crate::operator::tasks::{Tasks, words_of};
+use crate::place::Task;
 use crate::ports::clock;
 use crate::translate::job::{self, BackupOrder, Mounted, RestoreOrder};
 use crate::translate::report;
@@ -28,11 +31,11 @@ pub(super) enum Session {
     Restore,
 }
 
-/// Starts a worker and waits for its end.
-pub(super) fn start(local: &Local, ledger: &Ledger, effect: EffectId, attempt: Attempt) {
+/// Starts a worker; its end is awaited beside the runner.
+pub(super) fn start(local: &Local, ledger: &Ledger, effect: EffectId, attempt: Attempt) -> Task {
     let (session, job) = prepare(local, ledger, &attempt);
-    let (workers, inbox) = (local.workers.clone(), local.inbox.clone());
-    local.run(async move {
+    let (workers, tasks) = (local.workers.clone(), local.tasks.clone());
+    Task::new(async move {
         let started = match job {
             Ok(job) => workers.start(&attempt, &job).await,
             Err(failure) => Err(failure),
@@ -40,23 +43,22 @@ pub(super) fn start(local: &Local, ledger: &Ledger, effect: EffectId, attempt: A
         match started {
             Ok(uid) => {
                 let worker = Worker { job: uid, pod: uid };
-                inbox.report(Actor::Operator, session.started(&attempt, effect, worker)).await;
-                await_end(&workers, &inbox, attempt, worker, session).await;
+                let command = session.started(&attempt, effect, worker);
+                attend(&tasks, workers, attempt, worker, session);
+                command
             }
-            Err(failure) => {
-                inbox.report(Actor::Operator, session.not_started(&attempt, effect, failure)).await;
-            }
+            Err(failure) => session.not_started(&attempt, effect, failure),
         }
-    });
+    })
 }
 
 /// Stops a worker and says so once it is gone.
-pub(super) fn stop(local: &Local, effect: EffectId, attempt: Attempt) {
-    let (workers, inbox) = (local.workers.clone(), local.inbox.clone());
-    local.run(async move {
+pub(super) fn stop(local: &Local, effect: EffectId, attempt: Attempt) -> Task {
+    let workers = local.workers.clone();
+    Task::new(async move {
         workers.stop(&attempt).await;
-        inbox.report(Actor::Operator, Command::Outbox(outbox::Command::Done { effect })).await;
-    });
+        Command::Outbox(outbox::Command::Done { effect })
+    })
 }
 
 /// Attempts that have a worker and no end: what a new operator has to look after.
@@ -82,8 +84,7 @@ fn attempt(session: Uid, component: &str, number: u32) -> Attempt {
 
 /// Waits for a worker that an earlier operator started.
 pub(super) fn adopt(local: &Local, attempt: Attempt, worker: Worker, session: Session) {
-    let (workers, inbox) = (local.workers.clone(), local.inbox.clone());
-    local.run(async move { await_end(&workers, &inbox, attempt, worker, session).await });
+    attend(&local.tasks, local.workers.clone(), attempt, worker, session);
 }
 
 /// The command for an attempt whose worker has ended already.
@@ -96,21 +97,25 @@ pub(super) fn ended(
     Some(session.end(attempt, worker, workers.ended(attempt)?))
 }
 
-async fn await_end(
-    workers: &Workers,
-    inbox: &Inbox,
-    attempt: Attempt,
-    worker: Worker,
-    session: Session,
-) {
-    let end = workers.wait(&attempt).await;
-    let order = Order::new(Actor::Worker, session.end(&attempt, worker, end));
-    // The directory goes once the log has the report; without an answer the next start finds both.
-    if inbox.submit(vec![order]).await.is_ok()
-        && let Err(error) = workers.remove(&attempt)
-    {
-        tracing::warn!(%error, "the directory of a finished worker stays");
-    }
+/// Waits for the end of a worker and reports it.
+fn attend(tasks: &Tasks, workers: Workers, attempt: Attempt, worker: Worker, session: Session) {
+    let inbox = tasks.inbox().clone();
+    tasks.run(async move {
+        let (of, waiting) = (attempt.clone(), workers.clone());
+        let end = match tokio::spawn(async move { waiting.wait(&of).await }).await {
+            Ok(end) => end,
+            // Nobody is there any more who would hear of it.
+            Err(broken) if !broken.is_panic() => return,
+            Err(broken) => End::Vanished(broken::failure(&words_of(&*broken.into_panic()))),
+        };
+        let order = Order::new(Actor::Worker, session.end(&attempt, worker, end));
+        // The directory goes once the log has the report; without an answer the next start finds both.
+        if inbox.submit(vec![order]).await.is_ok()
+            && let Err(error) = workers.remove(&attempt)
+        {
+            tracing::warn!(%error, "the directory of a finished worker stays");
+        }
+    });
 }
 
 impl Session {

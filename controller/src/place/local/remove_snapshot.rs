@@ -10,6 +10,7 @@ use holdfast_executor::repo::Repo;
 
 use super::repository::SNAPSHOTS;
 use super::{Local, place};
+use crate::place::Task;
 
 /// What is removed.
 struct Doomed {
@@ -19,9 +20,15 @@ struct Doomed {
 }
 
 /// Removes a snapshot's data, when its removal asks for that, and answers whoever asked.
-pub(super) fn remove(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid, by: Option<Uid>) {
+pub(super) fn remove(
+    local: &Local,
+    ledger: &Ledger,
+    effect: EffectId,
+    uid: Uid,
+    by: Option<Uid>,
+) -> Task {
     let doomed = find(local, ledger, uid);
-    local.spawn_blocking(move || {
+    Task::blocking(move || {
         let removed = doomed.and_then(|doomed| doomed.as_ref().map_or(Ok(()), carry_out));
         let outcome = removed.map_or_else(Outcome::Failed, |()| Outcome::Succeeded);
         match by {
@@ -33,7 +40,7 @@ pub(super) fn remove(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid,
             }),
             None => Command::Snapshot(snapshot::Command::RemovalReported { uid, effect, outcome }),
         }
-    });
+    })
 }
 
 fn find(local: &Local, ledger: &Ledger, uid: Uid) -> Result<Option<Doomed>, Failure> {
@@ -106,6 +113,7 @@ mod tests {
                 repositories: vec![Repository {
                     name: "r".into(),
                     url: place::url(directory),
+                    access: Default::default(),
                     passphrase: Passphrase::new(PASSPHRASE.into()),
                     expected_id: None,
                     create_if_missing: true,
@@ -173,7 +181,7 @@ mod tests {
         let one = backed_up(&directory, "one");
         // A directory in the place of the object cannot be removed as a file, not even by root.
         let mut object = None;
-        let mut folders = vec![directory.join("repository")];
+        let mut folders = vec![directory.join(super::super::place::FOLDER)];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
                 match entry.is_dir() {
