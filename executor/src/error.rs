@@ -250,7 +250,7 @@ pub enum Error {
     },
     /// A source that had files has none.
     #[error(
-        "the source had {files} files in its last complete snapshot and has none now; nothing was committed"
+        "the source had {files} files in its last snapshot and has none now; nothing was committed"
     )]
     EmptySource {
         /// How many files there were; 0 when only the caller knew that there were some.

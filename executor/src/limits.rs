@@ -107,6 +107,9 @@ pub const INTENT_LAPSE_MS: i64 = 96 * 3600 * 1000;
 /// How often a session renews its intent: sixteen chances before it lapses.
 pub const INTENT_RENEW_SECONDS: u64 = 6 * 3600;
 
+/// Largest mark of a snapshot: the name of a pack, sealed.
+pub const MARK_MAX_BYTES: usize = 1024;
+
 /// Largest record of a collection: 32 bytes a pack, two million packs.
 pub const GC_RECORD_MAX_BYTES: usize = 64 * 1024 * 1024;
 

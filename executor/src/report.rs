@@ -120,7 +120,7 @@ pub enum FailureKind {
     SourceMissing,
     /// The root of a source cannot be read at all.
     SourceUnreadable,
-    /// The source had files in its last complete snapshot and has none now.
+    /// The source had files in its last snapshot and has none now.
     EmptySource,
     /// No snapshot fits the name.
     SnapshotNotFound,

@@ -132,3 +132,26 @@ fn r14_foreign_objects_are_counted_and_never_trusted() {
     assert_eq!(report.reclaimable.foreign_objects, 1);
     restore(&repo, &committed, &small_blobs()).unwrap();
 }
+
+/// Whoever may put objects and knows no password.
+#[test]
+fn s02_junk_in_the_place_of_marks_and_lists_hides_nothing_and_is_named() {
+    let memory = Arc::new(MemoryStore::new());
+    let store: SharedStore = memory.clone();
+    let repo = init(&store);
+    let committed = backup(&repo, "one", &small_blobs()).unwrap().name;
+    let mark = format!("meta/invalid/{committed}");
+    memory.put_new(&mark, b"junk").unwrap();
+    assert_eq!(repo.snapshot_names().unwrap(), [committed]);
+    assert_eq!(repo.overview().unwrap().snapshots, [committed]);
+    let report = repo.check(Default::default(), None).unwrap();
+    assert!(report.is_clean());
+    assert_eq!(report.foreign_marks.len(), 1);
+    assert_eq!(report.foreign_marks[0].0, mark);
+    let list = "meta/gc/0000000001/condemned";
+    memory.put_new(list, b"junk").unwrap();
+    assert!(repo.overview().is_err(), "what is condemned is not known");
+    let report = repo.check(Default::default(), None).unwrap();
+    let found: Vec<_> = report.findings.iter().map(|finding| &finding.object[..]).collect();
+    assert_eq!(found, [list]);
+}

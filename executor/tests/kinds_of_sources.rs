@@ -208,6 +208,25 @@ fn k11_each_source_that_is_missing_or_emptied_is_named_and_the_others_are_backed
     }
 }
 
+/// A worker that cannot read everything never makes a complete snapshot.
+#[test]
+fn k11_an_emptied_source_is_noticed_where_all_snapshots_are_partial() {
+    let bench = Bench::new();
+    let second = bench.dir("second");
+    write(&bench.source().join("f"), "x");
+    write(&second.join("g"), "y");
+    let gone = at(&bench.dir("gone"), "/gone");
+    let sources = vec![at(&bench.source(), "/a"), at(&second, "/b"), gone];
+    let bench = bench.with_sources(sources);
+    for _ in 0..2 {
+        assert_eq!(paths(&bench.backup().partial().unreadable), ["/gone"]);
+    }
+    fs::remove_file(bench.source().join("f")).unwrap();
+    assert_eq!(paths(&bench.backup().partial().unreadable), ["/a", "/gone"]);
+    fs::remove_file(second.join("g")).unwrap();
+    assert_eq!(bench.backup().failed(), FailureKind::EmptySource);
+}
+
 #[test]
 fn k11_an_emptied_source_is_noticed_whatever_else_changed_and_a_nested_one_is_its_own() {
     let bench = Bench::new();

@@ -136,13 +136,19 @@ pub fn judge(
 ) -> Vec<Verdict> {
     let mut ordered: Vec<&SnapshotInfo> = group.iter().collect();
     ordered.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
-    // A clock that was wrong once must not make everything old.
-    let latest =
-        ordered.iter().map(|info| taken(info)).find(|at| *at <= now).unwrap_or(Timestamp::MIN);
-    let within = rules.within.map(|span| (span, span.before(latest, zone)));
+    // A clock that was wrong once must not make everything old, and neither do runs that came to part of it only.
+    let newest = |complete: bool| {
+        let counted = ordered.iter().filter(|info| !(complete && info.partial));
+        counted.map(|info| taken(info)).find(|at| *at <= now).unwrap_or(Timestamp::MIN)
+    };
+    let (latest, latest_complete) = (newest(false), newest(true));
+    let within = |info: &SnapshotInfo| {
+        let latest = if info.partial { latest } else { latest_complete };
+        rules.within.filter(|span| taken(info) > span.before(latest, zone))
+    };
     // Twice, so that neither pushes the other out: complete ones among themselves, and all of them, where a partial
     // one stands for a bucket that has no complete one.
-    let mut of_complete = places(rules, latest, zone);
+    let mut of_complete = places(rules, latest_complete, zone);
     let mut of_all = places(rules, latest, zone);
     let served: Vec<BTreeSet<Bucket>> = of_all
         .iter()
@@ -157,11 +163,7 @@ pub fn judge(
         let mut reasons = Vec::new();
         let tagged = rules.tags.iter().filter(|list| has_tags(info, list));
         reasons.extend(tagged.map(|list| format!("has tags {}", list.join(","))));
-        if let Some((span, after)) = within
-            && taken(info) > after
-        {
-            reasons.push(format!("within {span}"));
-        }
+        reasons.extend(within(info).map(|span| format!("within {span}")));
         let is_oldest = number + 1 == ordered.len();
         for ((one, all), served) in of_complete.iter_mut().zip(&mut of_all).zip(&served) {
             let is_served = |bucket: Bucket| info.partial && served.contains(&bucket);
@@ -387,6 +389,26 @@ mod tests {
         assert!(!keeps(&group).contains(&"0c".repeat(16)), "a complete one serves that month");
         group.push(info(21, day(2), true));
         assert!(!keeps(&group).contains(&"15".repeat(16)), "the same for one that is newer");
+    }
+
+    /// A source that has become unreadable: what runs come to part of it makes no complete one old.
+    #[test]
+    fn k03_spans_of_complete_snapshots_are_counted_from_the_newest_complete_one() {
+        let day = |days: i64| Timestamp::from_second(days * 86_400).unwrap();
+        let mut group = vec![info(1, day(100), false), info(2, day(104), false)];
+        group.extend((0..30u8).map(|days| info(10 + days, day(106 + i64::from(days)), true)));
+        let span = || Some("7d".parse().unwrap());
+        let mut rules = vec![Rules { within: span(), ..Rules::default() }];
+        for unit in 0..UNITS.len() {
+            let mut one = Rules::default();
+            one.newest_within[unit] = span();
+            rules.push(one);
+        }
+        for rules in rules {
+            let kept = kept(&judge(&rules, &group, Timestamp::MAX, &TimeZone::UTC));
+            assert!(kept.contains(&"02".repeat(16)), "{rules}: {kept:?}");
+            assert!(kept.len() <= 12, "{rules}: partial ones do not pile up: {kept:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
+use rustix::fs::FileType;
 
 use super::batch::{Batch, From, Item, Message, Place, Spot};
 use super::large::{self, Run};
@@ -16,7 +17,7 @@ use crate::repo::BlobWriter;
 use crate::report::printable;
 use crate::source::{
     Extent, Found, OpenedFile, SourceNumber, Trust, bare_node, open_source, open_waiting,
-    read_attributes_of,
+    read_attributes_of, stat_entry,
 };
 use crate::tree::{
     ATTRIBUTES_IN_NODE_MAX_BYTES, Attribute, Attributes, Content, Node, NodeKind,
@@ -151,8 +152,15 @@ impl<'a> Worker<'a> {
                 let place = place.clone();
                 let shared = self.shared;
                 let wait = move || !shared.stopped();
-                let directory = self.directory(&place);
-                let opened = directory.and_then(|dir| open_waiting(dir.as_fd(), &item.name, &wait));
+                let open = |worker: &mut Self| {
+                    let directory = worker.directory(&place);
+                    directory.and_then(|dir| open_waiting(dir.as_fd(), &item.name, &wait))
+                };
+                let opened = match open(self) {
+                    // Another file may have got its name in between.
+                    Err(error) if is_gone(&error) && self.is_still_there(&item) => open(self),
+                    opened => opened,
+                };
                 self.file(&item, || place.trail.join(&item.name), opened, place.trust)
             }
             From::File { path, logical, trust } => {
@@ -229,9 +237,15 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// A file that is gone or has become something else changed; all else could not be read.
+    /// A file that is gone or has become something else changed; all else could not be read, and so could not one of
+    /// which that is said although it is still there.
     fn not_opened(&mut self, item: &Item, logical: &[u8], error: &std::io::Error) {
         match error.kind() {
+            _ if is_gone(error) && self.is_still_there(item) => {
+                let error =
+                    std::io::Error::other(format!("it is there, and opening it says: {error}"));
+                self.shared.tally.unreadable(logical, &error);
+            }
             std::io::ErrorKind::NotFound => {
                 self.shared.tally.changed(logical, "vanished before it was read");
             }
@@ -250,6 +264,16 @@ impl<'a> Worker<'a> {
             },
         }
         self.outbox.send(Message::Lost { at: item.at, group: item.link_group });
+    }
+
+    /// Whether a regular file has this name now.
+    fn is_still_there(&mut self, item: &Item) -> bool {
+        let From::Place(place) = &item.from else { return false };
+        let place = place.clone();
+        let stat = self.directory(&place).and_then(|dir| stat_entry(dir.as_fd(), &item.name));
+        stat.ok()
+            .flatten()
+            .is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
     }
 
     pub(super) fn lost(
@@ -367,6 +391,11 @@ impl<'a> Worker<'a> {
         self.outbox.flush();
         Ok(())
     }
+}
+
+/// Whether opening says that there is no such file any more.
+fn is_gone(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidData)
 }
 
 /// Gives a node the attributes that could be read. Where some could not, that is told, and a file is read again

@@ -173,7 +173,7 @@ fn move_data(
     };
     // What newer rules leave out is not gone.
     let comparable = parent.is_some() || tally.excluded.get() == 0;
-    let before = same_sources.as_ref().filter(|_| comparable);
+    let before = if comparable { &same_sources[..] } else { &[] };
     emptied::check(job, before, &indexed.reader(), &tally)?;
     let mut figures = figures_of(job, &tally);
     figures.unfit_globs = input.exclude.unfit();

@@ -45,6 +45,19 @@ fn decode_condemned(bytes: &[u8]) -> Result<(u64, Vec<PackName>), Malformed> {
     Ok((generation, packs))
 }
 
+/// Of each collection, whether its list is there and whether it was swept.
+fn records(rows: &[ObjectMeta]) -> BTreeMap<u64, (bool, bool)> {
+    let mut records: BTreeMap<u64, (bool, bool)> = BTreeMap::new();
+    for key in rows.iter().filter_map(|row| row.key.strip_prefix(PREFIX)) {
+        let Some((number, what)) = key.split_once('/') else { continue };
+        let Ok(number) = number.parse() else { continue };
+        let record = records.entry(number).or_default();
+        record.0 |= what == "condemned";
+        record.1 |= what == "swept";
+    }
+    records
+}
+
 impl Repo<Open> {
     /// What collections have announced so far. A list that cannot be read is an error, never taken for
     /// an empty one.
@@ -55,16 +68,18 @@ impl Repo<Open> {
         self.read_collection(&self.store.list(PREFIX)?)
     }
 
+    /// Every condemned list that was not swept, by its key, as far as it can be read.
+    pub(super) fn condemned_lists(&self) -> Result<Vec<(String, Result<Vec<PackName>>)>> {
+        let records = records(&self.store.list(PREFIX)?);
+        let open = records.into_iter().filter(|(_, (list, swept))| *list && !*swept);
+        Ok(open
+            .map(|(number, _)| (record_key(number, "condemned"), self.read_condemned(number)))
+            .collect())
+    }
+
     /// The same from a listing that holds the records among others.
     pub(super) fn read_collection(&self, rows: &[ObjectMeta]) -> Result<Collection> {
-        let mut records: BTreeMap<u64, (bool, bool)> = BTreeMap::new();
-        for key in rows.iter().filter_map(|row| row.key.strip_prefix(PREFIX)) {
-            let Some((number, what)) = key.split_once('/') else { continue };
-            let Ok(number) = number.parse() else { continue };
-            let record = records.entry(number).or_default();
-            record.0 |= what == "condemned";
-            record.1 |= what == "swept";
-        }
+        let records = records(rows);
         let generation = records.last_key_value().map_or(0, |(number, _)| *number);
         let mut condemned = Excluded::new();
         for (number, _) in records.iter().filter(|(_, (list, swept))| *list && !*swept) {

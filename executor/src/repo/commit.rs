@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::marks::INVALID_FOLDER;
 use super::write::{WriteOptions, WriteSession, Written};
 use super::{Collection, Excluded, Intent, Open, Repo, mirror_key};
 use crate::digest::{ObjectHash, PackName, SnapshotName};
@@ -14,9 +15,6 @@ use crate::pack::pack_key;
 use crate::seal::Purpose;
 use crate::snapshot::{SNAPSHOT_FOLDER, Snapshot, snapshot_key};
 use crate::store::{ObjectMeta, PutOutcome, StoreError};
-
-/// Where the marks of snapshots lie that must not be used.
-pub(super) const INVALID_FOLDER: &str = "meta/invalid/";
 
 /// What a session brings to its commit.
 pub struct Commit {
@@ -146,11 +144,7 @@ impl Repo<Open> {
             match self.store.stat(&pack_key(&pack)) {
                 Ok(_) => {}
                 Err(error) if error.is_not_found() => {
-                    let key = invalid_key(name);
-                    let note = self.seal_object(Purpose::Snapshot, Some(&key), |out| {
-                        out.extend_from_slice(pack.as_bytes());
-                    })?;
-                    self.store.put_new(&key, &note)?;
+                    self.mark(name, &pack)?;
                     return Err(Error::PackCollected { pack: pack.to_string() });
                 }
                 Err(error) => return Err(error.into()),
@@ -174,8 +168,9 @@ impl Repo<Open> {
             let first = names.entry(name).or_insert(stored);
             *first = stored.min(*first);
         }
-        for name in self.stored_below(INVALID_FOLDER)?.keys() {
-            names.remove(name);
+        let marks = self.stored_below(INVALID_FOLDER)?.into_keys();
+        for name in self.marked(marks.filter(|name| names.contains_key(name)))? {
+            names.remove(&name);
         }
         Ok(names)
     }
@@ -223,8 +218,4 @@ fn not_before(seen: u64, now: &Collection) -> Result<()> {
     }
     let reason = format!("it shows collection {}, and has shown {seen}", now.generation);
     Err(StoreError::Unavailable { verb: "list", key: "meta/gc/".to_owned(), reason }.into())
-}
-
-fn invalid_key(name: &SnapshotName) -> String {
-    format!("{INVALID_FOLDER}{name}")
 }

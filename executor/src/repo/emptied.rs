@@ -12,7 +12,7 @@ use crate::source::logical_of;
 use crate::tree::{DEPTH_MAX, Leaves, find};
 
 /// What is said of such a source when there are others.
-const EMPTIED: &str = "had files in its last complete snapshot and has none now";
+const EMPTIED: &str = "had files in its last snapshot and has none now";
 
 /// Names each source that is missing or has lost all files among the entries that could not be read, so that
 /// the snapshot is partial. Where no source is left, there is nothing to commit.
@@ -22,7 +22,7 @@ const EMPTIED: &str = "had files in its last complete snapshot and has none now"
 /// was there.
 pub(super) fn check(
     job: &Backup,
-    before: Option<&Snapshot>,
+    before: &[Snapshot],
     reader: &BlobReader,
     tally: &Tally,
 ) -> Result<()> {
@@ -33,19 +33,21 @@ pub(super) fn check(
         return Ok(());
     }
     let holds_nothing = tally.entries().holds_nothing();
-    let had = before.map_or(0, |snapshot| snapshot.counts.files + snapshot.counts.others);
+    let files = before.iter().map(|snapshot| snapshot.counts.files + snapshot.counts.others);
+    let had = files.max().unwrap_or(0);
     if holds_nothing && job.had_files_before == Some(true) {
         return Err(Error::EmptySource { files: had });
     }
-    let Some(before) = before else { return Ok(()) };
     let paths: Vec<Option<String>> = job.sources.iter().map(logical_of).collect();
     let mut emptied = Vec::new();
     for (number, path) in paths.iter().enumerate() {
         let Some(path) = path else { continue };
         let is_empty = tally.of(number).entries().holds_nothing() && !tally.has_failed(number);
         let is_first = paths.iter().position(|other| other.as_ref() == Some(path)) == Some(number);
-        // What cannot be read any more of the earlier snapshot says nothing.
-        if is_empty && is_first && had_files(before, reader, path, &paths).unwrap_or(false) {
+        // What cannot be read any more of an earlier snapshot says nothing. A partial one may lack what a complete one
+        // before it had, and have what none before it had.
+        let had = || before.iter().any(|one| had_files(one, reader, path, &paths).unwrap_or(false));
+        if is_empty && is_first && had() {
             emptied.push(path);
         }
     }

@@ -33,6 +33,7 @@ mod init;
 mod intent;
 mod keys;
 mod ls;
+mod marks;
 mod merged;
 mod object;
 mod open;

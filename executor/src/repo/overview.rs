@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use super::commit::INVALID_FOLDER;
+use super::marks::INVALID_FOLDER;
 use super::{Collection, Open, Repo};
 use crate::digest::{ObjectHash, SnapshotName};
 use crate::error::Result;
@@ -35,13 +35,14 @@ impl Repo<Open> {
         let collection = self.read_collection(&rows)?;
         rows.sort_by_key(|row| Reverse(row.modified_ms));
         let below = |folder| rows.iter().filter_map(move |row| row.key.strip_prefix(folder));
-        let invalid: HashSet<_> =
-            below(INVALID_FOLDER).filter_map(SnapshotName::from_hex).collect();
-        let snapshots = below(SNAPSHOT_FOLDER).filter_map(SnapshotName::from_hex);
+        let snapshots: Vec<_> = below(SNAPSHOT_FOLDER).filter_map(SnapshotName::from_hex).collect();
+        let known: HashSet<_> = snapshots.iter().copied().collect();
+        let marks = below(INVALID_FOLDER).filter_map(SnapshotName::from_hex);
+        let invalid = self.marked(marks.filter(|name| known.contains(name)))?;
         Ok(Overview {
             collection,
             indexes: below(INDEX_FOLDER).filter_map(ObjectHash::from_hex).collect(),
-            snapshots: snapshots.filter(|name| !invalid.contains(name)).collect(),
+            snapshots: snapshots.into_iter().filter(|name| !invalid.contains(name)).collect(),
         })
     }
 }

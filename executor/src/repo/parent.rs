@@ -17,8 +17,9 @@ const READ_TOGETHER: usize = 256;
 pub(super) struct Earlier {
     /// What it is compared with.
     pub(super) parent: Option<(SnapshotName, Snapshot)>,
-    /// The newest complete snapshot of the same sources, whatever was left out of it.
-    pub(super) same_sources: Option<Snapshot>,
+    /// The newest complete snapshot of the same sources, whatever was left out of it, and the newest partial one if
+    /// that is younger.
+    pub(super) same_sources: Vec<Snapshot>,
     /// Where there is no parent: another host whose newest complete snapshot would be one.
     pub(super) other_host: Option<String>,
 }
@@ -43,7 +44,7 @@ pub(super) fn find(
     if let Some(named) = named {
         let (name, snapshot) = repo.find_snapshot(named, None)?;
         return Ok(Earlier {
-            same_sources: Some(snapshot.clone()),
+            same_sources: vec![snapshot.clone()],
             parent: Some((name, snapshot)),
             other_host: None,
         });
@@ -76,16 +77,22 @@ fn newest(
         for (name, snapshot) in read.into_iter().flatten() {
             let found = Rules::of(&snapshot.selection);
             let same_host = snapshot.host == job.host;
-            let is_alike = !snapshot.partial
-                && snapshot.component == job.component
+            let is_alike = snapshot.component == job.component
                 && snapshot.labels == job.labels
                 && found.sources == wanted.sources;
             if !is_alike {
                 continue;
             }
             // Pods of a deployment have another name each time, and labels that say whose they are.
-            if earlier.same_sources.is_none() && (same_host || !job.labels.is_empty()) {
-                earlier.same_sources = Some(snapshot.clone());
+            let is_first = match snapshot.partial {
+                true => earlier.same_sources.is_empty(),
+                false => earlier.same_sources.iter().all(|known| known.partial),
+            };
+            if is_first && (same_host || !job.labels.is_empty()) {
+                earlier.same_sources.push(snapshot.clone());
+            }
+            if snapshot.partial {
+                continue;
             }
             match (found.others == wanted.others, same_host) {
                 (true, true) => {

@@ -92,7 +92,38 @@ impl Snapshots {
                 id(&place)
             ));
         }
+        warnings.extend(self.stored_later(place, component, filter).map(|other| {
+            format!(
+                "snapshot {other} was stored after the one that is taken, and claims a time more than a day before that: \
+                 a clock was wrong when it was made, or the repository was copied; name it by its id if it is meant"
+            )
+        }));
         Ok(Latest { place, warnings })
+    }
+
+    /// The newest by the store's clock, where it is younger than the one that is taken and claims to be much older
+    /// than it is stored. Where the one that is taken does so too, the store's clock says nothing.
+    fn stored_later(
+        &self,
+        taken: usize,
+        component: Option<&str>,
+        filter: &Filter,
+    ) -> Option<SnapshotName> {
+        let apart = |info: &SnapshotInfo| {
+            let stored = info.stored_at?;
+            Some((stored, info.at < stored.saturating_sub(CLOCKS_APART_MS * 1_000_000)))
+        };
+        let (name, snapshot) = &self.found[taken];
+        let (stored, false) = apart(&self.describe(name, snapshot))? else { return None };
+        let others = self.found.iter().filter(|(_, snapshot)| {
+            !snapshot.partial && component.is_none_or(|wanted| snapshot.component == wanted)
+        });
+        let later = others.filter_map(|(name, snapshot)| {
+            let info = self.describe(name, snapshot);
+            let (at, is_apart) = apart(&info)?;
+            (is_apart && at > stored && filter.fits(&info)).then_some((at, *name))
+        });
+        later.max().map(|(_, name)| name)
     }
 }
 
@@ -272,6 +303,10 @@ mod tests {
         // A day apart is no wrong clock, and a copy of the repository has later times.
         assert_eq!(latest(&[good[0], (13, 12, false)], 12).unwrap(), (13, 0));
         assert_eq!(latest(&[(10, 900, false), (12, 900, false)], 901).unwrap(), (12, 0));
+        // A clock that was back in 1970 makes the newest one the oldest.
+        assert_eq!(latest(&[good[0], good[1], (0, 13, false)], 14).unwrap(), (12, 1));
+        assert_eq!(latest(&[good[0], (0, 11, false), good[1]], 14).unwrap(), (12, 0));
+        assert_eq!(latest(&[good[0], good[1], (0, 13, true)], 14).unwrap(), (12, 0));
         // Our own clock is the wrong one.
         assert_eq!(latest(&good, 1).unwrap(), (12, 2));
     }

@@ -3,7 +3,9 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::{Names, open_file};
+use rustix::fs::FileType;
+
+use super::{Names, open_file, stat_entry};
 use crate::error::{Error, Result};
 use crate::tree::check_name;
 
@@ -56,10 +58,16 @@ impl Marker {
             return false;
         }
         let mut found = vec![0; self.header.len()];
+        // Opening a device does something to it.
+        let is_file = || {
+            let stat = stat_entry(dir, &self.name).ok().flatten();
+            stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+        };
         self.header.is_empty()
-            || open_file(dir, &self.name)
-                .and_then(|file| file.read_at(&mut found, 0))
-                .is_ok_and(|len| found[..len] == self.header[..])
+            || is_file()
+                && open_file(dir, &self.name)
+                    .and_then(|file| file.read_at(&mut found, 0))
+                    .is_ok_and(|len| found[..len] == self.header[..])
     }
 }
 

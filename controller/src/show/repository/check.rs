@@ -42,6 +42,11 @@ pub fn print(report: &CheckReport, read_data: bool, output: Output) -> std::io::
             "no damage, but no key slot either: {key} {why}; find out who can write to the store"
         ));
     }
+    for (key, why) in &report.foreign_marks {
+        output.say(format_args!(
+            "no damage, and not believed: {key} poses as a mark, {why}; find out who can write to the store"
+        ));
+    }
     for key in &report.single_copies {
         output.say(format_args!(
             "no damage: {key} is missing, its other copy is intact; `repair copies` puts it back"
@@ -191,6 +196,9 @@ pub fn json(report: &CheckReport) -> serde_json::Value {
         "bytesRead": report.bytes_read,
         "singleCopies": report.single_copies,
         "foreignSlots": report.foreign_slots.iter().map(|(key, why)| {
+            serde_json::json!({ "object": key, "reason": why })
+        }).collect::<Vec<_>>(),
+        "foreignMarks": report.foreign_marks.iter().map(|(key, why)| {
             serde_json::json!({ "object": key, "reason": why })
         }).collect::<Vec<_>>(),
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),

@@ -125,6 +125,8 @@ pub struct CheckReport {
     /// Objects that pose as key slots, and why they are none. Nothing is damaged by them, and nothing is sealed to
     /// them; somebody has put them there.
     pub foreign_slots: Vec<(String, String)>,
+    /// Objects that pose as marks of snapshots that must not be used, and why they are none. They hide nothing.
+    pub foreign_marks: Vec<(String, String)>,
 }
 
 impl CheckReport {
@@ -243,6 +245,7 @@ impl Repo<Open> {
         let snapshots = self.check_snapshots(&mut report)?;
         self.check_config(&mut report)?;
         self.check_slots(&mut report)?;
+        self.check_collections(&mut report)?;
         let mut packs = self.check_indexes(&snapshots, &mut report)?;
         self.check_packs(options, sample, &mut packs, &mut report)?;
         self.check_leftovers(options, &mut report)?;

@@ -67,7 +67,19 @@ impl Repo<Open> {
             .filter_map(|(name, found)| Some((name, found?)))
             .collect();
         report.snapshots = found.len() as u64;
+        report.foreign_marks = self.foreign_marks()?;
         Ok(found)
+    }
+
+    /// Lists that collections have left. One that cannot be read stops every writer, and is never taken for an empty
+    /// one: whether packs are condemned is not known.
+    pub(super) fn check_collections(&self, report: &mut CheckReport) -> Result<()> {
+        for (key, read) in self.condemned_lists()? {
+            if let Err(error) = read {
+                report.file(&key, error, false)?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads both copies of objects and files what is wrong with either. `read` gets the place of an object among

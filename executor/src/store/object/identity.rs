@@ -9,6 +9,7 @@ use std::future::Future;
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -48,6 +49,9 @@ const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
 const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+
+/// What is said of a text that cannot stand in a request.
+pub(super) const NO_REQUEST: &str = "has a line end or another character that makes no request";
 
 /// Codes of refusals that an identity service takes back by itself.
 const PASSING: [&str; 4] =
@@ -132,17 +136,31 @@ impl Way {
         if matches!(self, Self::Keys | Self::Nobody) {
             return Ok(builder);
         }
-        let mut token = None;
-        if self == Self::Container && !access.has(&[RELATIVE]) && !access.has(&[TOKEN_FILE]) {
-            // The client below takes a full URI only with a file for its token.
-            let (file, path) = in_memory(access.get(TOKEN).unwrap_or_default())?;
-            builder = builder.with_config(AmazonS3ConfigKey::ContainerAuthorizationTokenFile, path);
-            token = Some(file);
+        let (mut token, mut token_path) = (None, None);
+        if self == Self::Container && !access.has(&[RELATIVE]) {
+            if let Some(path) = access.get(TOKEN_FILE) {
+                token_path = Some(PathBuf::from(path));
+            } else {
+                let text = access.get(TOKEN).unwrap_or_default();
+                if text.chars().any(char::is_control) {
+                    return Err(format!("{TOKEN}: {NO_REQUEST}").into());
+                }
+                // The client below takes a full URI only with a file for its token.
+                let (file, path) = in_memory(text)?;
+                builder =
+                    builder.with_config(AmazonS3ConfigKey::ContainerAuthorizationTokenFile, path);
+                token = Some(file);
+            }
         }
         // Whoever gives keys gives no objects.
         let asking = builder.clone().with_http_connector(Client { objects: false, ..client });
         let inner = asking.build()?.credentials().clone();
-        Ok(builder.with_credentials(Arc::new(Identity { way: self, inner, _token: token })))
+        Ok(builder.with_credentials(Arc::new(Identity {
+            way: self,
+            inner,
+            token_path,
+            _token: token,
+        })))
     }
 }
 
@@ -159,6 +177,8 @@ fn in_memory(text: &str) -> std::io::Result<(File, String)> {
 struct Identity {
     way: Way,
     inner: AwsCredentialProvider,
+    /// A file with the token, which others renew.
+    token_path: Option<PathBuf>,
     /// Where `inner` reads its token each time.
     _token: Option<File>,
 }
@@ -174,6 +194,13 @@ impl CredentialProvider for Identity {
         Self: 'b,
     {
         Box::pin(async {
+            if let Some(path) = &self.token_path
+                && let Ok(text) = std::fs::read_to_string(path)
+                && text.chars().any(char::is_control)
+            {
+                let error = generic(format!("the file in {TOKEN_FILE} {NO_REQUEST}"));
+                return Err(generic(NoKeys { way: self.way, error }));
+            }
             // The client below panics where an answer, or a variable, makes no valid request of the next one.
             let asked = AssertUnwindSafe(self.inner.get_credential()).catch_unwind().await;
             let keys = match asked {

@@ -9,7 +9,7 @@ use object_store::{Certificate, ClientOptions, RetryConfig};
 
 use super::access::Access;
 use super::client::Client;
-use super::identity::{Credentials, Way};
+use super::identity::{Credentials, NO_REQUEST, Way};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -263,9 +263,7 @@ fn check_variables(way: Way, access: &Access) -> Result<(), String> {
     for (name, value) in access.among(way.variables()).chain(access.among(&VARIABLES)) {
         let stays_here = name.ends_with("_FILE") || name == "AWS_SECRET_ACCESS_KEY";
         if value.chars().any(char::is_control) || !(stays_here || value.is_ascii()) {
-            return Err(format!(
-                "{name}: has a line end or another character that makes no request"
-            ));
+            return Err(format!("{name}: {NO_REQUEST}"));
         }
     }
     for (name, value) in access.among(&ENDPOINTS) {
