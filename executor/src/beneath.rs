@@ -59,6 +59,13 @@ impl Mount {
     }
 }
 
+/// Whether something is mounted, by itself, on another mount than the directory in which it has its name. Where the
+/// kernel cannot tell it is not.
+pub(crate) fn is_mounted_in(dir: BorrowedFd<'_>, file: BorrowedFd<'_>) -> bool {
+    let id = |fd| Mount::of(fd).ok().and_then(|mount| mount.id);
+    id(dir).zip(id(file)).is_some_and(|(dir, file)| dir != file)
+}
+
 impl Root {
     /// Opens the root. Links in `path` itself are followed: its owner wrote it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
