@@ -224,4 +224,12 @@ mod tests {
         drop(at);
         std::process::Command::new("rm").arg("-rf").arg(dir.path().join("dd")).status().unwrap();
     }
+
+    #[test]
+    fn what_is_mounted_by_itself_is_told_from_what_lies_in_its_directory() {
+        let open = |path: &str| Root::open(Path::new(path)).unwrap();
+        let (top, proc, inside) = (open("/"), open("/proc"), open("/proc/self"));
+        assert!(is_mounted_in(top.fd(), proc.fd()));
+        assert!(!is_mounted_in(proc.fd(), inside.fd()));
+    }
 }

@@ -132,15 +132,15 @@ impl Destination {
     fn over(path: &Path, is_open: bool) -> io::Result<Self> {
         let old = open_to_write(CWD, path, is_open)?.file;
         if is_open {
-            return InPlace::new(old).map(Self::InPlace);
+            return Ok(Self::InPlace(InPlace::new(old)));
         }
         let dir = match Dir::of(path) {
             Ok(dir) if !is_mounted_in(dir.fd.as_fd(), old.as_fd()) => dir,
             Err(error) if !is_closed(&error) => return Err(error),
-            _ => return InPlace::new(old).map(Self::InPlace),
+            _ => return Ok(Self::InPlace(InPlace::new(old))),
         };
         match WholeFile::new(dir, path, Some(Before::of(&old)?)) {
-            Err(error) if is_closed(&error) => InPlace::new(old).map(Self::InPlace),
+            Err(error) if is_closed(&error) => Ok(Self::InPlace(InPlace::new(old))),
             made => made.map(Self::Whole),
         }
     }
@@ -194,11 +194,13 @@ impl Write for Destination {
 }
 
 impl InPlace {
-    fn new(file: File) -> io::Result<Self> {
-        // It was opened so that a pipe in its place keeps nobody waiting. A file may wait.
-        let flags = rustix::fs::fcntl_getfl(&file)?;
-        rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
-        Ok(Self { file, is_begun: false })
+    fn new(file: File) -> Self {
+        // It was opened so that a pipe in its place keeps nobody waiting. A file may wait, and where it may not be told
+        // so it is written all the same.
+        if let Ok(flags) = rustix::fs::fcntl_getfl(&file) {
+            let _ = rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK);
+        }
+        Self { file, is_begun: false }
     }
 
     fn begin(&mut self) -> io::Result<()> {
@@ -228,8 +230,10 @@ impl Dir {
             Err(error) if is_closed(&error) => None,
             root => Some(root?),
         };
-        if let Some(root) = &company {
-            Company::of(root, 0).clear(root.fd(), &Names::list(root.fd())?);
+        if let Some(root) = &company
+            && let Ok(names) = Names::list(root.fd())
+        {
+            Company::of(root, 0).clear(root.fd(), &names);
         }
         Ok(Self { fd, company, temporary: None })
     }
@@ -261,7 +265,7 @@ impl WholeFile {
             None => Unfinished::Nothing(error),
         };
         let lost = before.as_ref().map(|before| before.rights.give_to(&file)).unwrap_or_default();
-        let copy = file.try_clone().map_err(stays)?;
+        let copy = file.try_clone();
         settle(file).map_err(stays)?;
         let temporary = dir.temporary.as_deref().unwrap_or_default();
         match renameat(&dir.fd, temporary, &dir.fd, &name) {
@@ -269,7 +273,13 @@ impl WholeFile {
             Err(
                 error @ (Errno::BUSY | Errno::XDEV | Errno::PERM | Errno::ACCESS | Errno::ROFS),
             ) => match &before {
-                Some(before) => return before.write_over(dir.fd.as_fd(), Path::new(&name), copy),
+                Some(before) => {
+                    return before.write_over(
+                        dir.fd.as_fd(),
+                        Path::new(&name),
+                        copy.map_err(stays)?,
+                    );
+                }
                 None => return Err(stays(error.into())),
             },
             Err(error) => return Err(stays(error.into())),
@@ -295,7 +305,7 @@ impl Before {
             if (meta.dev(), meta.ino()) != self.identity {
                 return Err(io::Error::other("another file is there than before"));
             }
-            InPlace::new(old)
+            Ok(InPlace::new(old))
         };
         let mut place = open().map_err(Unfinished::Kept)?;
         place.begin().map_err(Unfinished::Kept)?;
@@ -390,7 +400,7 @@ mod tests {
         fs::write(&path, b"precious content").unwrap();
         let open = || {
             let old = open_to_write(CWD, &path, false).unwrap().file;
-            Destination::InPlace(InPlace::new(old).unwrap())
+            Destination::InPlace(InPlace::new(old))
         };
         let begun = open();
         assert!(!begun.holds_a_part());
