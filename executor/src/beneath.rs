@@ -59,6 +59,13 @@ impl Mount {
     }
 }
 
+/// Whether something is mounted, by itself, on another mount than the directory in which it has its name. Where the
+/// kernel cannot tell it is not.
+pub(crate) fn is_mounted_in(dir: BorrowedFd<'_>, file: BorrowedFd<'_>) -> bool {
+    let id = |fd| Mount::of(fd).ok().and_then(|mount| mount.id);
+    id(dir).zip(id(file)).is_some_and(|(dir, file)| dir != file)
+}
+
 impl Root {
     /// Opens the root. Links in `path` itself are followed: its owner wrote it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
@@ -216,5 +223,13 @@ mod tests {
         // The library that removes the temporary directory would need one descriptor a level.
         drop(at);
         std::process::Command::new("rm").arg("-rf").arg(dir.path().join("dd")).status().unwrap();
+    }
+
+    #[test]
+    fn what_is_mounted_by_itself_is_told_from_what_lies_in_its_directory() {
+        let open = |path: &str| Root::open(Path::new(path)).unwrap();
+        let (top, proc, inside) = (open("/"), open("/proc"), open("/proc/self"));
+        assert!(is_mounted_in(top.fd(), proc.fd()));
+        assert!(!is_mounted_in(proc.fd(), inside.fd()));
     }
 }

@@ -29,9 +29,35 @@ pub(crate) fn sync_all_of(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// What a sync says: whether there was one. A file system that cannot sync says so in these ways; all others mean that
+/// something is lost.
+///
+/// # Errors
+/// What the system says about what is lost.
+pub(crate) fn synced(sync: io::Result<()>) -> io::Result<bool> {
+    match sync.as_ref().err().and_then(Errno::from_io_error) {
+        Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::BADF | Errno::ISDIR) => {
+            Ok(false)
+        }
+        _ => sync.map(|()| true),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn k13_only_a_file_system_that_cannot_sync_is_excused() {
+        assert!(synced(Ok(())).unwrap());
+        for error in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP] {
+            assert!(!synced(Err(error.into())).unwrap(), "{error}");
+        }
+        for error in [Errno::IO, Errno::NOSPC, Errno::DQUOT, Errno::STALE] {
+            assert!(synced(Err(error.into())).is_err(), "{error}");
+        }
+    }
+
     use std::os::fd::AsFd;
 
     #[test]

@@ -59,7 +59,7 @@ pub use check::{
 pub use collection::Collection;
 pub use commit::{Commit, Committed};
 pub use diff::{Change, Chunks, Counts, DiffSummary, Side, diff, diff_nodes};
-pub use dump::{Destination, Dump, Dumped, WholeFile};
+pub use dump::{Destination, Dump, Dumped, InPlace, Unfinished, WholeFile};
 pub use filter::{Chosen, Filter, has_tags};
 pub use find::{Query, find};
 pub use init::InitOptions;

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::report::Skipped;
 
 /// The access list of an entry.
-pub(super) const ACCESS_LIST: &[u8] = b"system.posix_acl_access";
+pub(crate) const ACCESS_LIST: &[u8] = b"system.posix_acl_access";
 
 /// The access list that a directory hands on to what is made in it.
 pub(super) const DEFAULT_LIST: &[u8] = b"system.posix_acl_default";

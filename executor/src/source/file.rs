@@ -58,6 +58,18 @@ pub(crate) fn open_source(path: &Path, wait: &dyn Fn() -> bool) -> io::Result<Op
     opened(open_without_trace(CWD, path, READ, wait)?)
 }
 
+/// Opens a file that is to be written over, and changes nothing yet. Somebody who holds a lease on it is waited for.
+/// A link at the end is followed only if the caller says so.
+pub(crate) fn open_to_write(
+    dir: BorrowedFd<'_>,
+    path: &Path,
+    follow: bool,
+) -> io::Result<OpenedFile> {
+    let mut flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    flags.set(OFlags::NOFOLLOW, !follow);
+    opened(open_without_trace(dir, path, flags, &|| true)?)
+}
+
 /// Opens a source that is a device or a pipe.
 pub(crate) fn open_special(path: &Path) -> io::Result<File> {
     Ok(File::from(open_without_trace(CWD, path, READ, &|| true)?))

@@ -14,8 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Once, OnceLock};
 
-use rustix::io::Errno;
-
 use super::{
     Habits, ObjectMeta, PutOutcome, RetryPolicy, Staged, Store, StoreError, check_key, check_range,
 };
@@ -190,16 +188,12 @@ impl FileStore {
         }
     }
 
-    /// A file system that cannot sync says so in these ways; all others mean that something is lost.
+    /// Remembers of a sync that the file system cannot do it.
     fn synced(&self, sync: io::Result<()>) -> io::Result<()> {
-        let errno = sync.as_ref().err().and_then(Errno::from_io_error);
-        match errno {
-            Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::BADF | Errno::ISDIR) => {
-                self.unsynced.store(true, Ordering::Relaxed);
-                Ok(())
-            }
-            _ => sync,
+        if !crate::closing::synced(sync)? {
+            self.unsynced.store(true, Ordering::Relaxed);
         }
+        Ok(())
     }
 
     fn walk(&self, dir: &Path, key: &str, rows: &mut Vec<ObjectMeta>) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! `holdfast repo dump`.
 
 use std::io::{BufWriter, ErrorKind, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -43,14 +43,7 @@ impl Dump {
         let (_, snapshot) = self.choose.one(&repository, name, output)?;
         let dump = repo::Dump::at(&repository, &snapshot, path, self.path.is_some())?;
         let done = match &self.target {
-            Some(path) => {
-                let file = repo::Destination::open(path).context("--target")?;
-                let done = dump.write(&mut BufWriter::with_capacity(BUFFER_BYTES, file.file()))?;
-                file.finish().with_context(|| {
-                    format!("--target {}: what was there before is still there", path.display())
-                })?;
-                done
-            }
+            Some(path) => into_file(&dump, path, output)?,
             None if dump.is_archive() && std::io::stdout().is_terminal() => {
                 let text =
                     "a terminal cannot show an archive: redirect the output, or give --target FILE";
@@ -76,4 +69,24 @@ impl Dump {
         }
         Ok(Exit::Done)
     }
+}
+
+fn into_file(dump: &repo::Dump, path: &Path, output: Output) -> anyhow::Result<repo::Dumped> {
+    let mut file = repo::Destination::open(path).context("--target")?;
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, &mut file);
+    let written = dump.write(&mut out);
+    // What is left of a dump that failed is not written when the buffer goes.
+    let _ = out.into_parts();
+    let target = || format!("--target {}", path.display());
+    let done = match written {
+        Err(error) if file.holds_a_part() => {
+            let text = "it could only be written in place, and holds a part of the new content now";
+            return Err(anyhow::Error::new(error).context(text).context(target()));
+        }
+        written => written?,
+    };
+    for text in file.finish().with_context(target)? {
+        failure::warn(&format!("{}: {text}", target()), output.json);
+    }
+    Ok(done)
 }

@@ -2,12 +2,14 @@
 //! that it is to become.
 
 mod file;
+mod links;
+mod rights;
 mod tar;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::Write;
 
-pub use file::{Destination, WholeFile};
+pub use file::{Destination, InPlace, Unfinished, WholeFile};
 
 use super::{BlobReader, Open, Repo, fetch_all};
 use crate::beneath::extend;
