@@ -9,7 +9,7 @@ use crate::report::Skipped;
 pub(crate) const ACCESS_LIST: &[u8] = b"system.posix_acl_access";
 
 /// The access list that a directory hands on to what is made in it.
-pub(super) const DEFAULT_LIST: &[u8] = b"system.posix_acl_default";
+pub(crate) const DEFAULT_LIST: &[u8] = b"system.posix_acl_default";
 
 /// Rights of a program beyond those of whoever starts it.
 pub(super) const CAPABILITY: &[u8] = b"security.capability";
@@ -117,7 +117,7 @@ fn is_system(name: &[u8]) -> bool {
 
 /// A mode whose bits of the group are what an access list gives the owning group. With a list they are the
 /// most that anybody named in it has: without the list they would give that to the owning group.
-pub(super) fn without_list(mode: u32, list: &[u8]) -> u32 {
+pub(crate) fn without_list(mode: u32, list: &[u8]) -> u32 {
     let (mut group, mut mask) = (0, 7);
     for entry in list.get(LIST_HEADER_BYTES..).unwrap_or_default().chunks_exact(LIST_ENTRY_BYTES) {
         let number = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);

@@ -47,7 +47,7 @@ use crate::report::{Progress, RestoreFigures, printable};
 use crate::threads;
 use crate::tree::{DEPTH_MAX, Leaves, Node, NodeKind};
 
-pub(crate) use attributes::ACCESS_LIST;
+pub(crate) use attributes::{ACCESS_LIST, DEFAULT_LIST, without_list};
 pub(crate) use leftovers::{Company, TemporaryNames, hold, is_leftover};
 pub use rehearsal::Action;
 pub(crate) use spared::Spared;

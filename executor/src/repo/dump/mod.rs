@@ -1,6 +1,7 @@
 //! Dump: a file of a snapshot as its bytes, a directory as a tar stream. Nothing touches a disk but the file
 //! that it is to become.
 
+mod acl;
 mod file;
 mod links;
 mod rights;

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use tar::{Builder, EntryType, Header};
 
+use super::acl;
+use crate::sink::{ACCESS_LIST, DEFAULT_LIST, without_list};
 use crate::tree::{Attribute, Node, NodeKind, Time};
 
 /// Content is filled up to a multiple of this.
@@ -34,7 +36,7 @@ pub(super) fn head(
     let (records, skipped) = records(node, attributes);
     archive.append_pax_extensions(records.iter().map(|(key, value)| (&key[..], &value[..])))?;
     let mut header = Header::new_gnu();
-    header.set_mode(node.mode);
+    header.set_mode(mode_of(node, attributes));
     header.set_uid(node.uid.into());
     header.set_gid(node.gid.into());
     header.set_mtime(node.mtime.seconds.try_into().unwrap_or(0));
@@ -104,6 +106,10 @@ fn records(node: &Node, attributes: &[Attribute]) -> (Vec<(String, Vec<u8>)>, u6
     }
     let mut skipped = 0;
     for attribute in attributes {
+        if let Some((key, words)) = list_of(attribute) {
+            records.push((key.to_owned(), words.into_bytes()));
+            continue;
+        }
         match std::str::from_utf8(&attribute.name) {
             Ok(name) if !name.contains('=') => {
                 records.push((format!("SCHILY.xattr.{name}"), attribute.value.clone()));
@@ -112,6 +118,23 @@ fn records(node: &Node, attributes: &[Attribute]) -> (Vec<(String, Vec<u8>)>, u6
         }
     }
     (records, skipped)
+}
+
+/// An access list in words, under the name that archives have for it.
+fn list_of(attribute: &Attribute) -> Option<(&'static str, String)> {
+    let key = match &attribute.name[..] {
+        ACCESS_LIST => "SCHILY.acl.access",
+        DEFAULT_LIST => "SCHILY.acl.default",
+        _ => return None,
+    };
+    Some((key, acl::words(&attribute.value)?))
+}
+
+/// The mode for whoever unpacks without access lists: the bits of the group are what the list gives the owning group,
+/// and not the most that anybody named in it has.
+fn mode_of(node: &Node, attributes: &[Attribute]) -> u32 {
+    let list = attributes.iter().find(|attribute| attribute.name == ACCESS_LIST);
+    list.map_or(node.mode, |list| without_list(node.mode, &list.value))
 }
 
 /// Seconds with a fraction; before 1970 both are negative together.
