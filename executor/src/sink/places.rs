@@ -341,7 +341,7 @@ impl Run<'_, '_> {
                     .open_dir(&dir.relative())
                     .and_then(|fd| Ok(fchmod(&fd, Mode::from_raw_mode(mode))?));
                 if let Err(error) = done {
-                    self.sink.tally.failed(&dir.logical(), &error);
+                    self.sink.tally.listed(&dir.logical(), &error);
                 }
             }
             return;
