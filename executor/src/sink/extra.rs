@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::Stat;
 
 use super::leftovers::is_leftover;
+use super::mounts::is_file_systems_own;
 use super::names::{folded, see};
 use super::places::Dir;
 use super::remove::{Removal, Removed, Spares};
@@ -109,7 +110,9 @@ impl Sink<'_> {
         extra.extend((next..).map_while(|number| names.get(number)).map(<[u8]>::to_vec));
         extra.retain(|name| {
             let path = join(at.logical, name);
-            !is_leftover(name) && self.matcher.includes(&path, at.included)
+            !is_leftover(name)
+                && !is_file_systems_own(fd.as_fd(), name)
+                && self.matcher.includes(&path, at.included)
         });
         let all_stay = self
             .spared
