@@ -423,7 +423,7 @@ impl Run<'_, '_> {
             Err(error) => return Ok(Verdict::Fail(explain(&error))),
         };
         match known.look(self.sink.reader, tree.as_ref(), &node.name) {
-            Ok(seen) => verdict(self.sink, &self.root, &known.fd, node, seen.as_ref()),
+            Ok(seen) => verdict(self.sink, &self.root, &known.fd, node, seen.as_ref(), &at.trail),
             Err(error) => Ok(Verdict::Fail(explain(&error))),
         }
     }

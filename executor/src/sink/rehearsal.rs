@@ -412,12 +412,13 @@ impl<'s> Rehearsal<'s, '_, '_> {
         tree: Option<&BlobId>,
     ) -> Result<Verdict> {
         let Some((there, root)) = there.zip(self.root.as_ref()) else { return Ok(Verdict::Make) };
+        let trail = there.trail.clone();
         let known = match there.known(root) {
             Ok(known) => known,
             Err(error) => return Ok(Verdict::Fail(explain(&error))),
         };
         match known.look(self.sink.reader, tree, &node.name) {
-            Ok(seen) => verdict(self.sink, root, &known.fd, node, seen.as_ref()),
+            Ok(seen) => verdict(self.sink, root, &known.fd, node, seen.as_ref(), &trail),
             Err(error) => Ok(Verdict::Fail(explain(&error))),
         }
     }
