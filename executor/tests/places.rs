@@ -127,6 +127,56 @@ fn k04_what_the_backup_left_out_stays() {
     }
 }
 
+/// A backup of one file system keeps a mount point as an empty directory: where nothing is mounted on it, what lies in
+/// it was never looked at.
+#[test]
+fn k04_what_lies_in_an_empty_directory_of_one_file_system_stays() {
+    let mut shelf = Shelf::new();
+    shelf.file("full/a", b"a");
+    fs::create_dir(shelf.path("mount point")).unwrap();
+    for one_file_system in [true, false] {
+        shelf.selection = Selection { one_file_system, ..Selection::default() };
+        let (_, snapshot) = shelf.backup();
+        let dir = tempfile::tempdir().unwrap();
+        let vol = dir.path().join("mount point");
+        for path in [&vol.join("v"), &vol.join("in/v"), &dir.path().join("full/extra")] {
+            put(path, b"x");
+        }
+        let at = ("/data", dir.path());
+        let said = would_remove(&shelf, &snapshot, at, &deleting()).unwrap();
+        let figures = restore(&shelf, &snapshot, at, &deleting()).unwrap();
+        let expected = if one_file_system { 1 } else { 4 };
+        assert_eq!((figures.deleted, figures.failed.count), (expected, 0));
+        assert!(said.contains(&"/data/full/extra".to_owned()), "{said:?}");
+        assert_eq!(said.len(), if one_file_system { 1 } else { 3 }, "{said:?}");
+        assert_eq!(vol.join("v").exists() && vol.join("in/v").exists(), one_file_system);
+        // The same where it is the whole of what is restored.
+        put(&vol.join("v"), b"x");
+        let figures = restore(&shelf, &snapshot, ("/data/mount point", &vol), &deleting()).unwrap();
+        assert_eq!(
+            (figures.deleted == 0, vol.join("v").exists()),
+            (one_file_system, one_file_system)
+        );
+    }
+}
+
+/// One target of two cannot be made: the other one may hold the only copy of what belongs there.
+#[test]
+fn k04_nothing_goes_where_another_target_is_lost() {
+    let mut shelf = Shelf::new();
+    shelf.file("a/f", b"a");
+    shelf.file("b/f", b"b");
+    let (_, snapshot) = shelf.backup();
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir.path().join("file"), b"x");
+    put(&dir.path().join("good/extra"), b"x");
+    let target = |from: &str, to: &str| Target { from: from.to_owned(), to: dir.path().join(to) };
+    let targets = [target("/data/a", "good"), target("/data/b", "file/in it")];
+    let error = repo::restore(&shelf.repo, &snapshot, &targets, &deleting(), &environment());
+    assert!(matches!(error, Err(Error::Target { .. })), "{error:?}");
+    assert!(dir.path().join("good/f").exists() && dir.path().join("good/extra").exists());
+}
+
 #[test]
 fn k04_a_partial_snapshot_removes_nothing_unless_told() {
     let mut shelf = Shelf::new();

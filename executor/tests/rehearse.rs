@@ -245,6 +245,36 @@ fn k04_what_lies_in_a_directory_in_the_way_is_named_before_it_goes() {
     assert_eq!(fs::read(to.join("f")).unwrap(), b"a file");
 }
 
+/// One that holds what the backup left out stays whole, and with it all that may be extra: what belongs in its place is
+/// not restored.
+#[test]
+fn k04_a_directory_in_the_way_that_holds_what_stays_is_not_taken_apart() {
+    let mut shelf = Shelf::new();
+    shelf.file("f", b"a file");
+    shelf.selection = Selection { exclude: vec!["*.log".to_owned()], ..Selection::default() };
+    let (_, snapshot) = shelf.backup();
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("to");
+    fs::create_dir_all(to.join("f/sub")).unwrap();
+    for path in ["f/sub/x", "f/x.log", "extra"] {
+        fs::write(to.join(path), "x").unwrap();
+    }
+    let options = RestoreOptions { delete_extra: true, ..RestoreOptions::default() };
+    let target = Target { from: "/data".to_owned(), to: to.clone() };
+    let mut refused = Vec::new();
+    let said = repo::rehearse(&shelf.repo, &snapshot, &target, &options, &Quiet, |path, action| {
+        refused.push((path.to_vec(), matches!(action, Action::Refuse(_))));
+        Ok(())
+    });
+    assert_eq!(refused, [(b"/data/f".to_vec(), true), (b"/data".to_vec(), true)]);
+    let environment =
+        Environment { at: 0, workers: 1, memory_bytes: 0, progress: &Quiet, repository: "r" };
+    let done = repo::restore(&shelf.repo, &snapshot, &[target], &options, &environment).unwrap();
+    assert_eq!((done.deleted, done.failed.count), (0, 2));
+    assert_eq!(counted(done), counted(said.unwrap()));
+    assert!(to.join("f/sub/x").exists() && to.join("extra").exists());
+}
+
 /// A repository in the target, and one that was backed up with its directory: neither it nor what it has got since
 /// is removed.
 #[test]

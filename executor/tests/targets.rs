@@ -6,15 +6,17 @@ mod shelf;
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use holdfast_executor::digest::Kind;
+use holdfast_executor::digest::{BlobId, Kind};
 use holdfast_executor::error::Error;
 use holdfast_executor::index::DedupIndex;
-use holdfast_executor::repo::{Open, Repo, WriteOptions, WriteSession};
+use holdfast_executor::job::{RestoreOptions, Target};
+use holdfast_executor::repo::{self, Open, Repo, WriteOptions, WriteSession};
+use holdfast_executor::report::{Quiet, RestoreFigures};
 use holdfast_executor::snapshot::{Root, Snapshot};
 use holdfast_executor::tree::{
     Attribute, Attributes, Content, Node, NodeKind, Piece, Time, encode_leaf,
@@ -40,11 +42,16 @@ fn f7_a_full_target_is_named_and_the_next_restore_completes_it() {
         onto_a_small_disk(Path::new(&mount));
         return;
     }
+    on_a_small_disk(FULL);
+}
+
+/// Runs a test again where a directory is a disk of 4 MiB; nothing where nobody may mount one.
+fn on_a_small_disk(name: &str) {
     let dir = tempfile::tempdir().unwrap();
     let script = "mount -t tmpfs -o size=4m none \"$HOLDFAST_TEST_MOUNT\" && exec \"$@\"";
     let mut child = Command::new("unshare");
     child.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]);
-    child.arg(std::env::current_exe().unwrap()).args(["--exact", FULL, "--nocapture"]);
+    child.arg(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
     let output = child.env("HOLDFAST_TEST_MOUNT", dir.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     if said.contains("unshare failed") || said.contains("Operation not permitted") {
@@ -128,6 +135,96 @@ fn forged(repo: &Repo<Open>, nodes: &[Node]) -> Snapshot {
     session.finish().unwrap();
     let roots = vec![Root { path: b"/".to_vec(), tree }];
     Snapshot { roots, ..Snapshot::default() }
+}
+
+fn deleting() -> RestoreOptions {
+    RestoreOptions { delete_extra: true, ..RestoreOptions::default() }
+}
+
+/// Restores with deletion. The rehearsal before it counts the same.
+fn clean(shelf: &Shelf, snapshot: &Snapshot, to: &Path) -> RestoreFigures {
+    let target = Target { from: "/data".to_owned(), to: to.to_owned() };
+    let said =
+        repo::rehearse(&shelf.repo, snapshot, &target, &deleting(), &Quiet, |_, _| Ok(())).unwrap();
+    let environment = shelf::environment();
+    let done = repo::restore(&shelf.repo, snapshot, &[target], &deleting(), &environment).unwrap();
+    assert_eq!((said.deleted, said.failed.count), (done.deleted, done.failed.count), "{said:?}");
+    done
+}
+
+/// A page of the tree that is lost: what is still there may be the only copy of what it named.
+#[test]
+fn k04_nothing_goes_where_a_page_is_lost() {
+    let shelf = Shelf::new();
+    let kind = NodeKind::Directory { tree: BlobId([7; 16]) };
+    let snapshot = forged(&shelf.repo, &[Node::bare(b"lost", kind, 0o755, Time::default())]);
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("renamed")).unwrap();
+    fs::write(dir.path().join("renamed/f"), b"the only copy").unwrap();
+    let figures = clean(&shelf, &snapshot, dir.path());
+    let failed: Vec<_> = figures.failed.first.iter().map(|item| &item.path[..]).collect();
+    assert_eq!((figures.deleted, failed), (0, vec!["/data", "/data/lost"]));
+    assert!(dir.path().join("renamed/f").exists());
+}
+
+/// Something is mounted where the snapshot has a file, a link, a directory: none of them is restored.
+#[test]
+fn k04_nothing_goes_where_something_is_in_the_way() {
+    const NAME: &str = "k04_nothing_goes_where_something_is_in_the_way";
+    let Some(mount) = std::env::var_os("HOLDFAST_TEST_MOUNT") else { return on_a_small_disk(NAME) };
+    let mount = Path::new(&mount);
+    let mut shelf = Shelf::new();
+    shelf.file("d/f", b"d");
+    shelf.file("f", b"f");
+    shelf.file("g", b"g");
+    fs::hard_link(shelf.path("f"), shelf.path("link")).unwrap();
+    symlink("f", shelf.path("symlink")).unwrap();
+    let (_, snapshot) = shelf.backup();
+    fs::write(mount.join("other"), b"other").unwrap();
+    fs::create_dir(mount.join("others")).unwrap();
+    for (number, name) in ["d", "f", "link", "symlink"].into_iter().enumerate() {
+        let to = mount.join(format!("to {number}"));
+        fs::create_dir_all(to.join("renamed")).unwrap();
+        fs::write(to.join("renamed/f"), b"the only copy").unwrap();
+        let (from, over) = (if name == "d" { "others" } else { "other" }, to.join(name));
+        match name {
+            "d" => fs::create_dir(&over).unwrap(),
+            _ => fs::write(&over, b"").unwrap(),
+        }
+        let mut bind = Command::new("mount");
+        assert!(bind.arg("--bind").arg(mount.join(from)).arg(&over).status().unwrap().success());
+        let figures = clean(&shelf, &snapshot, &to);
+        assert_eq!((figures.deleted, figures.failed.count), (0, 2), "{name}: {figures:?}");
+        assert!(to.join("renamed/f").exists() && to.join("g").exists(), "{name}");
+        assert!(Command::new("umount").arg(&over).status().unwrap().success());
+        assert_eq!(clean(&shelf, &snapshot, &to).deleted, 2, "{name}");
+    }
+}
+
+/// The directory that a file system has for itself is nobody's extra, but where the snapshot has it too.
+#[test]
+fn k08_lost_and_found_stays_at_the_top_of_a_mount() {
+    const NAME: &str = "k08_lost_and_found_stays_at_the_top_of_a_mount";
+    let Some(mount) = std::env::var_os("HOLDFAST_TEST_MOUNT") else { return on_a_small_disk(NAME) };
+    let to = Path::new(&mount);
+    let fill = || {
+        for path in ["lost+found", "sub/lost+found"] {
+            fs::create_dir_all(to.join(path)).unwrap();
+            fs::write(to.join(path).join("#12"), b"x").unwrap();
+        }
+    };
+    let mut shelf = Shelf::new();
+    shelf.file("sub/f", b"x");
+    let (_, snapshot) = shelf.backup();
+    fill();
+    let figures = clean(&shelf, &snapshot, to);
+    assert_eq!((figures.deleted, figures.failed.count), (2, 0), "{figures:?}");
+    assert!(to.join("lost+found/#12").exists() && !to.join("sub/lost+found").exists());
+    shelf.file("lost+found/f", b"x");
+    let (_, snapshot) = shelf.backup();
+    fill();
+    assert_eq!(clean(&shelf, &snapshot, to).deleted, 3);
+    assert!(to.join("lost+found/f").exists() && !to.join("lost+found/#12").exists());
 }
 
 #[test]

@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::Ordering;
 
 use rustix::fs::Stat;
 
 use super::leftovers::is_leftover;
+use super::mounts::is_file_systems_own;
 use super::names::{folded, see};
 use super::places::Dir;
 use super::remove::{Removal, Removed, Spares};
@@ -19,6 +19,9 @@ use crate::digest::BlobId;
 use crate::error::Result;
 use crate::source::{Names, open_file};
 use crate::tree::{Leaves, NodeKind};
+
+/// What is said where nothing goes although something may be too much.
+pub(super) const NOTHING_REMOVED: &str = "nothing was removed, because not everything could be restored: what is still there may be the only copy";
 
 impl Spares for Sink<'_> {
     fn entry(&self, logical: &[u8], stat: &Stat) -> bool {
@@ -107,7 +110,9 @@ impl Sink<'_> {
         extra.extend((next..).map_while(|number| names.get(number)).map(<[u8]>::to_vec));
         extra.retain(|name| {
             let path = join(at.logical, name);
-            !is_leftover(name) && self.matcher.includes(&path, at.included)
+            !is_leftover(name)
+                && !is_file_systems_own(fd.as_fd(), name)
+                && self.matcher.includes(&path, at.included)
         });
         let all_stay = self
             .spared
@@ -160,10 +165,8 @@ impl Run<'_, '_> {
             if alive[number] {
                 continue;
             }
-            if sink.content_lost.load(Ordering::Acquire) {
-                let why = "nothing was removed, because some files could not be restored: \
-                           what is still there may be the only copy";
-                sink.tally.failed(&dir.logical(), &why);
+            if sink.tally.has_lost() {
+                sink.tally.failed(&self.dirs[0].logical(), &NOTHING_REMOVED);
                 return Ok(());
             }
             let Some(tree) = dir.node.kind.tree() else { continue };
@@ -178,11 +181,11 @@ impl Run<'_, '_> {
             match sink.clean(&at, false) {
                 Ok(Ok(removed)) => removed.iter().for_each(|removed| {
                     sink.tally.add(|figures| figures.deleted += removed.count);
-                    removed.refused.iter().for_each(|(path, why)| sink.tally.failed(path, why));
+                    removed.refused.iter().for_each(|(path, why)| sink.tally.listed(path, why));
                 }),
                 // The page is in the figures already.
                 Ok(Err(_)) => {}
-                Err(error) => sink.tally.failed(&logical, &error),
+                Err(error) => sink.tally.listed(&logical, &error),
             }
         }
         Ok(())

@@ -138,7 +138,6 @@ impl<'s, 'a> Files<'s, 'a> {
                 Ok(piece) => piece,
                 Err(error) => {
                     // What is on its way already is settled by whoever writes it.
-                    self.sink.content_lost.store(true, Ordering::Release);
                     Worker { sink: self.sink, dir: None }.fail(&job, &error);
                     self.settle_planned(&job);
                     return self.flush_if_full();
@@ -396,7 +395,6 @@ impl Worker<'_, '_> {
 
     /// The first failure of a file is listed; what was written of it is removed.
     fn fail(&self, job: &FileJob, error: &dyn std::fmt::Display) {
-        self.sink.content_lost.store(true, Ordering::Release);
         if !job.failed.swap(true, Ordering::AcqRel) {
             self.sink.tally.failed(&job.logical(), error);
         }

@@ -99,7 +99,7 @@ impl Run<'_, '_> {
             return Ok(Linked::Done);
         }
         let node = Node { name: link.name.clone(), ..link.leader.node.clone() };
-        let verdict = beside(self.sink, &self.root, &known.fd, &node, seen.as_ref())?;
+        let verdict = beside(self.sink, &self.root, &known.fd, &node, seen.as_ref(), &dir.trail)?;
         let temporary = self.sink.temporary.name();
         if let Err(errno) = linkat(&from, first, &to, &temporary[..], AtFlags::empty()) {
             return Ok(Linked::Refused(errno, verdict));
@@ -238,11 +238,12 @@ fn beside(
     dir: &OwnedFd,
     node: &Node,
     seen: Option<&Seen>,
+    trail: &Trail,
 ) -> io::Result<Verdict> {
     let Some(seen) = seen else { return Ok(Verdict::Add) };
     // Its content is that of the leader: another inode is replaced, however equal.
     let other = Seen { links: 2, ..*seen };
-    match verdict(sink, root, dir, node, Some(&other)) {
+    match verdict(sink, root, dir, node, Some(&other), trail) {
         Ok(Verdict::Fail(why)) => Err(io::Error::other(why)),
         Ok(verdict) => Ok(verdict),
         Err(error) => Err(io::Error::other(error.to_string())),

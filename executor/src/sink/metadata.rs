@@ -382,8 +382,16 @@ impl<'w, E: Entry> Work<'w, E> {
     fn compare(&mut self, told: Seen, mode: u32) {
         let has = self.now;
         if told.mode == mode && has.mode != mode && has.kind != FileType::Symlink {
-            let what = format!("mode {mode:04o} and keeps {:04o}", has.mode);
-            self.settled.refused.push(Refused { what, errno: None });
+            // Whoever is not in the group that a volume hands on loses this bit with any change of the mode.
+            let only_group_bit = has.kind == FileType::Directory
+                && !self.terms.privileged
+                && has.mode | SET_GROUP_BIT == mode;
+            if only_group_bit {
+                self.settled.skipped.setuid = self.settled.skipped.setuid.max(1);
+            } else {
+                let what = format!("mode {mode:04o} and keeps {:04o}", has.mode);
+                self.settled.refused.push(Refused { what, errno: None });
+            }
         }
         let mtime = self.terms.node.mtime;
         if told.mtime == mtime && has.mtime != mtime {
@@ -468,6 +476,8 @@ mod tests {
         has: RefCell<BTreeMap<Vec<u8>, Vec<u8>>>,
         refuses: Option<(&'static str, Errno)>,
         calls: RefCell<Vec<&'static str>>,
+        /// Who asks is not in the group.
+        takes_group_bit: bool,
     }
 
     impl Fake {
@@ -475,7 +485,7 @@ mod tests {
             let (mtime, kind) = (Time::default(), FileType::RegularFile);
             let seen = RefCell::new(Seen { kind, uid: ME, gid: 0, mode, mtime });
             let (has, calls) = Default::default();
-            Self { seen, has, refuses: None, calls }
+            Self { seen, has, refuses: None, calls, takes_group_bit: false }
         }
 
         fn with(self, name: &[u8], value: &[u8]) -> Self {
@@ -514,7 +524,8 @@ mod tests {
 
         fn set_mode(&self, mode: u32) -> Done<()> {
             self.call("mode")?;
-            self.seen.borrow_mut().mode = mode;
+            let taken = if self.takes_group_bit { SET_GROUP_BIT } else { 0 };
+            self.seen.borrow_mut().mode = mode & !taken;
             Ok(())
         }
 
@@ -753,6 +764,24 @@ mod tests {
             "others may write what they could not read"
         );
         assert_eq!(refused(0o660, Errno::IO), (1, 0), "that was not for lack of rights");
+    }
+
+    /// A volume hands its group on to those who are not in it: the kernel takes the bit with every change of a mode.
+    #[test]
+    fn k08_a_group_bit_that_cannot_stay_is_counted() {
+        let mut node = node();
+        let tree = crate::digest::BlobId([0; 16]);
+        (node.kind, node.mode) = (NodeKind::Directory { tree }, 0o755);
+        let run = |node: &Node, has, privileged| {
+            let fake = Fake { takes_group_bit: true, ..Fake::new(has) };
+            fake.seen.borrow_mut().kind = FileType::Directory;
+            let settled = run_as(&fake, node, &[], true, privileged);
+            (fake.rights(), settled.refused.len(), settled.skipped.setuid)
+        };
+        assert_eq!(run(&node, 0o2755, false), (0o2755, 0, 0), "nothing else differs");
+        assert_eq!(run(&node, 0o2700, false), (0o755, 0, 1));
+        (node.uid, node.gid, node.mode) = (ME, 0, 0o2755);
+        assert_eq!(run(&node, 0o700, true), (0o755, 1, 0), "what was asked for is told");
     }
 
     #[test]

@@ -34,7 +34,6 @@ mod tally;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::beneath::{Root, join};
@@ -79,8 +78,6 @@ pub(crate) struct Sink<'a> {
     spared: Option<Spared>,
     /// The topmost directories of all targets, if there are several: one may lie in another.
     roots: Vec<(u64, u64)>,
-    /// Content could not be written, so that what is still there may be the only copy of it.
-    content_lost: AtomicBool,
     /// Where a name cannot be given without replacing another one, only one thread looks and gives.
     naming: Mutex<()>,
 }
@@ -116,7 +113,6 @@ impl<'a> Sink<'a> {
             at: 0,
             spared: None,
             roots: Vec::new(),
-            content_lost: AtomicBool::new(false),
             naming: Mutex::new(()),
         })
     }
@@ -145,6 +141,9 @@ impl<'a> Sink<'a> {
     /// Makes and opens the topmost directory of each target, before anything is written to one.
     pub(crate) fn open(&mut self, targets: &[&Path]) -> Vec<Result<Opened>> {
         let opened: Vec<_> = targets.iter().map(|to| self.open_one(to)).collect();
+        if opened.iter().any(Result::is_err) {
+            self.tally.lost();
+        }
         if targets.len() > 1 {
             let seen = opened.iter().flatten().filter_map(|opened| opened.identity);
             self.roots = seen.collect();
@@ -186,6 +185,10 @@ impl<'a> Sink<'a> {
             let top = if node.kind.tree().is_some() { logical } else { parent_of(logical) };
             in_target(error, top, &path)
         });
+        if done.is_err() {
+            // Another target may hold the only copy of what is missing in this one.
+            self.tally.lost();
+        }
         // What is no part of the snapshot keeps its mode, and so does what the run could not end.
         if let Some(mode) = had
             && (done.is_err() || !matches!(node.kind, NodeKind::Directory { .. }))
@@ -421,7 +424,7 @@ impl Run<'_, '_> {
             Err(error) => return Ok(Verdict::Fail(explain(&error))),
         };
         match known.look(self.sink.reader, tree.as_ref(), &node.name) {
-            Ok(seen) => verdict(self.sink, &self.root, &known.fd, node, seen.as_ref()),
+            Ok(seen) => verdict(self.sink, &self.root, &known.fd, node, seen.as_ref(), &at.trail),
             Err(error) => Ok(Verdict::Fail(explain(&error))),
         }
     }
@@ -431,7 +434,6 @@ impl Run<'_, '_> {
     fn sync(&self) {
         if let Err(error) = crate::closing::sync_all_of(self.root.fd()) {
             let hint = "the target may have lost what was written: restore again with --verify";
-            self.sink.content_lost.store(true, Ordering::Release);
             self.sink.tally.failed(&self.dirs[0].logical(), &format_args!("{hint}: {error}"));
         }
     }

@@ -12,6 +12,7 @@ use super::leaves::is_same;
 use super::metadata::Origin;
 use super::mounts::{MOUNTED_FILE, explain, link_in_the_way};
 use super::names::{Seen, see, taken};
+use super::remove::Removal;
 use super::{Run, Sink};
 use crate::beneath::Root;
 use crate::digest::Kind;
@@ -23,6 +24,9 @@ use crate::tree::{Leaves, Node, NodeKind, Piece, Pieces};
 
 /// What is said of a directory where the snapshot has something else.
 pub(super) const OTHER_FILES: &str = "a directory is in its place that holds other files";
+
+/// What is said of one that holds what no deletion removes.
+const SPARED_FILES: &str = "a directory is in its place that holds what --delete leaves alone";
 
 /// Where a directory is: shared by the files in it.
 pub(super) struct Place {
@@ -124,17 +128,18 @@ pub(super) enum Verdict {
     Fail(String),
 }
 
-/// What is to be done for a node that is no directory, given what is in its place.
+/// What is to be done for a node that is no directory, given what is in its place. `trail` is that of the directory.
 pub(super) fn verdict(
     sink: &Sink<'_>,
     root: &Root,
     dir: &OwnedFd,
     node: &Node,
     seen: Option<&Seen>,
+    trail: &Trail,
 ) -> Result<Verdict> {
     let Some(seen) = seen else { return Ok(Verdict::Add) };
     if seen.kind == FileType::Directory {
-        return Ok(match may_be_cleared(sink, root, dir, &node.name) {
+        return Ok(match may_be_cleared(sink, root, dir, &node.name, trail) {
             Ok(()) => Verdict::Replace,
             Err(error) => Verdict::Fail(explain(&error)),
         });
@@ -155,13 +160,27 @@ pub(super) fn verdict(
     Ok(if same { Verdict::Keep } else { Verdict::Replace })
 }
 
-/// Whether a directory that is in the way may go: an empty one always, another one only if extra files may go.
-fn may_be_cleared(sink: &Sink<'_>, root: &Root, dir: &OwnedFd, name: &[u8]) -> io::Result<()> {
+/// Whether a directory that is in the way may go: an empty one always, another one only if extra files may go, and
+/// none that holds what stays. Otherwise a part of it went, and nothing took its place.
+fn may_be_cleared(
+    sink: &Sink<'_>,
+    root: &Root,
+    dir: &OwnedFd,
+    name: &[u8],
+    trail: &Trail,
+) -> io::Result<()> {
     let inner = root.open_child(dir.as_fd(), name, true)?;
-    match sink.options.delete_extra || Names::list(inner.as_fd())?.is_empty() {
-        true => Ok(()),
-        false => Err(io::Error::other(OTHER_FILES)),
+    if Names::list(inner.as_fd())?.is_empty() {
+        return Ok(());
     }
+    if !sink.options.delete_extra {
+        return Err(io::Error::other(OTHER_FILES));
+    }
+    let path = trail.join(name);
+    let removed = Removal::new(root, sink, true).run(dir.as_fd(), name, &path);
+    // What is closed to its owner is opened only when it goes: a refusal here says nothing.
+    let stays = removed.refused.is_empty() && removed.whole != [path];
+    if stays { Err(io::Error::other(SPARED_FILES)) } else { Ok(()) }
 }
 
 /// Whether a file holds exactly what the node says, by the ids of its chunks.
@@ -341,7 +360,7 @@ impl Run<'_, '_> {
                     .open_dir(&dir.relative())
                     .and_then(|fd| Ok(fchmod(&fd, Mode::from_raw_mode(mode))?));
                 if let Err(error) = done {
-                    self.sink.tally.failed(&dir.logical(), &error);
+                    self.sink.tally.listed(&dir.logical(), &error);
                 }
             }
             return;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::FileType;
 
-use super::extra::{Cleaned, is_repository};
+use super::extra::{Cleaned, NOTHING_REMOVED, is_repository};
 use super::mounts::explain;
 use super::names::{Known, see};
 use super::places::{Verdict, is_empty, may_become_directory, verdict};
@@ -100,7 +100,18 @@ struct Rehearsal<'s, 'a, 'e> {
     root: Option<Root>,
     figures: RestoreFigures,
     leaders: HashMap<u64, Node>,
+    /// Directories that may hold too much. What goes from them is known when all else is: nothing does where
+    /// something could not be restored.
+    cleaned: Vec<Later>,
+    lost: bool,
     each: Each<'e>,
+}
+
+/// A directory of the target that is cleaned in the end.
+struct Later {
+    trail: Arc<Trail>,
+    tree: BlobId,
+    included: bool,
 }
 
 impl Sink<'_> {
@@ -125,8 +136,8 @@ impl Sink<'_> {
             Some(root) => Some(There::open(root, Trail::top(logical)).map_err(target)?),
             None => None,
         };
-        let (figures, leaders) = Default::default();
-        let mut run = Rehearsal { sink: self, root, figures, leaders, each };
+        let (figures, leaders, cleaned, lost) = Default::default();
+        let mut run = Rehearsal { sink: self, root, figures, leaders, cleaned, lost, each };
         match node.kind.tree() {
             Some(_) => run.directories(node, logical, there)?,
             None => {
@@ -144,7 +155,7 @@ impl<'s> Rehearsal<'s, '_, '_> {
         let included = self.sink.matcher.includes(logical, false);
         let alive = there.as_ref().is_some_and(There::is_repository);
         if !alive {
-            self.extra(top, logical, there.as_ref(), included)?;
+            self.clean_later(top, logical, there.as_ref(), included);
         }
         let mut levels: Vec<Level<'s>> = Vec::new();
         levels.extend(self.level(top.clone(), Trail::top(logical), there, (included, alive), None));
@@ -166,7 +177,7 @@ impl<'s> Rehearsal<'s, '_, '_> {
                 }
             }
         }
-        Ok(())
+        self.extra(logical)
     }
 
     fn node(&mut self, node: Node, levels: &mut Vec<Level<'s>>) -> Result<()> {
@@ -213,7 +224,7 @@ impl<'s> Rehearsal<'s, '_, '_> {
                 };
             }
             if !alive {
-                self.extra(&node, &path, there.as_ref(), included)?;
+                self.clean_later(&node, &path, there.as_ref(), included);
             }
         }
         levels.extend(self.level(node, trail, there, (included, alive), action));
@@ -237,7 +248,7 @@ impl<'s> Rehearsal<'s, '_, '_> {
         action: Option<Action>,
     ) -> Option<Level<'s>> {
         let reader: &'s BlobReader = self.sink.reader;
-        let nodes = Box::new(Leaves::new(reader, &node.kind.tree()?).nodes());
+        let nodes = Box::new(Leaves::new(reader, &node.kind.tree()?).going_on().nodes());
         Some(Level {
             trail,
             there,
@@ -341,7 +352,13 @@ impl<'s> Rehearsal<'s, '_, '_> {
             }
             Verdict::Keep => self.figures.files_unchanged += u64::from(is_file),
             verdict => {
-                self.figures.bytes_written += self.bytes(node)?;
+                match self.bytes(node) {
+                    Ok(bytes) => self.figures.bytes_written += bytes,
+                    Err(error) => {
+                        self.fail(path, &error.to_string())?;
+                        return Ok(there);
+                    }
+                }
                 let replaces = verdict == Verdict::Replace;
                 let action = if replaces { Action::Replace } else { Action::Make };
                 (self.each)(path, &action)?;
@@ -382,7 +399,7 @@ impl<'s> Rehearsal<'s, '_, '_> {
             (self.each)(path, &Action::Remove)?;
         }
         for (path, why) in &removed.refused {
-            self.fail(path, why)?;
+            self.list(path, why)?;
         }
         Ok(())
     }
@@ -395,12 +412,13 @@ impl<'s> Rehearsal<'s, '_, '_> {
         tree: Option<&BlobId>,
     ) -> Result<Verdict> {
         let Some((there, root)) = there.zip(self.root.as_ref()) else { return Ok(Verdict::Make) };
+        let trail = there.trail.clone();
         let known = match there.known(root) {
             Ok(known) => known,
             Err(error) => return Ok(Verdict::Fail(explain(&error))),
         };
         match known.look(self.sink.reader, tree, &node.name) {
-            Ok(seen) => verdict(self.sink, root, &known.fd, node, seen.as_ref()),
+            Ok(seen) => verdict(self.sink, root, &known.fd, node, seen.as_ref(), &trail),
             Err(error) => Ok(Verdict::Fail(explain(&error))),
         }
     }
@@ -425,30 +443,46 @@ impl<'s> Rehearsal<'s, '_, '_> {
         })
     }
 
-    /// What would be removed from a directory that is there. Where a page is damaged nothing would be.
-    fn extra(
-        &mut self,
-        node: &Node,
-        logical: &[u8],
-        there: Option<&There>,
-        included: bool,
-    ) -> Result<()> {
-        let Some((tree, there)) = node.kind.tree().zip(there) else { return Ok(()) };
-        let Some(root) = self.root.as_ref() else { return Ok(()) };
-        if !self.sink.options.delete_extra || !self.sink.is_cleaned(&node.kind, logical) {
-            return Ok(());
+    /// Takes a directory that is there for one that is cleaned, if it was backed up itself.
+    fn clean_later(&mut self, node: &Node, logical: &[u8], there: Option<&There>, included: bool) {
+        if let Some((tree, there)) = node.kind.tree().zip(there)
+            && self.sink.options.delete_extra
+            && self.sink.is_cleaned(&node.kind, logical)
+        {
+            self.cleaned.push(Later { trail: there.trail.clone(), tree, included });
         }
-        let relative = &there.trail.relative()[..];
-        let at = Cleaned { root, relative, logical, tree: &tree, included };
-        let removed = match self.sink.clean(&at, true) {
-            Ok(Ok(removed)) => removed,
-            Ok(Err(_)) => return Ok(()),
-            Err(error) => return self.fail(logical, &error.to_string()),
-        };
-        removed.into_iter().try_for_each(|removed| self.tell_removed(removed))
     }
 
+    /// What would be removed in the end. As `Run::remove_extra` does.
+    fn extra(&mut self, top: &[u8]) -> Result<()> {
+        let Some(root) = self.root.take() else { return Ok(()) };
+        for later in std::mem::take(&mut self.cleaned) {
+            self.sink.stop_if_asked()?;
+            if self.lost {
+                return self.fail(top, NOTHING_REMOVED);
+            }
+            let (relative, logical) = (&later.trail.relative()[..], &later.trail.logical()[..]);
+            let (tree, included) = (&later.tree, later.included);
+            match self.sink.clean(&Cleaned { root: &root, relative, logical, tree, included }, true)
+            {
+                Ok(Ok(removed)) => {
+                    removed.into_iter().try_for_each(|removed| self.tell_removed(removed))?;
+                }
+                // The page is in the figures already.
+                Ok(Err(_)) => {}
+                Err(error) => self.list(logical, &error.to_string())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Something of the snapshot would not arrive.
     fn fail(&mut self, path: &[u8], why: &str) -> Result<()> {
+        self.lost = true;
+        self.list(path, why)
+    }
+
+    fn list(&mut self, path: &[u8], why: &str) -> Result<()> {
         self.figures.failed.add(path, why.to_owned());
         (self.each)(path, &Action::Refuse(why.to_owned()))
     }

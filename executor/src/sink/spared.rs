@@ -15,6 +15,8 @@ pub(crate) struct Spared {
     exclude_ignoring_case: Globs,
     markers: Vec<Marker>,
     largest: u64,
+    /// What was mounted was left out, and its mount point kept as an empty directory.
+    one_file_system: bool,
     /// The logical root itself is a source: it is data, and not only the way to some.
     pub(crate) root_is_source: bool,
 }
@@ -26,7 +28,7 @@ impl Spared {
     /// A rule that leaves something out and that this release does not know: what it spares nobody can say.
     pub(crate) fn of(snapshot: &Snapshot) -> Result<Self> {
         let (mut exclude, mut ignoring_case, mut markers) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut largest, mut root_is_source) = (u64::MAX, false);
+        let (mut largest, mut root_is_source, mut one_file_system) = (u64::MAX, false, false);
         for rule in &snapshot.selection {
             if let Some(text) = rule.strip_prefix("exclude if present ") {
                 markers.push(Marker::parse(text)?);
@@ -40,13 +42,22 @@ impl Spared {
                 exclude.push(glob.to_owned());
             } else if rule.starts_with("exclude") {
                 return Err(unknown(rule));
+            } else if rule == "one file system" {
+                one_file_system = true;
             } else if rule == "source /" {
                 root_is_source = true;
             }
         }
         let exclude = Globs::new("selection", &exclude)?;
         let exclude_ignoring_case = Globs::ignoring_case("selection", &ignoring_case)?;
-        Ok(Self { exclude, exclude_ignoring_case, markers, largest, root_is_source })
+        Ok(Self {
+            exclude,
+            exclude_ignoring_case,
+            markers,
+            largest,
+            one_file_system,
+            root_is_source,
+        })
     }
 
     /// Whether the backup would have left this entry out.
@@ -57,19 +68,23 @@ impl Spared {
     }
 
     /// Whether the backup left out all but the markers of this directory. Of a marker that the snapshot holds
-    /// the snapshot's other names tell, of another one the target.
+    /// the snapshot's other names tell, of another one the target. An empty directory of a backup that stayed on one
+    /// file system may be a mount point: what was mounted there, and what lay beneath it, nobody has looked at.
     pub(super) fn spares_content(
         &self,
         dir: BorrowedFd<'_>,
         names: &Names,
         of_snapshot: Option<&OfSnapshot>,
     ) -> bool {
-        self.markers.iter().any(|marker| match of_snapshot {
+        let may_be_mount_point =
+            self.one_file_system && of_snapshot.is_some_and(OfSnapshot::is_empty);
+        let is_marked = self.markers.iter().any(|marker| match of_snapshot {
             Some(known) if known.markers.iter().any(|name| name == marker.name()) => {
                 !known.has_others
             }
             _ => has_marker(marker, dir, names),
-        })
+        });
+        may_be_mount_point || is_marked
     }
 
     /// What of a snapshot's directory decides whether it was marked.
@@ -88,6 +103,12 @@ pub(super) struct OfSnapshot {
     has_others: bool,
 }
 
+impl OfSnapshot {
+    fn is_empty(&self) -> bool {
+        self.markers.is_empty() && !self.has_others
+    }
+}
+
 fn unknown(rule: &str) -> Error {
     Error::Invalid {
         field: "--delete",
@@ -100,6 +121,7 @@ fn unknown(rule: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsFd;
 
     fn of(rules: &[&str]) -> Result<Spared> {
         let selection = rules.iter().map(|&rule| rule.to_owned()).collect();
@@ -124,6 +146,24 @@ mod tests {
         assert!(spared.spares(b"/srv/a/x.tmp", &small) && spared.spares(b"/srv/cache", &small));
         assert!(spared.spares(b"/srv/x", &large) && !spared.spares(b"/srv/x", &small));
         assert!(!spared.root_is_source && of(&["source /"]).unwrap().root_is_source);
+        assert!(spared.one_file_system && !of(&["source /"]).unwrap().one_file_system);
+    }
+
+    #[test]
+    fn k04_an_empty_directory_of_one_file_system_may_be_a_mount_point() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x"), b"x").unwrap();
+        let opened = std::fs::File::open(dir.path()).unwrap();
+        let names = Names::list(opened.as_fd()).unwrap();
+        for (rule, expected) in [("one file system", true), ("source /srv", false)] {
+            let spared = of(&[rule]).unwrap();
+            let keeps =
+                |known: Option<&OfSnapshot>| spared.spares_content(opened.as_fd(), &names, known);
+            let mut known = OfSnapshot::default();
+            assert_eq!((keeps(Some(&known)), keeps(None)), (expected, false), "{rule}");
+            spared.note(&mut known, b"a");
+            assert!(!keeps(Some(&known)), "{rule}: it held something, and so was looked at");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a restore counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::report::{Phase, ProgressUpdate, RestoreFigures};
@@ -12,6 +12,8 @@ pub(super) struct Tally {
     figures: Mutex<RestoreFigures>,
     bytes: AtomicU64,
     files: AtomicU64,
+    /// Something of the snapshot did not arrive: what is still in the target may be the only copy of it.
+    lost: AtomicBool,
     /// Files and bytes that are to come, where that is known.
     expected: (u64, u64),
 }
@@ -26,9 +28,25 @@ impl Tally {
         self.expected = (files, bytes);
     }
 
+    /// Something of the snapshot did not arrive. Listing it is what marks it, so that nobody can forget to.
     pub(super) fn failed(&self, logical: &[u8], why: &dyn std::fmt::Display) {
+        self.lost();
+        self.listed(logical, why);
+    }
+
+    /// Lists what failed although everything of the snapshot is there: a removal, a mode.
+    pub(super) fn listed(&self, logical: &[u8], why: &dyn std::fmt::Display) {
         let why = why.to_string();
         self.add(|figures| figures.failed.add(logical, why));
+    }
+
+    /// Something did not arrive whose error tells of it.
+    pub(super) fn lost(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
     }
 
     /// An entry is there, and lacks something.
