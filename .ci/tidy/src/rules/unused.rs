@@ -4,18 +4,12 @@ use crate::finding::Finding;
 use crate::manifest::{Dependency, Manifest};
 use crate::tree::Tree;
 
-/// Crates that are named for what they switch on in others, with the package and the reason.
-const SWITCHES: &[(&str, &str, &str)] = &[];
-
 /// See the module.
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let mut found = Vec::new();
     for manifest in &tree.manifests {
         for dependency in &manifest.dependencies {
-            let switches = SWITCHES
-                .iter()
-                .any(|(package, name, _)| *package == manifest.name && *name == dependency.name);
-            if !switches && !is_used(tree, manifest, dependency) {
+            if !is_used(tree, manifest, dependency) {
                 let reason = format!("nothing in {} names it: leave it out", manifest.folder);
                 let (path, line) = (&manifest.path, dependency.line);
                 found.push(Finding::new("unused", path, line, &dependency.name, reason));
