@@ -46,8 +46,8 @@ pub(super) fn check(
         let is_first = paths.iter().position(|other| other.as_ref() == Some(path)) == Some(number);
         // What cannot be read any more of an earlier snapshot says nothing. A partial one may lack what a complete one
         // before it had, and have what none before it had.
-        let had = || before.iter().any(|one| had_files(one, reader, path, &paths).unwrap_or(false));
-        if is_empty && is_first && had() {
+        let was_full = |one| had_files(one, reader, path, &paths).unwrap_or(false);
+        if is_empty && is_first && before.iter().any(was_full) {
             emptied.push(path);
         }
     }
