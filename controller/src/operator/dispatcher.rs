@@ -322,7 +322,7 @@ impl<H: Handler> Dispatcher<H> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::{Mutex, PoisonError};
 
     use holdfast_engine::effect::Once;
@@ -432,12 +432,16 @@ mod tests {
         })
     }
 
-    fn declared() -> Command {
+    /// The storage that [`declared`] declares.
+    pub(crate) const STORAGE: Uid = Uid([9; 16]);
+
+    /// The storage `demo/store`; each version has other content.
+    pub(crate) fn declared(version: u8) -> Command {
         Command::Storage(storage::Command::Declare {
-            uid: Uid([9; 16]),
+            uid: STORAGE,
             key: Key::new("demo", "store"),
-            generation: 1,
-            hash: Hash::default(),
+            generation: version.into(),
+            hash: Hash([version; 32]),
             spec: storage::Spec {
                 provider: Provider::Local,
                 identity: String::new(),
@@ -455,11 +459,11 @@ mod tests {
     fn answers_come_in_the_order_of_the_questions_after_the_log_has_them() {
         let world = World::new(Timestamp(1));
         let nobody = storage::Command::BackendReported {
-            uid: Uid([9; 16]),
+            uid: STORAGE,
             effect: holdfast_engine::EffectId { seq: 1, ordinal: 0 },
             outcome: holdfast_engine::Outcome::Succeeded,
         };
-        let answers = world.submit(vec![seen(1), Command::Storage(nobody), declared()]);
+        let answers = world.submit(vec![seen(1), Command::Storage(nobody), declared(1)]);
         assert!(matches!(
             answers.as_slice(),
             [
@@ -478,7 +482,7 @@ mod tests {
     fn the_same_order_twice_has_one_effect() {
         let world = World::new(Timestamp(1));
         let id = CommandId([5; 16]);
-        let order = || vec![Order::new(Actor::Operator, declared()).with_id(id)];
+        let order = || vec![Order::new(Actor::Operator, declared(1)).with_id(id)];
         for repeated in [false, true] {
             let answers = world.runtime.block_on(world.inbox.submit(order())).unwrap();
             assert_eq!(matches!(answers[0], Answer::Repeated { .. }), repeated, "{answers:?}");
@@ -523,7 +527,7 @@ mod tests {
         let quiet = world.looks.wait_for(|seen| seen.quiet);
         let quiet = world.runtime.block_on(async { tokio::time::timeout(limit, quiet).await });
         assert!(quiet.unwrap().unwrap().quiet);
-        world.submit(vec![declared()]);
+        world.submit(vec![declared(1)]);
         // Two looks later the first of them is certainly from after the answer.
         let before = world.looks.borrow().look;
         for look in 1..=2 {

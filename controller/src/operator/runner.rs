@@ -168,17 +168,15 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use holdfast_engine::effect::Level;
-    use holdfast_engine::storage::{self, DeletionPolicy, Provider};
-    use holdfast_engine::{Command, Hash, Key, Outcome, Recorded};
+    use holdfast_engine::{Command, Outcome, Recorded, storage};
     use holdfast_eventlog::{Ledger, Options};
     use tokio::sync::{Notify, watch};
 
     use super::*;
     use crate::operator::Kernel;
+    use crate::operator::dispatcher::tests::{STORAGE, declared};
     use crate::operator::dispatcher::{Dispatcher, Inbox, Order, Quiet, inbox};
     use crate::place::Place;
-
-    const STORAGE: Uid = Uid([9; 16]);
 
     #[derive(Clone, Copy)]
     enum Work {
@@ -271,26 +269,7 @@ mod tests {
 
         /// Declares the storage with other content, which gives up what was asked for before.
         fn declare(&self, version: u8) {
-            let spec = storage::Spec {
-                provider: Provider::Local,
-                identity: String::new(),
-                secret: None,
-                usage: None,
-                default: false,
-                deletion: DeletionPolicy::Delete,
-                own_namespace_only: false,
-                invalid: None,
-            };
-            let order = Order::new(
-                Actor::Operator,
-                Command::Storage(storage::Command::Declare {
-                    uid: STORAGE,
-                    key: Key::new("demo", "store"),
-                    generation: version.into(),
-                    hash: Hash([version; 32]),
-                    spec,
-                }),
-            );
+            let order = Order::new(Actor::Operator, declared(version));
             self.runtime.block_on(self.inbox.submit(vec![order])).unwrap();
         }
 

@@ -112,14 +112,12 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
 mod tests {
     use std::os::unix::fs::MetadataExt;
 
-    use holdfast_engine::storage::{self, DeletionPolicy, Provider};
-    use holdfast_engine::{Actor, Command, CommandId, Envelope, Hash, Timestamp, lease};
+    use holdfast_engine::{Actor, Command, CommandId, Envelope, Timestamp, lease, storage};
     use holdfast_eventlog::{Ledger, Options};
     use serde_json::Value;
 
     use super::*;
-
-    const STORE: Uid = Uid([3; 16]);
+    use crate::operator::dispatcher::tests::{STORAGE, declared};
 
     struct World {
         dir: tempfile::TempDir,
@@ -133,25 +131,7 @@ mod tests {
             let ledger = Ledger::open(&dir.path().join("log"), Options::default()).unwrap();
             let mut world = Self { dir, ledger };
             world.submit(1, Command::Lease(lease::Command::Begin { holder: "me".into() }));
-            world.submit(
-                2,
-                Command::Storage(storage::Command::Declare {
-                    uid: STORE,
-                    key: Key::new("demo", "store"),
-                    generation: 1,
-                    hash: Hash::default(),
-                    spec: storage::Spec {
-                        provider: Provider::Local,
-                        identity: String::new(),
-                        secret: None,
-                        usage: None,
-                        default: false,
-                        deletion: DeletionPolicy::Delete,
-                        own_namespace_only: false,
-                        invalid: None,
-                    },
-                }),
-            );
+            world.submit(2, declared(1));
             world
         }
 
@@ -167,7 +147,7 @@ mod tests {
 
         fn publish(&self, publisher: &mut Publisher) -> bool {
             let (state, catalog) = (self.ledger.state(), Catalog::default());
-            publisher.publish(state, &catalog, StreamKind::Storage, STORE).is_some()
+            publisher.publish(state, &catalog, StreamKind::Storage, STORAGE).is_some()
         }
 
         fn file(&self) -> PathBuf {
@@ -183,7 +163,7 @@ mod tests {
         let object: Value =
             serde_saphyr::from_str(&std::fs::read_to_string(world.file()).unwrap()).unwrap();
         assert_eq!(object["kind"], "BackupStorage");
-        assert_eq!(object["metadata"]["uid"], STORE.to_string());
+        assert_eq!(object["metadata"]["uid"], STORAGE.to_string());
         assert_eq!(object["status"]["phase"], "NotReady");
         let inode = std::fs::metadata(world.file()).unwrap().ino();
         // Held open, so that its number is not given to another file.
@@ -200,11 +180,11 @@ mod tests {
         let mut world = World::new();
         let mut publisher = world.publisher();
         world.publish(&mut publisher);
-        world.submit(3, Command::Storage(storage::Command::Delete { uid: STORE }));
+        world.submit(3, Command::Storage(storage::Command::Delete { uid: STORAGE }));
         assert!(!world.publish(&mut publisher));
         assert!(!world.file().exists());
         // Nor is there anything left to take away.
-        publisher.retract(StreamKind::Storage, STORE);
+        publisher.retract(StreamKind::Storage, STORAGE);
     }
 
     #[test]
