@@ -5,7 +5,7 @@ use holdfast_engine::Timestamp;
 use crate::chain::Chain;
 use crate::error::Error;
 use crate::journal::Position;
-use crate::journal::directory::{self, Directory};
+use crate::journal::directory::Directory;
 use crate::journal::position::Slot;
 use crate::journal::scan::{Scan, beginning};
 use crate::journal::source::Source;
@@ -60,10 +60,10 @@ pub(crate) fn drop_segments(
         return Ok(beginning(dir, chain)?.seq + 1);
     };
     // BASE is on disk before the first segment goes: a log never begins with nothing.
-    directory::write_whole(&dir.base_path(), &base.encode(Slot::Base, chain, 0))?;
+    dir.files.write_whole(&dir.base_path(), &base.encode(Slot::Base, chain, 0))?;
     for number in dir.segments()?.into_iter().filter(|number| *number < base.segment) {
-        directory::remove(&dir.segment_path(number))?;
+        dir.files.remove(&dir.segment_path(number))?;
     }
-    directory::sync(&dir.journal())?;
+    dir.files.sync_dir(&dir.journal())?;
     Ok(base.seq + 1)
 }

@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use holdfast_engine::Hash;
 
-use crate::attachment;
+use crate::attachment::{self, Attachments};
 use crate::bytes::{Take, len_u64, to_usize};
 use crate::chain::{Chain, ChainKey};
 use crate::error::{Context, Error};
+use crate::files::Files;
 use crate::frame::OVERHEAD_BYTES;
 use crate::journal::Position;
-use crate::journal::directory::{self, Directory, parse_hash};
+use crate::journal::directory::{Directory, parse_hash};
 use crate::journal::source::Memory;
 use crate::reader::Reader;
 use crate::replay::{Machine, Until, drive};
@@ -164,12 +165,13 @@ impl Export {
     /// # Errors
     /// [`Error::Io`], [`Error::NoSpace`].
     pub fn write_directory(&self, dir: &Path) -> Result<(), Error> {
+        let files = Files::disk(dir);
         for piece in self.pieces() {
             let path = dir.join(&piece.name);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).context("create", parent)?;
             }
-            directory::write_whole(&path, &piece.bytes)?;
+            files.write_whole(&path, &piece.bytes)?;
         }
         Ok(())
     }
@@ -189,7 +191,7 @@ impl Export {
             out.extend_from_slice(&bytes);
             out.extend_from_slice(&attachment::name(&bytes).0);
         }
-        directory::write_whole(path, &out)
+        Files::disk(path).write_whole(path, &out)
     }
 
     /// Reads an export: a file, or a directory.
@@ -208,7 +210,7 @@ impl Export {
     fn read_directory(dir: &Path) -> Result<Self, Error> {
         let mut pieces = Vec::new();
         for name in ["head", "base"] {
-            if let Some(bytes) = directory::read(&dir.join(name))? {
+            if let Some(bytes) = Files::disk(dir).read(&dir.join(name))? {
                 pieces.push(Piece { name: name.to_owned(), bytes });
             }
         }
@@ -246,40 +248,42 @@ impl Export {
             return Err(damage.into());
         }
         drive(&reader, &mut Named::default(), Until::End)?;
-        fs::create_dir_all(dir).context("create", dir)?;
-        let _lock = Lock::take(dir)?;
-        let target = Directory::new(dir);
+        let target = Directory::disk(dir);
+        target.files.make_root()?;
+        let _lock = Lock::take(&target)?;
         if !open::is_new(&target)? {
             return Err(Error::Occupied { dir: dir.to_path_buf() });
         }
         let Memory { head, base, segments, checkpoints, attachments } = &self.pieces;
+        let documents = Attachments::new(target.clone());
         for document in attachments.values() {
-            attachment::store(&target, document)?;
+            documents.store(document)?;
         }
-        directory::make(&dir.join("checkpoints"))?;
+        target.files.make(&target.checkpoints_path())?;
         for (seq, bytes) in checkpoints {
-            directory::write_whole(&target.checkpoint_path(*seq), bytes)?;
+            target.files.write_whole(&target.checkpoint_path(*seq), bytes)?;
         }
-        directory::make(&target.journal())?;
+        target.files.make(&target.journal())?;
         for (number, bytes) in segments {
-            write_segment(&target.segment_path(*number), bytes)?;
+            write_segment(&target, *number, bytes)?;
         }
         if let Some(base) = base {
-            directory::write_whole(&target.base_path(), base)?;
+            target.files.write_whole(&target.base_path(), base)?;
         }
         // HEAD makes it a log; what was interrupted before can be imported again.
-        head.as_ref().map_or(Ok(()), |head| directory::write_whole(&target.head_path(), head))
+        let head = head.as_ref();
+        head.map_or(Ok(()), |head| target.files.write_whole(&target.head_path(), head))
     }
 }
 
 /// Writes a segment at the size that its header names, zeros behind the frames.
-pub(crate) fn write_segment(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+fn write_segment(target: &Directory, number: u32, bytes: &[u8]) -> Result<(), Error> {
     let mut take = Take(bytes);
     let size = take.bytes(24).and_then(|_| take.u64()).unwrap_or_default();
     let size = to_usize(size).min(to_usize(u64::from(u32::MAX)));
     let mut whole = bytes.to_vec();
     whole.resize(size.max(bytes.len()), 0);
-    directory::write_whole(path, &whole)
+    target.files.write_whole(&target.segment_path(number), &whole)
 }
 
 fn parse(bytes: &[u8]) -> Option<Vec<Piece>> {

@@ -11,14 +11,15 @@ use holdfast_engine::{
 };
 
 use crate::archive::{self, Archivable};
-use crate::attachment;
+use crate::attachment::Attachments;
 use crate::chain::Chain;
 use crate::checkpoint::{self, Mark};
 use crate::error::Error;
+use crate::files::Files;
 use crate::frame::{Intro, Kind};
 use crate::index::{CommandPlace, FramePlace};
 use crate::journal::Position;
-use crate::journal::directory::{self, Directory};
+use crate::journal::directory::Directory;
 use crate::journal::source::Source;
 use crate::journal::writer::Writer;
 use crate::limits::{CHECKPOINTS_KEPT, RECORD_BYTES, SUBSCRIBER_BATCHES};
@@ -37,6 +38,7 @@ pub struct Ledger {
     writer: Writer,
     fold: Fold,
     positions: Positions,
+    attachments: Attachments,
     subscribers: Vec<SyncSender<Arc<[Recorded]>>>,
     last_mark: u64,
     poisoned: bool,
@@ -139,8 +141,18 @@ impl Ledger {
     /// it was written (then read it with [`Reader::open`]), [`Error::BehindAnchor`] and
     /// [`Error::Forked`] if it is not the log that the anchor in the options has seen.
     pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
-        let Opened { dir, writer, fold, positions, mark, lock } = open::open(dir, &options)?;
+        Self::open_in(&Files::disk(dir), options)
+    }
+
+    /// Opens the log wherever its files are, or makes one there.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_in(files: &Files, options: Options) -> Result<Self, Error> {
+        let opened = open::open(files.clone(), &options)?;
+        let Opened { dir, writer, fold, positions, mark, lock } = opened;
         Ok(Self {
+            attachments: Attachments::new(dir.clone()),
             dir,
             options,
             writer,
@@ -346,8 +358,8 @@ impl Ledger {
         }
         let (bytes, mark) = checkpoint::encode(&self.fold)?;
         self.writer.make_room()?;
-        directory::make(&self.dir.root.join("checkpoints"))?;
-        directory::write_whole(&self.dir.checkpoint_path(mark.seq), &bytes)?;
+        self.dir.files.make(&self.dir.checkpoints_path())?;
+        self.dir.files.write_whole(&self.dir.checkpoint_path(mark.seq), &bytes)?;
         let at = self.writer.position();
         let intro =
             Intro { kind: Kind::Checkpoint, count: 0, first_seq: at.seq + 1, epoch: at.epoch };
@@ -355,7 +367,7 @@ impl Ledger {
         self.last_mark = mark.seq;
         let all = self.dir.checkpoints()?;
         for old in all.iter().rev().skip(CHECKPOINTS_KEPT) {
-            directory::remove(&self.dir.checkpoint_path(*old))?;
+            self.dir.files.remove(&self.dir.checkpoint_path(*old))?;
         }
         Ok(mark)
     }
@@ -416,13 +428,19 @@ impl Ledger {
         self.positions.project(name, key, value)
     }
 
+    /// The documents beside the log, for any thread.
+    #[must_use]
+    pub fn attachments(&self) -> Attachments {
+        self.attachments.clone()
+    }
+
     /// Stores a document and returns its name; it is on disk when this returns. Do this before the command
     /// that names it.
     ///
     /// # Errors
     /// [`Error::AttachmentTooLarge`], [`Error::NoSpace`].
     pub fn attach(&self, document: &[u8]) -> Result<Hash, Error> {
-        attachment::store(&self.dir, document)
+        self.attachments.store(document)
     }
 
     /// A document by its name; `None` if it is not there.
@@ -430,7 +448,7 @@ impl Ledger {
     /// # Errors
     /// [`Error::Mismatch`] if it is not what its name says.
     pub fn attachment(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
-        attachment::load(&self.dir, hash)
+        self.attachments.load(hash)
     }
 
     /// A reader of what is acknowledged now.
@@ -438,7 +456,7 @@ impl Ledger {
     /// # Errors
     /// As [`Reader::open`].
     pub fn reader(&self) -> Result<Reader, Error> {
-        Reader::open(&self.dir.root, self.options.key.clone())
+        Reader::open_in(&self.dir.files, self.options.key.clone())
     }
 
     /// Drops closed segments that are exported, old, and behind the checkpoints that are kept; returns the

@@ -1,37 +1,23 @@
 //! One process owns a log directory.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
-use std::path::Path;
+use std::any::Any;
 
-use crate::error::{Context, Error};
+use crate::error::Error;
+use crate::files::Locked;
+use crate::journal::directory::Directory;
 
-/// Held until dropped; the kernel lets go of it when the process dies.
+/// Held until dropped.
 pub(crate) struct Lock {
-    _file: File,
+    _held: Box<dyn Any + Send>,
 }
 
 impl Lock {
     /// Takes the lock, or names the process that holds it.
-    pub(crate) fn take(dir: &Path) -> Result<Self, Error> {
-        let path = dir.join("LOCK");
-        let opened =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = opened.context("open", &path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).context("read", &path)?;
-                return Err(Error::Locked { dir: dir.to_path_buf(), holder });
-            }
-            Err(TryLockError::Error(source)) => {
-                return Err(Error::Io { doing: "lock", path, source });
-            }
+    pub(crate) fn take(dir: &Directory) -> Result<Self, Error> {
+        match dir.files.lock(&dir.lock_path(), &std::process::id().to_string())? {
+            Locked::Mine(held) => Ok(Self { _held: held }),
+            Locked::Theirs(holder) => Err(Error::Locked { dir: dir.root().to_path_buf(), holder }),
         }
-        file.set_len(0).context("write", &path)?;
-        write!(file, "{}", std::process::id()).context("write", &path)?;
-        Ok(Self { _file: file })
     }
 }
 
@@ -41,15 +27,16 @@ mod tests {
 
     #[test]
     fn the_second_is_told_who_holds_it_and_may_have_it_afterwards() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = Lock::take(dir.path()).unwrap();
-        match Lock::take(dir.path()) {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Directory::disk(root.path());
+        let first = Lock::take(&dir).unwrap();
+        match Lock::take(&dir) {
             Err(Error::Locked { holder, .. }) => {
                 assert_eq!(holder, std::process::id().to_string());
             }
             _ => panic!("taken twice"),
         }
         drop(first);
-        assert!(Lock::take(dir.path()).is_ok());
+        assert!(Lock::take(&dir).is_ok());
     }
 }

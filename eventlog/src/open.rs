@@ -1,12 +1,11 @@
 //! Opening a log: lock, prove every frame, take up the index, go on behind the last valid frame.
 
-use std::path::Path;
-
 use crate::anchor::{Anchor, Relation, compare};
 use crate::chain::{Chain, ChainKey};
 use crate::checkpoint::Mark;
-use crate::error::{Context, Error};
-use crate::journal::directory::{self, Directory};
+use crate::error::Error;
+use crate::files::Files;
+use crate::journal::directory::Directory;
 use crate::journal::scan::acknowledged;
 use crate::journal::source::Source;
 use crate::journal::writer::Writer;
@@ -51,17 +50,17 @@ pub(crate) struct Opened {
     pub(crate) lock: Lock,
 }
 
-pub(crate) fn open(root: &Path, options: &Options) -> Result<Opened, Error> {
+pub(crate) fn open(files: Files, options: &Options) -> Result<Opened, Error> {
     check(options)?;
-    directory::private_dirs(root).context("create", root)?;
-    let lock = Lock::take(root)?;
-    let dir = Directory::new(root);
+    files.make_root()?;
+    let dir = Directory::new(files);
+    let lock = Lock::take(&dir)?;
     let chain = Chain::new(options.key.clone());
     if is_new(&dir)? {
         if let Some(anchor) = &options.anchor {
             return Err(Error::BehindAnchor { have: 0, anchored: anchor.seq });
         }
-        directory::remove(&dir.segment_path(1))?;
+        dir.files.remove(&dir.segment_path(1))?;
         let writer = Writer::create(dir.clone(), chain.clone(), options.segment_bytes)?;
         let positions = Positions::open(&dir, &chain, &writer.position());
         return Ok(Opened { dir, writer, fold: Fold::default(), positions, mark: None, lock });
@@ -70,7 +69,7 @@ pub(crate) fn open(root: &Path, options: &Options) -> Result<Opened, Error> {
     let mut positions = Positions::open(&dir, &chain, &head);
     let recovered = recover(&dir, &chain, head, (Extent::Valid, Until::End), &mut positions)?;
     if let Some(anchor) = &options.anchor {
-        hold_against(anchor, root, options)?;
+        hold_against(anchor, &dir, options)?;
     }
     let Recovered { fold, end, mark } = recovered;
     let writer =
@@ -121,8 +120,8 @@ pub(crate) fn is_new(dir: &Directory) -> Result<bool, Error> {
     })
 }
 
-fn hold_against(anchor: &Anchor, root: &Path, options: &Options) -> Result<(), Error> {
-    let reader = Reader::open(root, options.key.clone())?;
+fn hold_against(anchor: &Anchor, dir: &Directory, options: &Options) -> Result<(), Error> {
+    let reader = Reader::open_in(&dir.files, options.key.clone())?;
     match compare(&reader, anchor)? {
         Relation::Same | Relation::Ahead => Ok(()),
         Relation::Behind { have } => Err(Error::BehindAnchor { have, anchored: anchor.seq }),
@@ -137,6 +136,7 @@ mod tests {
     };
 
     use std::fs;
+    use std::path::Path;
 
     use super::*;
     use crate::frame::{Intro, Kind};
@@ -159,7 +159,7 @@ mod tests {
 
     /// A log whose only event is of a type that this release does not know.
     fn of_a_newer_release(root: &Path) {
-        let dir = Directory::new(root);
+        let dir = Directory::disk(root);
         let mut writer = Writer::create(dir, Chain::default(), MIN_SEGMENT_BYTES).unwrap();
         let header = Header {
             seq: 1,

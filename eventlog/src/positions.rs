@@ -28,6 +28,11 @@ pub(crate) struct Positions {
 impl Positions {
     /// Takes the index of the last clean end, or begins a new one.
     pub(crate) fn open(dir: &Directory, chain: &Chain, head: &Position) -> Self {
+        if !dir.files.on_disk() {
+            let index = Box::new(MemoryIndex::default());
+            let (dir, chain) = (dir.clone(), chain.clone());
+            return Self { dir, chain, index, stale: true, on_disk: false };
+        }
         let kept = sled::reopen(dir, head);
         let stale = kept.is_none();
         let made = kept.map_or_else(|| sled::create(dir), Ok);

@@ -7,6 +7,7 @@ use holdfast_engine::{Hash, Recorded, State, StreamId};
 use crate::attachment;
 use crate::chain::{Chain, ChainKey};
 use crate::error::{Damage, Error};
+use crate::files::Files;
 use crate::journal::Position;
 use crate::journal::directory::Directory;
 use crate::journal::scan::{Scan, acknowledged, beginning};
@@ -30,9 +31,17 @@ impl Reader {
     /// # Errors
     /// [`Error::Absent`] if there is no log, [`Error::Key`] if the key does not fit it.
     pub fn open(dir: &Path, key: Option<ChainKey>) -> Result<Self, Error> {
-        let source = Directory::new(dir);
+        Self::open_in(&Files::disk(dir), key)
+    }
+
+    /// Opens a log wherever its files are.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn open_in(files: &Files, key: Option<ChainKey>) -> Result<Self, Error> {
+        let source = Directory::new(files.clone());
         if source.segments()?.is_empty() {
-            return Err(Error::Absent { dir: dir.to_path_buf() });
+            return Err(Error::Absent { dir: files.root().to_path_buf() });
         }
         Self::over(Box::new(source), Chain::new(key))
     }

@@ -67,7 +67,7 @@ pub fn headless(dir: &Path, key: Option<ChainKey>) -> Result<Option<Headless>, E
     if reader.head_lost().is_none() {
         return Ok(None);
     }
-    let (source, chain) = (Directory::new(dir), Chain::new(key));
+    let (source, chain) = (Directory::disk(dir), Chain::new(key));
     let start = beginning(&source, &chain)?;
     let plan = (Extent::Valid, Until::End);
     let recovered = recover(&source, &chain, start, plan, &mut Unwitnessed)?;
@@ -89,7 +89,7 @@ pub fn headless(dir: &Path, key: Option<ChainKey>) -> Result<Option<Headless>, E
 /// nothing to repair; [`Error::Damaged`] if frames lie further on, since what is between was acknowledged and
 /// must not be cut off: that takes the export.
 pub fn write_head(dir: &Path, key: Option<ChainKey>) -> Result<Headless, Error> {
-    let _lock = Lock::take(dir)?;
+    let _lock = Lock::take(&Directory::disk(dir))?;
     let found = headless(dir, key.clone())?;
     let found = found.ok_or_else(|| Error::HeadValid { dir: dir.to_path_buf() })?;
     let end = found.end;
@@ -97,7 +97,7 @@ pub fn write_head(dir: &Path, key: Option<ChainKey>) -> Result<Headless, Error> 
         let Position { seq: after, segment, offset, .. } = end;
         return Err(Error::Damaged(Damage { after, segment, offset, what: Fault::Further }));
     }
-    let (target, chain) = (Directory::new(dir), Chain::new(key));
+    let (target, chain) = (Directory::disk(dir), Chain::new(key));
     // Which frames a HEAD has named is not known; those of earlier segments were synced before this one began.
     let segment = Position { offset: 0, ..end };
     rewrite_kept(&target, &segment, &end)?;

@@ -63,7 +63,7 @@ proptest! {
     #[test]
     fn kept_and_made_again_and_in_memory_answer_alike(frames in frames()) {
         let root = tempfile::tempdir().unwrap();
-        let dir = Directory::new(root.path());
+        let dir = Directory::disk(root.path());
         let head = Position::genesis(&Chain::default());
         let mut memory = MemoryIndex::default();
         fill(&mut memory, &frames);
@@ -88,7 +88,7 @@ proptest! {
 #[test]
 fn an_index_of_another_log_is_not_taken() {
     let root = tempfile::tempdir().unwrap();
-    let dir = Directory::new(root.path());
+    let dir = Directory::disk(root.path());
     let head = Position::genesis(&Chain::default());
     sled::create(&dir).unwrap().close().unwrap();
     sled::mark_clean(&dir, &head).unwrap();
@@ -100,7 +100,7 @@ fn an_index_of_another_log_is_not_taken() {
 #[test]
 fn projections_do_not_meet() {
     let root = tempfile::tempdir().unwrap();
-    let mut on_disk = sled::create(&Directory::new(root.path())).unwrap();
+    let mut on_disk = sled::create(&Directory::disk(root.path())).unwrap();
     let mut in_memory = MemoryIndex::default();
     let indexes: [&mut dyn Index; 2] = [on_disk.as_mut(), &mut in_memory];
     for index in indexes {

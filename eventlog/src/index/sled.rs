@@ -15,7 +15,7 @@ use crate::bytes::Take;
 use crate::error::{Context, Error};
 use crate::index::{CommandPlace, Doubt, FramePlace, Index, commands, streams};
 use crate::journal::Position;
-use crate::journal::directory::{self, Directory};
+use crate::journal::directory::Directory;
 use crate::limits::{INDEX_CACHE_BYTES, INDEX_VALUE_BYTES};
 use crate::record::{Header, StreamKey};
 
@@ -24,29 +24,29 @@ const STREAMS: &str = "streams";
 const PROJECTIONS: &str = "projections";
 
 fn path(dir: &Directory) -> PathBuf {
-    dir.root.join("index")
+    dir.root().join("index")
 }
 
 fn marker(dir: &Directory) -> PathBuf {
-    dir.root.join("index.clean")
+    dir.root().join("index.clean")
 }
 
 /// The index of the last clean end, if it is of this log and every byte is as it was.
 pub(crate) fn reopen(dir: &Directory, head: &Position) -> Option<Box<dyn Index>> {
-    let expected = directory::read(&marker(dir)).ok().flatten()?;
+    let expected = dir.files.read(&marker(dir)).ok().flatten()?;
     let found = fingerprint(dir, head).ok()?;
     if expected != found.into_bytes() {
         return None;
     }
     // From here on it is in use; without the marker the next start makes it again.
-    directory::remove(&marker(dir)).ok()?;
-    directory::sync(&dir.root).ok()?;
+    dir.files.remove(&marker(dir)).ok()?;
+    dir.files.sync_dir(dir.root()).ok()?;
     SledIndex::open(&path(dir)).ok().map(|index| Box::new(index) as Box<dyn Index>)
 }
 
 /// An empty index in place of whatever is there.
 pub(crate) fn create(dir: &Directory) -> Result<Box<dyn Index>, Doubt> {
-    let made = directory::remove(&marker(dir)).and_then(|()| match fs::remove_dir_all(path(dir)) {
+    let made = dir.files.remove(&marker(dir)).and_then(|()| match fs::remove_dir_all(path(dir)) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
         removed => removed.context("remove", &path(dir)),
     });
@@ -57,7 +57,7 @@ pub(crate) fn create(dir: &Directory) -> Result<Box<dyn Index>, Doubt> {
 /// Says that the index, which is closed now, may be taken as it is.
 pub(crate) fn mark_clean(dir: &Directory, head: &Position) -> Result<(), Error> {
     let text = fingerprint(dir, head)?;
-    directory::write_whole(&marker(dir), text.as_bytes())
+    dir.files.write_whole(&marker(dir), text.as_bytes())
 }
 
 /// Names and hashes of all files, and the end of the log that they are the index of.
@@ -83,7 +83,7 @@ fn fingerprint(dir: &Directory, head: &Position) -> Result<String, Error> {
     }
     let mut text = format!("{} {}\n", head.seq, head.hash);
     for (file, hash) in files {
-        let name = file.strip_prefix(&dir.root).unwrap_or(&file);
+        let name = file.strip_prefix(dir.root()).unwrap_or(&file);
         text.push_str(&format!("{hash} {}\n", name.display()));
     }
     Ok(text)

@@ -44,7 +44,7 @@ fn log(dir: &Path) -> (Memory, Position) {
         }
     }
     drop(ledger);
-    let dir = Directory::new(dir);
+    let dir = Directory::disk(dir);
     let mut memory = Memory { head: dir.head().unwrap(), ..Memory::default() };
     for number in dir.segments().unwrap() {
         memory.segments.insert(number, dir.segment(number).unwrap().unwrap());

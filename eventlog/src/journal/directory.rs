@@ -1,29 +1,36 @@
-//! The files of a log directory: their names, and how they are made to last.
+//! The files of a log directory: their names.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_engine::Hash;
 
-use crate::error::{Context, Error};
+use crate::error::Error;
+use crate::files::Files;
 use crate::journal::source::Source;
 
-/// A log directory; reading only.
+/// A log directory: where its files lie.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
-    pub(crate) root: PathBuf,
+    pub(crate) files: Files,
 }
 
 impl Directory {
-    pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_path_buf() }
+    pub(crate) fn new(files: Files) -> Self {
+        Self { files }
+    }
+
+    /// A directory on a disk.
+    pub(crate) fn disk(root: &Path) -> Self {
+        Self::new(Files::disk(root))
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.files.root()
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
-        self.root.join("journal")
+        self.root().join("journal")
     }
 
     pub(crate) fn segment_path(&self, number: u32) -> PathBuf {
@@ -35,96 +42,34 @@ impl Directory {
     }
 
     pub(crate) fn head_path(&self) -> PathBuf {
-        self.root.join("HEAD")
+        self.root().join("HEAD")
     }
 
     pub(crate) fn base_path(&self) -> PathBuf {
-        self.root.join("BASE")
+        self.root().join("BASE")
+    }
+
+    pub(crate) fn lock_path(&self) -> PathBuf {
+        self.root().join("LOCK")
+    }
+
+    pub(crate) fn checkpoints_path(&self) -> PathBuf {
+        self.root().join("checkpoints")
     }
 
     pub(crate) fn checkpoint_path(&self, seq: u64) -> PathBuf {
-        self.root.join("checkpoints").join(format!("{seq:020}"))
+        self.checkpoints_path().join(format!("{seq:020}"))
+    }
+
+    pub(crate) fn attachments_path(&self) -> PathBuf {
+        self.root().join("attachments")
     }
 
     pub(crate) fn attachment_path(&self, hash: &Hash) -> PathBuf {
         let name = hash.to_string();
         let (fan, _) = name.split_at(2);
-        self.root.join("attachments").join(fan).join(name)
+        self.attachments_path().join(fan).join(name)
     }
-}
-
-/// A file's bytes; `None` if it does not exist.
-pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    match fs::read(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        read => read.map(Some).context("read", path),
-    }
-}
-
-/// Makes the entries of a directory last.
-pub(crate) fn sync(path: &Path) -> Result<(), Error> {
-    File::open(path).and_then(|dir| dir.sync_all()).context("sync directory", path)
-}
-
-/// Makes a directory and makes its entry last.
-pub(crate) fn make(path: &Path) -> Result<(), Error> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    private_dirs(path).context("create", path)?;
-    path.parent().map_or(Ok(()), sync)
-}
-
-/// Makes a directory and what is missing above it, for their owner alone: what happened to whose data is nobody
-/// else's business, whatever the umask.
-pub(crate) fn private_dirs(path: &Path) -> std::io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-/// Makes a file anew, for its owner alone.
-pub(crate) fn private_file(path: &Path) -> std::io::Result<File> {
-    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)
-}
-
-/// Writes a file whole: under a temporary name, synced, renamed, its directory synced.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let temporary = path.with_extension("tmp");
-    let written = private_file(&temporary)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .context("write", &temporary);
-    if let Err(error) = written {
-        // What is left of it takes the space that is missing.
-        let _ = fs::remove_file(&temporary);
-        return Err(error);
-    }
-    fs::rename(&temporary, path).context("rename", path)?;
-    path.parent().map_or(Ok(()), sync)
-}
-
-/// Removes a file if it is there.
-pub(crate) fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-        removed => removed.context("remove", path),
-    }
-}
-
-/// Names in a directory that parse as what belongs there; foreign files are left alone.
-fn names<T: Ord>(dir: &Path, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Error> {
-    let entries = match fs::read_dir(dir) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.context("list", dir)?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.context("list", dir)?.file_name();
-        found.extend(name.to_str().and_then(&parse));
-    }
-    found.sort_unstable();
-    Ok(found)
 }
 
 /// A hash from its 64 hexadecimal digits.
@@ -141,40 +86,40 @@ pub(crate) fn parse_hash(text: &str) -> Option<Hash> {
 
 impl Source for Directory {
     fn head(&self) -> Result<Option<Vec<u8>>, Error> {
-        read(&self.head_path())
+        self.files.read(&self.head_path())
     }
 
     fn base(&self) -> Result<Option<Vec<u8>>, Error> {
-        read(&self.base_path())
+        self.files.read(&self.base_path())
     }
 
     fn segments(&self) -> Result<Vec<u32>, Error> {
-        names(&self.journal(), |name| name.strip_suffix(".seg")?.parse().ok())
+        self.files.names(&self.journal(), |name| name.strip_suffix(".seg")?.parse().ok())
     }
 
     fn segment(&self, number: u32) -> Result<Option<Arc<Vec<u8>>>, Error> {
-        Ok(read(&self.segment_path(number))?.map(Arc::new))
+        Ok(self.files.read(&self.segment_path(number))?.map(Arc::new))
     }
 
     fn checkpoints(&self) -> Result<Vec<u64>, Error> {
-        names(&self.root.join("checkpoints"), |name| name.parse().ok())
+        self.files.names(&self.checkpoints_path(), |name| name.parse().ok())
     }
 
     fn checkpoint(&self, seq: u64) -> Result<Option<Vec<u8>>, Error> {
-        read(&self.checkpoint_path(seq))
+        self.files.read(&self.checkpoint_path(seq))
     }
 
     fn attachments(&self) -> Result<Vec<Hash>, Error> {
-        let root = self.root.join("attachments");
+        let root = self.attachments_path();
         let mut found = Vec::new();
-        for fan in names(&root, |name| Some(name.to_owned()))? {
-            found.extend(names(&root.join(fan), parse_hash)?);
+        for fan in self.files.names(&root, |name| Some(name.to_owned()))? {
+            found.extend(self.files.names(&root.join(fan), parse_hash)?);
         }
         Ok(found)
     }
 
     fn attachment(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
-        read(&self.attachment_path(hash))
+        self.files.read(&self.attachment_path(hash))
     }
 }
 
@@ -185,12 +130,12 @@ mod tests {
     #[test]
     fn foreign_files_are_left_out() {
         let dir = tempfile::tempdir().unwrap();
-        let journal = dir.path().join("journal");
-        make(&journal).unwrap();
+        let log = Directory::disk(dir.path());
+        log.files.make(&log.journal()).unwrap();
         for name in ["0000000002.seg", "0000000001.seg", "next", "snap.1.generating", "x.seg"] {
-            fs::write(journal.join(name), b"").unwrap();
+            std::fs::write(log.journal().join(name), b"").unwrap();
         }
-        assert_eq!(Directory::new(dir.path()).segments().unwrap(), [1, 2]);
+        assert_eq!(log.segments().unwrap(), [1, 2]);
     }
 
     #[test]

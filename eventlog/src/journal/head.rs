@@ -1,13 +1,12 @@
 //! HEAD: how far the log is acknowledged. Two slots in different blocks, written in turn, so that a
 //! torn write leaves the other one.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use crate::chain::Chain;
 use crate::error::{Context, Error};
-use crate::journal::directory::{self, Directory};
+use crate::files::File;
+use crate::journal::directory::Directory;
 use crate::journal::position::{Position, SLOT_BYTES, Slot};
 
 /// Distance of the slots: no disk tears across it.
@@ -24,7 +23,7 @@ pub(crate) fn newest(bytes: &[u8], chain: &Chain) -> Option<(u64, Position)> {
 
 /// The writer's hold on HEAD.
 pub(crate) struct Head {
-    file: File,
+    file: Box<dyn File>,
     path: PathBuf,
     generation: u64,
 }
@@ -36,14 +35,14 @@ impl Head {
         bytes.resize(SLOT_DISTANCE, 0);
         bytes.extend(at.encode(Slot::Head, chain, 1));
         bytes.resize(SLOT_DISTANCE * 2, 0);
-        directory::write_whole(&dir.head_path(), &bytes)?;
+        dir.files.write_whole(&dir.head_path(), &bytes)?;
         Self::open(dir, 1)
     }
 
     /// Opens the file whose newest slot has this generation.
     pub(crate) fn open(dir: &Directory, generation: u64) -> Result<Self, Error> {
         let path = dir.head_path();
-        let file = OpenOptions::new().write(true).open(&path).context("open", &path)?;
+        let file = dir.files.open(&path)?;
         Ok(Self { file, path, generation })
     }
 
@@ -52,7 +51,7 @@ impl Head {
         let generation = self.generation + 1;
         let offset = if generation.is_multiple_of(2) { 0 } else { SLOT_DISTANCE as u64 };
         let slot = at.encode(Slot::Head, chain, generation);
-        self.file.write_all_at(&slot, offset).context("write", &self.path)?;
+        self.file.write_at(&slot, offset).context("write", &self.path)?;
         self.file.sync_data().context("sync", &self.path)?;
         self.generation = generation;
         Ok(())
@@ -66,7 +65,7 @@ mod tests {
     #[test]
     fn a_torn_slot_leaves_the_one_before() {
         let root = tempfile::tempdir().unwrap();
-        let dir = Directory::new(root.path());
+        let dir = Directory::disk(root.path());
         let chain = Chain::default();
         let mut at = Position::genesis(&chain);
         let mut head = Head::create(&dir, &chain, &at).unwrap();

@@ -1,30 +1,25 @@
 //! Appends frames. Returns only when the journal and a slot of HEAD are on disk, in this order.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::bytes::{len_u64, to_usize};
 use crate::chain::Chain;
 use crate::error::{Context, Error};
+use crate::files::File;
 use crate::frame::{self, Intro, OVERHEAD_BYTES};
-use crate::journal::directory::{self, Directory};
+use crate::journal::directory::Directory;
 use crate::journal::head::Head;
 use crate::journal::position::Position;
 use crate::journal::segment::{HEADER_BYTES, SegmentHeader};
 use crate::journal::source::Source;
 use crate::limits::FRAME_CONTENT_BYTES;
 
-/// Zeros are written in pieces of this size.
-const ZEROS_BYTES: usize = 256 * 1024;
-
 /// The writer's hold on the journal.
 pub(crate) struct Writer {
     dir: Directory,
     chain: Chain,
     segment_bytes: u32,
-    file: File,
+    file: Box<dyn File>,
     size: u64,
     at: Position,
     head: Head,
@@ -34,9 +29,9 @@ pub(crate) struct Writer {
 impl Writer {
     /// Makes a log without events.
     pub(crate) fn create(dir: Directory, chain: Chain, segment_bytes: u32) -> Result<Self, Error> {
-        directory::make(&dir.journal())?;
+        dir.files.make(&dir.journal())?;
         let at = Position::genesis(&chain);
-        preallocate(&dir.next_path(), segment_bytes)?;
+        dir.files.preallocate(&dir.next_path(), u64::from(segment_bytes))?;
         let file = adopt_next(&dir, &chain, &at, segment_bytes)?;
         // HEAD comes last: a journal without it has no event yet, and is made again.
         let head = Head::create(&dir, &chain, &at)?;
@@ -53,15 +48,15 @@ impl Writer {
         (generation, acknowledged): (u64, Position),
         end: Position,
     ) -> Result<Self, Error> {
-        directory::remove(&dir.next_path())?;
+        dir.files.remove(&dir.next_path())?;
         for number in dir.segments()?.into_iter().filter(|number| *number > end.segment) {
-            directory::remove(&dir.segment_path(number))?;
+            dir.files.remove(&dir.segment_path(number))?;
         }
-        directory::sync(&dir.journal())?;
+        dir.files.sync_dir(&dir.journal())?;
         rewrite_kept(&dir, &acknowledged, &end)?;
         let path = dir.segment_path(end.segment);
-        let size = cut(&path, end.offset)?;
-        let file = OpenOptions::new().write(true).open(&path).context("open", &path)?;
+        let size = cut(&dir, &path, end.offset)?;
+        let file = dir.files.open(&path)?;
         let mut head = Head::open(&dir, generation)?;
         if end != acknowledged {
             head.advance(&chain, &end)?;
@@ -90,7 +85,7 @@ impl Writer {
         if self.next_is_ready || self.size - self.at.offset >= needed {
             return Ok(());
         }
-        preallocate(&self.dir.next_path(), self.segment_bytes)?;
+        self.dir.files.preallocate(&self.dir.next_path(), u64::from(self.segment_bytes))?;
         self.next_is_ready = true;
         Ok(())
     }
@@ -103,7 +98,7 @@ impl Writer {
         }
         let start = self.at;
         let path = || self.dir.segment_path(start.segment);
-        self.file.write_all_at(&bytes, start.offset).context("write", &path())?;
+        self.file.write_at(&bytes, start.offset).context("write", &path())?;
         self.file.sync_data().context("sync", &path())?;
         self.at.offset += len_u64(bytes.len());
         self.at.seq += u64::from(intro.count);
@@ -115,7 +110,7 @@ impl Writer {
 
     fn roll_over(&mut self) -> Result<(), Error> {
         if !self.next_is_ready {
-            preallocate(&self.dir.next_path(), self.segment_bytes)?;
+            self.dir.files.preallocate(&self.dir.next_path(), u64::from(self.segment_bytes))?;
         }
         let at = Position { segment: self.at.segment + 1, offset: HEADER_BYTES, ..self.at };
         self.file = adopt_next(&self.dir, &self.chain, &at, self.segment_bytes)?;
@@ -126,30 +121,14 @@ impl Writer {
     }
 }
 
-/// A file full of zeros, on disk. Written, not only allocated: a commit then changes no metadata.
-fn preallocate(path: &Path, bytes: u32) -> Result<(), Error> {
-    let mut left = to_usize(u64::from(bytes));
-    let zeros = vec![0; ZEROS_BYTES];
-    let written = directory::private_file(path)
-        .and_then(|mut file| {
-            while left > 0 {
-                let now = left.min(ZEROS_BYTES);
-                file.write_all(zeros.get(..now).unwrap_or_default())?;
-                left -= now;
-            }
-            file.sync_all()
-        })
-        .context("preallocate", path);
-    if written.is_err() {
-        // What was written takes the space that is missing.
-        let _ = fs::remove_file(path);
-    }
-    written
-}
-
 /// Gives the preallocated file its header and its name. The header is on disk before the name is,
 /// so that a named segment always has one.
-fn adopt_next(dir: &Directory, chain: &Chain, at: &Position, bytes: u32) -> Result<File, Error> {
+fn adopt_next(
+    dir: &Directory,
+    chain: &Chain,
+    at: &Position,
+    bytes: u32,
+) -> Result<Box<dyn File>, Error> {
     let (next, named) = (dir.next_path(), dir.segment_path(at.segment));
     let header = SegmentHeader {
         number: at.segment,
@@ -157,11 +136,11 @@ fn adopt_next(dir: &Directory, chain: &Chain, at: &Position, bytes: u32) -> Resu
         size: u64::from(bytes),
         before: at.hash,
     };
-    let file = OpenOptions::new().write(true).open(&next).context("open", &next)?;
-    file.write_all_at(&header.encode(chain), 0).context("write", &next)?;
+    let file = dir.files.open(&next)?;
+    file.write_at(&header.encode(chain), 0).context("write", &next)?;
     file.sync_data().context("sync", &next)?;
-    fs::rename(&next, &named).context("rename", &named)?;
-    directory::sync(&dir.journal())?;
+    dir.files.rename(&next, &named)?;
+    dir.files.sync_dir(&dir.journal())?;
     Ok(file)
 }
 
@@ -170,27 +149,27 @@ fn adopt_next(dir: &Directory, chain: &Chain, at: &Position, bytes: u32) -> Resu
 pub(crate) fn rewrite_kept(dir: &Directory, from: &Position, to: &Position) -> Result<(), Error> {
     for number in from.segment..=to.segment {
         let path = dir.segment_path(number);
-        let bytes = fs::read(&path).context("read", &path)?;
+        let bytes = dir.files.read(&path)?.unwrap_or_default();
         let start = if number == from.segment { from.offset } else { 0 };
         let end = if number == to.segment { to.offset } else { len_u64(bytes.len()) };
         let kept = bytes.get(to_usize(start)..to_usize(end)).unwrap_or_default();
         if kept.is_empty() {
             continue;
         }
-        let file = OpenOptions::new().write(true).open(&path).context("open", &path)?;
-        file.write_all_at(kept, start).context("write", &path)?;
+        let file = dir.files.open(&path)?;
+        file.write_at(kept, start).context("write", &path)?;
         file.sync_data().context("sync", &path)?;
     }
     Ok(())
 }
 
 /// Makes everything behind `end` zero, and says how large the segment is.
-fn cut(path: &Path, end: u64) -> Result<u64, Error> {
-    let bytes = fs::read(path).context("read", path)?;
+fn cut(dir: &Directory, path: &Path, end: u64) -> Result<u64, Error> {
+    let bytes = dir.files.read(path)?.unwrap_or_default();
     let tail = bytes.get(to_usize(end)..).unwrap_or_default();
     if tail.iter().any(|byte| *byte != 0) {
-        let file = OpenOptions::new().write(true).open(path).context("open", path)?;
-        file.write_all_at(&vec![0; tail.len()], end).context("write", path)?;
+        let file = dir.files.open(path)?;
+        file.write_at(&vec![0; tail.len()], end).context("write", path)?;
         file.sync_data().context("sync", path)?;
     }
     Ok(len_u64(bytes.len()))
@@ -216,7 +195,7 @@ mod tests {
     }
 
     fn filled(root: &Path, frames: usize) -> (Directory, Chain, Position) {
-        let (dir, chain) = (Directory::new(root), Chain::default());
+        let (dir, chain) = (Directory::disk(root), Chain::default());
         let mut writer = Writer::create(dir.clone(), chain.clone(), SEGMENT).unwrap();
         for _ in 0..frames {
             writer.make_room().unwrap();
@@ -243,15 +222,17 @@ mod tests {
         let mut tail = whole.clone();
         tail.extend_from_slice(&torn[..150]);
         let path = dir.segment_path(end.segment);
-        let file = OpenOptions::new().write(true).open(&path).unwrap();
-        file.write_all_at(&tail, end.offset).unwrap();
+        let file = dir.files.open(&path).unwrap();
+        file.write_at(&tail, end.offset).unwrap();
 
         let (generation, head, valid) = end_of(&dir, &chain).unwrap();
         assert_eq!((head, valid.offset), (end, end.offset + whole.len() as u64));
         let resumed =
             Writer::resume(dir.clone(), chain.clone(), SEGMENT, (generation, head), valid).unwrap();
         assert_eq!(resumed.position(), valid);
-        assert!(fs::read(&path).unwrap()[valid.offset as usize..].iter().all(|byte| *byte == 0));
+        assert!(
+            std::fs::read(&path).unwrap()[valid.offset as usize..].iter().all(|byte| *byte == 0)
+        );
         assert_eq!(end_of(&dir, &chain).unwrap().1, valid);
     }
 
@@ -259,7 +240,7 @@ mod tests {
     fn a_rollover_without_a_frame_is_gone_on_with() {
         let root = tempfile::tempdir().unwrap();
         let (dir, chain, end) = filled(root.path(), 1);
-        preallocate(&dir.next_path(), SEGMENT).unwrap();
+        dir.files.preallocate(&dir.next_path(), u64::from(SEGMENT)).unwrap();
         let at = Position { segment: 2, offset: HEADER_BYTES, ..end };
         adopt_next(&dir, &chain, &at, SEGMENT).unwrap();
         let (generation, head, valid) = end_of(&dir, &chain).unwrap();
