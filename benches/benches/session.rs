@@ -7,7 +7,7 @@
 mod world;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use holdfast_engine::{Envelope, Recorded, State, apply, decide, effects};
+use holdfast_engine::{Envelope, Recorded, State, apply, decide, level};
 use world::{World, minutes, spec};
 
 /// A world with one hourly configuration that has had its initial backup.
@@ -31,7 +31,7 @@ fn carry_out(mut state: State, asked: &[Envelope]) -> State {
             let (seq, at, cause) = (state.seq + 1, envelope.at, envelope.id);
             let recorded = Recorded { seq, at, cause, epoch: envelope.epoch, event };
             apply(&mut state, &recorded).unwrap();
-            std::hint::black_box(effects(&state, &recorded));
+            std::hint::black_box(level::changed(&state, &recorded));
         }
     }
     state

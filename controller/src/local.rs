@@ -1,6 +1,6 @@
 //! The operator without a cluster, put together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use holdfast_api::Kind;
-use holdfast_engine::effect::Level;
-use holdfast_engine::state::outstanding;
-use holdfast_engine::{Effect, Rejection, State, levels};
+use holdfast_engine::{EffectId, Level, Once, Rejection, State, level};
 use holdfast_eventlog::{Answer, Ledger, Options, Refusal};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -100,7 +98,7 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
         Box::new(narrator.clone()),
         narrator.progress(),
     );
-    let left = outstanding(ledger.state());
+    let left = ledger.state().outbox.clone();
     let ended = place.adopt(ledger.state());
     place.publish_all(ledger.state());
     narrator.begin();
@@ -113,7 +111,7 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
     dispatcher.take(ended)?;
     dispatcher.carry_out(still_left(left, &dispatcher));
     let schedulers = schedulers(dispatcher.ledger().state());
-    dispatcher.carry_out(schedulers);
+    dispatcher.look_at(schedulers);
     let handle = runtime.handle().clone();
     let thread = std::thread::Builder::new()
         .name("dispatcher".into())
@@ -131,18 +129,20 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
 }
 
 /// Effects of an earlier term that its successor's beginning has not settled.
-fn still_left(left: Vec<Effect>, dispatcher: &Dispatcher<Kernel<Local>>) -> Vec<Effect> {
+fn still_left(
+    mut left: BTreeMap<EffectId, Once>,
+    dispatcher: &Dispatcher<Kernel<Local>>,
+) -> BTreeMap<EffectId, Once> {
     let outbox = &dispatcher.ledger().state().outbox;
-    left.into_iter()
-        .filter(|effect| matches!(effect, Effect::Once { id, .. } if outbox.contains_key(id)))
-        .collect()
+    left.retain(|id, _| outbox.contains_key(id));
+    left
 }
 
 /// What triggers sessions is set up anew at each start: an operator may have died between the decision and
 /// the deed, and only the answer lets the first backup begin.
-fn schedulers(state: &State) -> Vec<Effect> {
-    let schedulers = |level: &Level| matches!(level, Level::EnsureScheduler { .. });
-    levels(state).into_iter().filter(schedulers).map(Effect::Level).collect()
+fn schedulers(state: &State) -> Vec<Level> {
+    let schedulers = |level: &Level| matches!(level, Level::Scheduler { .. });
+    level::all(state).into_iter().filter(schedulers).collect()
 }
 
 fn prepare(state: &Path) -> anyhow::Result<PathBuf> {

@@ -3,9 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 
-use crate::effects;
 use crate::event::{Event, Recorded};
-use crate::ids::EffectId;
 use crate::state::State;
 use crate::{
     backup, configuration, dependency, hook, lease, namespace, outbox, repository, restore,
@@ -22,7 +20,7 @@ pub struct Illegal {
     pub reason: String,
 }
 
-/// Folds one event into the state, and its once-effects into the outbox.
+/// Folds one event into the state. Nothing is derived here: once-effects are events of their own.
 ///
 /// # Errors
 /// [`Illegal`] when the event cannot follow; the state is then unchanged.
@@ -36,9 +34,6 @@ pub fn apply(state: &mut State, recorded: &Recorded) -> Result<(), Illegal> {
     route(state, recorded).map_err(|reason| Illegal { seq: recorded.seq, reason })?;
     state.seq = recorded.seq;
     state.last_at = recorded.at;
-    for (ordinal, once) in (0_u16..).zip(effects::once(state, &recorded.event)) {
-        state.outbox.insert(EffectId { seq: recorded.seq, ordinal }, once);
-    }
     Ok(())
 }
 
@@ -57,7 +52,7 @@ fn route(state: &mut State, recorded: &Recorded) -> Result<(), String> {
         Event::Backup(event) => backup::apply::apply(state, at, event),
         Event::Snapshot(event) => snapshot::apply::apply(state, at, event),
         Event::Restore(event) => restore::apply::apply(state, at, event),
-        Event::Outbox(event) => outbox::apply::apply(state, event),
+        Event::Outbox(event) => outbox::apply::apply(state, recorded.seq, event),
     }
 }
 

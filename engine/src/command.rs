@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     backup, configuration, dependency, hook, lease, namespace, outbox, repository, restore,
-    retention, schedule, snapshot, storage,
+    retention, run, schedule, snapshot, storage,
 };
 
 /// A request to record something; [`crate::decide`] answers with events or a rejection.
@@ -23,5 +23,6 @@ pub enum Command {
     Backup(backup::Command),
     Snapshot(snapshot::Command),
     Restore(restore::Command),
+    Run(run::Command),
     Outbox(outbox::Command),
 }

@@ -29,9 +29,9 @@ pub enum Due {
         /// The schedule's version.
         version: u32,
     },
-    /// Submit `backup::Expire`.
-    ExpireBackup {
-        /// The session.
+    /// Submit `run::Expire`.
+    Expire {
+        /// The backup or the restore.
         session: Uid,
     },
     /// Submit `backup::Retry`.
@@ -42,11 +42,6 @@ pub enum Due {
     /// Submit `backup::Resume`.
     ResumeBackup {
         /// The waiting session.
-        session: Uid,
-    },
-    /// Submit `restore::Expire`.
-    ExpireRestore {
-        /// The restore.
         session: Uid,
     },
     /// Submit `restore::Reconcile`: what it waited for is there, or is gone.
@@ -84,7 +79,7 @@ fn of_restore(state: &State, restore: &Restore) -> Option<(Timestamp, Due)> {
     if check::is_stale(state, restore) {
         return Some((state.last_at, Due::ReconcileRestore { uid: session }));
     }
-    Some((restore_expiry(restore)?, Due::ExpireRestore { session }))
+    Some((restore_expiry(restore)?, Due::Expire { session }))
 }
 
 /// Slots of configurations that take them: valid, not paused, not suspended.
@@ -114,7 +109,7 @@ fn slots(state: &State, grace: Millis) -> impl Iterator<Item = (Timestamp, Due)>
 fn of_backup(state: &State, backup: &Backup) -> Vec<(Timestamp, Due)> {
     let session = backup.uid;
     let mut due = Vec::new();
-    due.extend(expiry(backup).map(|when| (when, Due::ExpireBackup { session })));
+    due.extend(expiry(backup).map(|when| (when, Due::Expire { session })));
     let configuration = state.configurations.get(&backup.configuration);
     // A retry would be refused while its configuration goes: it must not be due until that is gone.
     if backup.retried_by.is_none() && configuration.is_some_and(|known| !known.deleting) {
@@ -138,6 +133,7 @@ mod tests {
     use crate::backup::Command;
     use crate::configuration::{Retry, SessionSpec};
     use crate::restore::Spec;
+    use crate::run::Command as Run;
     use crate::testing::given;
     use crate::testing::world::{APP, BACK, DAY, MIDNIGHT, MINUTE, World, named};
 
@@ -227,12 +223,12 @@ mod tests {
         world.ask(command);
         let (waits, _) = world.create("weekly");
         assert_eq!(until(&world, MINUTE - 1), []);
-        assert_eq!(until(&world, MINUTE), [Due::ExpireBackup { session }]);
-        let turn = Due::ExpireBackup { session: waits };
-        assert_eq!(until(&world, 5 * MINUTE), [Due::ExpireBackup { session }, turn.clone()]);
+        assert_eq!(until(&world, MINUTE), [Due::Expire { session }]);
+        let turn = Due::Expire { session: waits };
+        assert_eq!(until(&world, 5 * MINUTE), [Due::Expire { session }, turn.clone()]);
 
         world.pass(MINUTE);
-        world.ask(Command::Expire { session });
+        world.ask(Run::Expire { session });
         world.closed();
         let resume = Due::ResumeBackup { session: waits };
         assert_eq!(until(&world, MINUTE), slice::from_ref(&resume), "nobody is before it any more");
@@ -248,7 +244,7 @@ mod tests {
         let mut spec = Spec { timeout: Some(Millis(MINUTE)), ..given::restore(&["pod-0"]) };
         spec.post_hooks = vec![given::hook("thaw")];
         world.restoring(spec);
-        let expire = Due::ExpireRestore { session: BACK };
+        let expire = Due::Expire { session: BACK };
         assert_eq!(until(&world, MINUTE), slice::from_ref(&expire));
         world.reported(BACK, "pod-0");
         assert_eq!(until(&world, MINUTE), []);

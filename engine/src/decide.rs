@@ -10,7 +10,7 @@ use crate::rejection::Rejection;
 use crate::state::State;
 use crate::{
     backup, configuration, dependency, hook, lease, namespace, outbox, repository, restore,
-    retention, schedule, snapshot, storage,
+    retention, run, schedule, snapshot, storage,
 };
 
 /// What happens because of a command; an empty answer means that nothing changes.
@@ -45,6 +45,7 @@ fn route(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
         Command::Backup(command) => backup::decide::decide(draft, command),
         Command::Snapshot(command) => snapshot::decide::decide(draft, command),
         Command::Restore(command) => restore::decide::decide(draft, command),
+        Command::Run(command) => run::decide::decide(draft, command),
         Command::Outbox(command) => outbox::decide::decide(draft, command),
     }
 }
@@ -90,10 +91,11 @@ mod tests {
             }
             .into(),
             repository::Command::Delete { uid: world.repository("two") }.into(),
-            backup::Command::WorkerVanished { attempt: attempt(session, "pod-0"), failure }.into(),
+            run::Command::WorkerVanished { attempt: attempt(session, "pod-0"), failure }.into(),
             snapshot::Command::Delete { uid: named("snapshot/old") }.into(),
             restore::Command::Delete { session: BACK }.into(),
-            outbox::Command::Done { effect: world.effect(&stop) }.into(),
+            outbox::Command::Answer { effect: world.effect(&stop), answer: outbox::Answer::Done }
+                .into(),
         ]
     }
 
@@ -108,7 +110,7 @@ mod tests {
         world.adopt("snap", &["pod-0"]);
         let session = world.working(1);
         world.restoring(given::restore(&["pod-0"]));
-        world.ask(restore::Command::Cancel { session: BACK, reason: "no".into() });
+        world.ask(run::Command::Cancel { session: BACK, cause: "no".into() });
         (world, session)
     }
 

@@ -6,7 +6,6 @@
 //! from the state underneath, which is never copied.
 
 use alloc::collections::BTreeSet;
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -22,6 +21,7 @@ use crate::ids::{EffectId, Key, TypedRef, Uid};
 use crate::outbox;
 use crate::rejection::Rejection;
 use crate::repository::state::Repository;
+use crate::requests;
 use crate::restore::state::Restore;
 use crate::retention::state::RetentionPolicy;
 use crate::schedule::state::Schedule;
@@ -109,17 +109,27 @@ impl<'a> Draft<'a> {
         uid
     }
 
-    /// Takes an event into the decision.
+    /// Takes an event into the decision, and requests what it asks of the outside.
     pub fn emit(&mut self, event: impl Into<Event>) {
         if self.broken.is_some() {
             return;
         }
+        let event = event.into();
+        self.fold(event.clone());
+        if self.broken.is_none() {
+            for once in requests::of(&self.scratch, &event) {
+                self.fold(outbox::Event::Requested { once }.into());
+            }
+        }
+    }
+
+    fn fold(&mut self, event: Event) {
         let recorded = Recorded {
             seq: self.scratch.seq + 1,
             at: self.at(),
             cause: self.envelope.id,
             epoch: self.envelope.epoch,
-            event: event.into(),
+            event,
         };
         self.pull(&recorded.event);
         if let Err(illegal) = apply::apply(&mut self.scratch, &recorded) {
@@ -132,12 +142,16 @@ impl<'a> Draft<'a> {
 
     /// Takes an effect whose outcome is known out of the outbox.
     pub fn settle(&mut self, effect: EffectId) {
-        self.emit(outbox::Event::EffectDone { effect });
+        if let Some(subject) = self.effect(effect).map(Once::subject) {
+            self.emit(outbox::Event::EffectDone { effect, subject });
+        }
     }
 
     /// Takes an effect that nobody waits for any more out of the outbox.
     pub fn give_up(&mut self, effect: EffectId, message: impl Into<String>) {
-        self.emit(outbox::Event::EffectFailed { effect, message: message.into() });
+        if let Some(subject) = self.effect(effect).map(Once::subject) {
+            self.emit(outbox::Event::EffectFailed { effect, subject, message: message.into() });
+        }
     }
 
     /// The once-effect of this id, while its outcome is not known.
@@ -158,25 +172,6 @@ impl<'a> Draft<'a> {
             .map(|(id, _)| *id)
             .collect();
         open.into_iter().collect()
-    }
-
-    /// Checks that an answer is to an effect that is still waited for.
-    ///
-    /// # Errors
-    /// A conflict when the effect has been answered, given up, or asked for something else.
-    pub fn expect(
-        &self,
-        effect: EffectId,
-        what: &str,
-        fits: impl Fn(&Once) -> bool,
-    ) -> Result<(), Rejection> {
-        match self.effect(effect) {
-            Some(once) if fits(once) => Ok(()),
-            Some(_) => Err(Rejection::conflict(what, format!("effect {effect} is another one"))),
-            None => {
-                Err(Rejection::conflict(what, format!("nobody waits for effect {effect} any more")))
-            }
-        }
     }
 
     /// The decision.
@@ -316,7 +311,8 @@ impl<'a> Draft<'a> {
                 }
             }
             Event::Outbox(
-                outbox::Event::EffectDone { effect } | outbox::Event::EffectFailed { effect, .. },
+                outbox::Event::EffectDone { effect, .. }
+                | outbox::Event::EffectFailed { effect, .. },
             ) => {
                 if let Some(once) = self.effect(*effect).cloned() {
                     self.scratch.outbox.insert(*effect, once);
@@ -357,7 +353,7 @@ impl<'a> Draft<'a> {
 
     fn note_gone(&mut self, event: &Event) {
         if let Event::Outbox(
-            outbox::Event::EffectDone { effect } | outbox::Event::EffectFailed { effect, .. },
+            outbox::Event::EffectDone { effect, .. } | outbox::Event::EffectFailed { effect, .. },
         ) = event
         {
             self.settled.insert(*effect);
@@ -415,7 +411,12 @@ mod tests {
         draft.emit(crate::repository::Event::DeletionRequested { uid });
         assert!(draft.repository(uid).is_some_and(|found| found.deleting));
         assert_eq!(draft.repositories().count(), 1, "listed once, as changed");
-        draft.emit(crate::repository::Event::Deleted { uid, wiped: false });
+        draft.emit(crate::repository::Event::Deleted {
+            uid,
+            key: key("one"),
+            storage: key("store"),
+            wiped: false,
+        });
         assert_eq!(draft.repository(uid), None);
         assert_eq!(draft.repository_named(&key("one")), None);
         assert_eq!(draft.repositories().count(), 0);
@@ -438,9 +439,9 @@ mod tests {
             spec: given::retention(2),
         });
         assert_eq!(draft.retention_named(&key("keep")).unwrap().uid, new);
-        draft.emit(crate::retention::Event::Deleted { uid: old });
+        draft.emit(crate::retention::Event::Deleted { uid: old, key: key("keep") });
         assert_eq!(draft.retention_named(&key("keep")).unwrap().uid, new);
-        draft.emit(crate::retention::Event::Deleted { uid: new });
+        draft.emit(crate::retention::Event::Deleted { uid: new, key: key("keep") });
         assert_eq!(draft.retention_named(&key("keep")), None);
     }
 
@@ -460,7 +461,7 @@ mod tests {
         let target = given::target();
         assert!(draft.facts(&target).is_some());
         let uid = world.state.objects[&target];
-        draft.emit(crate::dependency::Event::Gone { uid });
+        draft.emit(crate::dependency::Event::Gone { uid, object: target.clone() });
         assert_eq!(draft.facts(&target), None);
     }
 
@@ -494,14 +495,14 @@ mod tests {
         draft.emit(crate::repository::Event::InitializationRequested { uid });
         let asked = Once::InitializeRepository { repository: uid };
         let new = draft.effects(|once| *once == asked);
-        assert_eq!(new, [EffectId { seq: world.state.seq + 1, ordinal: 0 }]);
+        assert_eq!(new, [EffectId(world.state.seq + 2)], "the request's own number");
         assert_eq!(draft.effects(|_| true), [before, new[0]], "in order of their ids");
-        assert_eq!(draft.expect(new[0], "repository", |once| *once == asked), Ok(()));
+        assert_eq!(draft.effect(new[0]), Some(&asked));
         draft.settle(before);
         draft.give_up(new[0], "why not");
         assert_eq!(draft.effects(|_| true), []);
         assert_eq!(draft.effect(before), None);
-        assert!(matches!(draft.expect(before, "x", |_| true), Err(Rejection::Conflict { .. })));
+        assert_eq!(draft.effect(new[0]), None);
     }
 
     #[test]
@@ -523,7 +524,7 @@ mod tests {
         let envelope = envelope(&world);
         let mut draft = Draft::new(&world.state, &envelope);
         let uid = named("nobody");
-        draft.emit(crate::hook::Event::Deleted { uid });
+        draft.emit(crate::hook::Event::Deleted { uid, key: key("nobody") });
         draft.emit(lease::Event::LogGapAcknowledged { from: 1, to: 1 });
         let reason = alloc::format!("no template {uid}");
         assert_eq!(draft.finish(), Err(Rejection::conflict("state", reason)));

@@ -1,109 +1,101 @@
-//! What is to be done outside. Effects are data; handlers carry them out.
-
-use alloc::string::String;
+//! What is to be done outside, once each. Effects are data; places carry them out.
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::StreamKind;
 use crate::hook::Run;
-use crate::ids::{Attempt, EffectId, Uid};
+use crate::ids::{Attempt, Uid};
 
-/// Something to be done outside (design, section 3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Effect {
-    /// Recomputed from state and published again at every start; has no key.
-    Level(Level),
-    /// Carried out once; stays in the outbox until its outcome is an event.
-    Once {
-        /// Its key in the outbox.
-        id: EffectId,
-        /// What to do.
-        once: Once,
-    },
-}
-
-/// Effects that follow from the state as it is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Level {
-    /// Publish the object's status (and the object itself where the operator makes it).
-    Publish {
-        /// What kind of object.
-        kind: StreamKind,
-        /// Which one.
-        uid: Uid,
-    },
-    /// Set up what triggers a session: a CronJob, or a wake-up.
-    EnsureScheduler {
-        /// The configuration.
-        configuration: Uid,
-        /// Session name.
-        session: String,
-    },
-    /// Remove a published object.
-    Retract {
-        /// What kind of object.
-        kind: StreamKind,
-        /// Which one.
-        uid: Uid,
-    },
-}
-
-/// Effects with an outcome that somebody waits for.
+/// Effects with an outcome that somebody waits for; each is answered by [`crate::outbox::Answer`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Once {
-    /// Check a storage's backend and write its description. Answer: `storage::BackendReported`.
+    /// Check a storage's backend and write its description. Answer: `Done`.
     InitializeBackend {
         /// The storage.
         storage: Uid,
     },
-    /// Open or initialise a repository. Answer: `repository::InitializationReported`.
+    /// Open or initialise a repository. Answer: `Repository`.
     InitializeRepository {
         /// The repository.
         repository: Uid,
     },
-    /// Remove everything below a repository's path. Answer: `repository::WipeReported`.
+    /// Remove everything below a repository's path. Answer: `Done`.
     WipeRepository {
         /// The repository.
         repository: Uid,
     },
-    /// Remove a storage's own description. Answer: `storage::WipeReported`.
+    /// Remove a storage's own description. Answer: `Done`.
     WipeBackend {
         /// The storage.
         storage: Uid,
     },
-    /// Ask for the target's hosts. Answer: `Surveyed` of the session.
+    /// Ask for the target's hosts. Answer: `Hosts`.
     Survey {
         /// A backup's or a restore's uid.
         session: Uid,
     },
-    /// Run one try of a hook. Answer: `HookReported` of the session.
+    /// Run one try of a hook. Answer: `Done`.
     RunHook {
         /// A backup's or a restore's uid.
         session: Uid,
         /// Which try of which hook.
         run: Run,
     },
-    /// Start a worker. Answer: `WorkerStarted` or `WorkerNotStarted`.
+    /// Start a worker. Answer: `Worker`.
     StartWorker {
         /// The attempt.
         attempt: Attempt,
     },
-    /// Stop a worker and see that it is gone. Answer: `outbox::Done`.
+    /// Stop a worker and see that it is gone. Answer: `Done`.
     StopWorker {
         /// The attempt.
         attempt: Attempt,
     },
-    /// Store a snapshot's description beside the data. Answer: `snapshot::MetadataReported`.
+    /// Store a snapshot's description beside the data. Answer: `Done`.
     UploadMetadata {
         /// The snapshot.
         snapshot: Uid,
     },
-    /// Remove a snapshot's commits from its repository. Answer: `RemovalReported` of the session
-    /// that asked, or of the snapshot.
+    /// Remove a snapshot's commits from its repository. Answer: `Done`, which goes to the session that
+    /// asked, or to the snapshot.
     RemoveSnapshot {
         /// The snapshot.
         snapshot: Uid,
         /// The session whose retention asked.
         by: Option<Uid>,
     },
+}
+
+impl Once {
+    /// The object that it is about: its requests and their outcomes are one stream of the log.
+    #[must_use]
+    pub fn subject(&self) -> Uid {
+        match self {
+            Self::InitializeBackend { storage: uid }
+            | Self::WipeBackend { storage: uid }
+            | Self::InitializeRepository { repository: uid }
+            | Self::WipeRepository { repository: uid }
+            | Self::Survey { session: uid }
+            | Self::RunHook { session: uid, .. }
+            | Self::UploadMetadata { snapshot: uid }
+            | Self::RemoveSnapshot { snapshot: uid, .. } => *uid,
+            Self::StartWorker { attempt } | Self::StopWorker { attempt } => attempt.session,
+        }
+    }
+
+    /// Its name, for messages.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::InitializeBackend { .. } => "InitializeBackend",
+            Self::InitializeRepository { .. } => "InitializeRepository",
+            Self::WipeRepository { .. } => "WipeRepository",
+            Self::WipeBackend { .. } => "WipeBackend",
+            Self::Survey { .. } => "Survey",
+            Self::RunHook { .. } => "RunHook",
+            Self::StartWorker { .. } => "StartWorker",
+            Self::StopWorker { .. } => "StopWorker",
+            Self::UploadMetadata { .. } => "UploadMetadata",
+            Self::RemoveSnapshot { .. } => "RemoveSnapshot",
+        }
+    }
 }

@@ -89,7 +89,7 @@ impl Event {
             Self::Backup(e) => (StreamKind::Backup, e.uid()),
             Self::Snapshot(e) => (StreamKind::Snapshot, e.uid()),
             Self::Restore(e) => (StreamKind::Restore, e.uid()),
-            Self::Outbox(_) => (StreamKind::Outbox, Uid::default()),
+            Self::Outbox(e) => (StreamKind::Outbox, e.uid()),
         };
         StreamId { kind, uid }
     }

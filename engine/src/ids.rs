@@ -151,19 +151,13 @@ impl fmt::Display for TypedRef {
     }
 }
 
-/// Identity of a once-effect: sequence number of the event that caused it, and its place among that
-/// event's effects.
+/// Identity of a once-effect: sequence number of the event that requested it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct EffectId {
-    /// Sequence number of the cause.
-    pub seq: u64,
-    /// Place among the effects of the same cause.
-    pub ordinal: u16,
-}
+pub struct EffectId(pub u64);
 
 impl fmt::Display for EffectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.seq, self.ordinal)
+        self.0.fmt(f)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Decides: the pure core of Holdfast.
 //!
-//! Three functions and a match. [`decide`] answers a command with events, [`apply`] folds an event
-//! into the state, [`effects`] says what is to be done outside. There is no IO here, no clock, no
+//! Three functions and a match. [`decide`] answers a command with events, among them what is requested of
+//! the outside; [`apply`] folds an event into the state; [`level::changed`] says what has to be published
+//! again. There is no IO here, no clock, no
 //! randomness and no async: time and ids arrive with the command and become part of the event.
 #![no_std]
 
@@ -18,13 +19,13 @@ pub mod decide;
 pub mod dependency;
 pub mod draft;
 pub mod effect;
-pub mod effects;
 pub mod envelope;
 pub mod event;
 pub mod explain;
 pub mod hook;
 pub mod ids;
 pub mod lease;
+pub mod level;
 pub mod limits;
 pub mod names;
 pub mod namespace;
@@ -33,8 +34,10 @@ pub mod outcome;
 pub mod rejection;
 pub mod report;
 pub mod repository;
+mod requests;
 pub mod restore;
 pub mod retention;
+pub mod run;
 pub mod schedule;
 pub mod snapshot;
 pub mod state;
@@ -54,12 +57,12 @@ pub use apply::{Illegal, apply};
 pub use command::Command;
 pub use deadline::{Due, due, next_wakeup};
 pub use decide::decide;
-pub use effect::{Effect, Level, Once};
-pub use effects::{effects, levels};
+pub use effect::Once;
 pub use envelope::{Actor, Envelope};
 pub use event::{Event, Recorded, StreamId, StreamKind};
 pub use ids::{Attempt, CommandId, EffectId, Hash, Key, TypedRef, Uid};
+pub use level::Level;
 pub use outcome::{Failure, Outcome};
 pub use rejection::Rejection;
-pub use state::{State, outstanding};
+pub use state::State;
 pub use time::{Millis, Timestamp};

@@ -14,7 +14,7 @@ use crate::backup::state::Backup;
 use crate::configuration::state::Configuration;
 use crate::dependency::Facts;
 use crate::dependency::state::Dependency;
-use crate::effect::{Effect, Once};
+use crate::effect::Once;
 use crate::event::StreamKind;
 use crate::hook::state::HookTemplate;
 use crate::ids::{EffectId, Key, TypedRef, Uid};
@@ -66,7 +66,7 @@ pub struct State {
     pub names: BTreeMap<(StreamKind, Key), Uid>,
     /// Uids of dependencies by reference.
     pub objects: BTreeMap<TypedRef, Uid>,
-    /// Once-effects whose outcome is not known yet.
+    /// Once-effects whose outcome is not known yet: what a new leader has to look after.
     pub outbox: BTreeMap<EffectId, Once>,
 }
 
@@ -184,10 +184,4 @@ impl Known for State {
     fn facts(&self, object: &TypedRef) -> Option<&Facts> {
         Self::facts(self, object)
     }
-}
-
-/// All once-effects whose outcome is not known: what a new leader has to look after.
-#[must_use]
-pub fn outstanding(state: &State) -> Vec<Effect> {
-    state.outbox.iter().map(|(id, once)| Effect::Once { id: *id, once: once.clone() }).collect()
 }

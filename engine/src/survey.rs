@@ -5,20 +5,6 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Failure;
-
-/// Answer to the effect `Survey`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Survey {
-    /// The target exists; its hosts as they are now.
-    Found {
-        /// One host per pod of a StatefulSet or DaemonSet, all pods of a Deployment, one for a claim.
-        hosts: Vec<Host>,
-    },
-    /// The target does not exist, or cannot be asked for.
-    Failed(Failure),
-}
-
 /// A pod of the target, or a claim that stands alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {

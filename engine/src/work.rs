@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::backup::{Component, Worker};
 use crate::draft::Draft;
 use crate::effect::Once;
-use crate::ids::{Attempt, EffectId, Key, Uid};
+use crate::ids::{Attempt, Key, Uid};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
 use crate::time::{Millis, Timestamp};
@@ -196,16 +196,6 @@ pub(crate) fn current<'c>(
         return Err(Rejection::conflict(key, format!("component {name} has ended")));
     }
     Ok(known)
-}
-
-/// Checks that an answer is to the start of this attempt, which is still waited for.
-pub(crate) fn expect_start(
-    draft: &Draft,
-    attempt: &Attempt,
-    effect: EffectId,
-) -> Result<(), Rejection> {
-    let asked = Once::StartWorker { attempt: attempt.clone() };
-    draft.expect(effect, "worker", |once| *once == asked)
 }
 
 /// Whoever reports or is gone has been started, whatever became of that answer.

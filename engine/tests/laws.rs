@@ -9,7 +9,7 @@ use holdfast_engine::hook::{Executor, HookSpec, Policy};
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::{
     Command, Event, Key, Millis, Rejection, Uid, backup, configuration, dependency, lease,
-    repository, restore, snapshot, storage,
+    repository, restore, run, snapshot, storage,
 };
 use proptest::prelude::*;
 use world::outside::Doing;
@@ -192,7 +192,7 @@ fn act(world: &mut World, action: &Action) {
         Action::Cancel => ask(
             world,
             last.map(|session| {
-                Command::Backup(backup::Command::Cancel { session, reason: "enough".into() })
+                Command::Run(run::Command::Cancel { session, cause: "enough".into() })
             }),
         ),
         Action::DeleteSession => {
@@ -200,8 +200,8 @@ fn act(world: &mut World, action: &Action) {
         }
         Action::Restore { number, hooks, timeout } => restore(world, *number, *hooks, *timeout),
         Action::CancelRestore { number } => {
-            let (session, reason) = (restore_uid(world, *number), "enough".into());
-            ask(world, Command::Restore(restore::Command::Cancel { session, reason }));
+            let (session, cause) = (restore_uid(world, *number), "enough".into());
+            ask(world, Command::Run(run::Command::Cancel { session, cause }));
         }
         Action::DeleteRestore { number } => {
             let session = restore_uid(world, *number);
@@ -303,7 +303,7 @@ fn stale(world: &mut World) {
     });
     if let Some(attempt) = done {
         let failure = world::outside::failure("Ghost", "an echo");
-        let echo = Command::Backup(backup::Command::WorkerVanished { attempt, failure });
+        let echo = Command::Run(run::Command::WorkerVanished { attempt, failure });
         assert!(matches!(world.ask(echo), Err(Rejection::Conflict { .. })));
     }
     let restored = world.log.iter().rev().find_map(|recorded| match &recorded.event {
@@ -315,7 +315,7 @@ fn stale(world: &mut World) {
     });
     if let Some(attempt) = restored {
         let failure = world::outside::failure("Ghost", "an echo");
-        let echo = Command::Restore(restore::Command::WorkerVanished { attempt, failure });
+        let echo = Command::Run(run::Command::WorkerVanished { attempt, failure });
         assert!(world.ask(echo).is_err());
     }
     assert_eq!(world.state, before);

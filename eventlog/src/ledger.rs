@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use holdfast_engine::{
-    CommandId, Effect, Envelope, Event, Hash, Illegal, Recorded, Rejection, State, StreamId, apply,
-    decide, effects,
+    CommandId, Envelope, Event, Hash, Illegal, Recorded, Rejection, State, StreamId, apply, decide,
 };
 
 use crate::archive::{self, Archivable};
@@ -53,8 +52,6 @@ pub struct Submitted {
     pub answers: Vec<Answer>,
     /// The events that were recorded, in order.
     pub recorded: Vec<Recorded>,
-    /// What is to be done because of them, in order.
-    pub effects: Vec<Effect>,
 }
 
 /// What became of a command.
@@ -67,7 +64,7 @@ pub enum Answer {
         /// Last event.
         last: u64,
     },
-    /// It was carried out earlier; these are its events. They have no effects again.
+    /// It was carried out earlier; these are its events. They are not carried out again.
     Repeated {
         /// First event.
         first: u64,
@@ -121,7 +118,6 @@ struct Pending {
     answers: Vec<Answer>,
     recorded: Vec<Recorded>,
     headers: Vec<Header>,
-    effects: Vec<Effect>,
     content: Vec<u8>,
     commands: BTreeMap<CommandId, CommandPlace>,
 }
@@ -165,7 +161,7 @@ impl Ledger {
         })
     }
 
-    /// Decides commands, records what follows, and says what is to be done. Answers, effects and the new
+    /// Decides commands, records what follows, and says what became of them. Answers, events and the new
     /// state exist only once the events are on disk.
     ///
     /// # Errors
@@ -224,7 +220,6 @@ impl Ledger {
         draft: Draft,
         pending: &mut Pending,
     ) -> Result<(), Error> {
-        let mut effects_of_command = Vec::new();
         for (recorded, header) in draft.recorded.iter().zip(&draft.headers) {
             if let Err(illegal) = apply(&mut self.fold.state, recorded) {
                 self.roll_back(pending)?;
@@ -232,14 +227,12 @@ impl Ledger {
                 return Ok(());
             }
             self.fold.header(header);
-            effects_of_command.extend(effects(&self.fold.state, recorded));
         }
         if let (Some(first), Some(last)) = (draft.headers.first(), draft.headers.last()) {
             let place = CommandPlace { first: first.seq, last: last.seq };
             pending.commands.insert(envelope.id, place);
             pending.answers.push(Answer::Recorded { first: first.seq, last: last.seq });
         }
-        pending.effects.extend(effects_of_command);
         pending.recorded.extend(draft.recorded);
         pending.headers.extend(draft.headers);
         pending.content.extend(draft.content);
@@ -261,7 +254,6 @@ impl Ledger {
     /// Hands out what is now in the log.
     fn publish(&mut self, pending: Pending, submitted: &mut Submitted) {
         submitted.answers.extend(pending.answers);
-        submitted.effects.extend(pending.effects);
         if pending.recorded.is_empty() {
             return;
         }

@@ -141,7 +141,14 @@ pub struct Fold {
 }
 
 impl Machine for Fold {
+    /// What follows an unknown event in its stream may rest on it, so it is passed over as well.
     fn record(&mut self, recorded: &Recorded) -> Result<(), Illegal> {
+        let stream = StreamKey::from(recorded.event.stream());
+        if self.streams.get(&stream).is_some_and(|end| end.read_only) {
+            self.state.seq = recorded.seq;
+            self.state.last_at = recorded.at;
+            return Ok(());
+        }
         apply(&mut self.state, recorded)
     }
 

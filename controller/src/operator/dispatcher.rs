@@ -4,11 +4,13 @@
 //! only then do answers go out and effects to their handler. Deadlines are computed from the state after
 //! every batch, and one that passed is a command like any other.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_engine::{
-    Actor, Command, CommandId, Effect, Envelope, Millis, Recorded, Timestamp, deadline, lease,
+    Actor, Command, CommandId, EffectId, Envelope, Event, Level, Millis, Once, Recorded, Timestamp,
+    deadline, lease, level, outbox,
 };
 use holdfast_eventlog::{Answer, Error, Ledger};
 use tokio::runtime::Handle as Runtime;
@@ -31,7 +33,10 @@ const SLOT_GRACE: Millis = Millis(0);
 /// What the dispatcher hands out after each batch, while the log stands still.
 pub trait Handler: Send {
     /// Carries out an effect. It must not wait: what takes time is a task that sends a command.
-    fn carry_out(&mut self, ledger: &Ledger, effect: Effect);
+    fn carry_out(&mut self, ledger: &Ledger, id: EffectId, once: Once);
+
+    /// Looks again at what follows from the state as it is.
+    fn level(&mut self, ledger: &Ledger, level: Level);
 
     /// What was recorded, before the effects of the same batch.
     fn recorded(&mut self, ledger: &Ledger, events: &[Recorded]);
@@ -206,9 +211,16 @@ impl<H: Handler> Dispatcher<H> {
     }
 
     /// Carries out effects that an earlier term left.
-    pub fn carry_out(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            self.handler.carry_out(&self.ledger, effect);
+    pub fn carry_out(&mut self, effects: impl IntoIterator<Item = (EffectId, Once)>) {
+        for (id, once) in effects {
+            self.handler.carry_out(&self.ledger, id, once);
+        }
+    }
+
+    /// Looks again at what follows from the state as it is.
+    pub fn look_at(&mut self, levels: impl IntoIterator<Item = Level>) {
+        for level in levels {
+            self.handler.level(&self.ledger, level);
         }
     }
 
@@ -275,6 +287,7 @@ impl<H: Handler> Dispatcher<H> {
             .collect();
         let submitted = self.ledger.submit(&batch)?;
         self.handler.recorded(&self.ledger, &submitted.recorded);
+        self.look_at(changed(&self.ledger, &submitted.recorded));
         for ((answer, sender), envelope) in submitted.answers.into_iter().zip(answers).zip(&batch) {
             if let Answer::Refused(refusal) = &answer {
                 tracing::debug!(%refusal, command = ?std::mem::discriminant(&envelope.command), "refused");
@@ -284,7 +297,7 @@ impl<H: Handler> Dispatcher<H> {
                 let _ = sender.send(answer);
             }
         }
-        self.carry_out(submitted.effects);
+        self.carry_out(wanted(&self.ledger, &submitted.recorded));
         Ok(())
     }
 
@@ -321,6 +334,22 @@ impl<H: Handler> Dispatcher<H> {
     }
 }
 
+/// What these events requested and nothing has settled since.
+fn wanted(ledger: &Ledger, recorded: &[Recorded]) -> Vec<(EffectId, Once)> {
+    let requested = recorded.iter().filter_map(|recorded| match &recorded.event {
+        Event::Outbox(outbox::Event::Requested { once }) => {
+            Some((EffectId(recorded.seq), once.clone()))
+        }
+        _ => None,
+    });
+    requested.filter(|(id, _)| ledger.state().outbox.contains_key(id)).collect()
+}
+
+/// What has to be looked at again because of these events, each once.
+fn changed(ledger: &Ledger, recorded: &[Recorded]) -> BTreeSet<Level> {
+    recorded.iter().flat_map(|recorded| level::changed(ledger.state(), recorded)).collect()
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use std::sync::{Mutex, PoisonError};
@@ -347,12 +376,14 @@ pub(crate) mod tests {
     }
 
     impl Handler for Notes {
-        fn carry_out(&mut self, ledger: &Ledger, effect: Effect) {
-            if let Effect::Once { id, once: Once::InitializeBackend { .. } } = effect {
+        fn carry_out(&mut self, ledger: &Ledger, id: EffectId, once: Once) {
+            if let Once::InitializeBackend { .. } = once {
                 assert!(ledger.state().outbox.contains_key(&id), "it is recorded by now");
                 self.add("effect");
             }
         }
+
+        fn level(&mut self, _: &Ledger, _: Level) {}
 
         fn recorded(&mut self, ledger: &Ledger, events: &[Recorded]) {
             if let Some(last) = events.last() {
@@ -362,6 +393,7 @@ pub(crate) mod tests {
                 self.add(match recorded.event {
                     Event::Storage(_) => "storage",
                     Event::Namespace(_) => "namespace",
+                    Event::Outbox(_) => continue,
                     _ => "other",
                 });
             }
@@ -458,12 +490,8 @@ pub(crate) mod tests {
     #[test]
     fn answers_come_in_the_order_of_the_questions_after_the_log_has_them() {
         let world = World::new(Timestamp(1));
-        let nobody = storage::Command::BackendReported {
-            uid: STORAGE,
-            effect: holdfast_engine::EffectId { seq: 1, ordinal: 0 },
-            outcome: holdfast_engine::Outcome::Succeeded,
-        };
-        let answers = world.submit(vec![seen(1), Command::Storage(nobody), declared(1)]);
+        let nobody = outbox::Command::Answer { effect: EffectId(1), answer: outbox::Answer::Done };
+        let answers = world.submit(vec![seen(1), Command::Outbox(nobody), declared(1)]);
         assert!(matches!(
             answers.as_slice(),
             [

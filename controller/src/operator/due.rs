@@ -1,7 +1,7 @@
 //! What a deadline asks for; slots of schedules are evaluated here, because the engine knows no calendar.
 
 use holdfast_engine::deadline::Due;
-use holdfast_engine::{Command, State, Timestamp, Uid, backup, restore, schedule};
+use holdfast_engine::{Command, State, Timestamp, Uid, backup, restore, run, schedule};
 
 use crate::calendar::{Passed, SLOTS_AHEAD, Schedule};
 
@@ -11,11 +11,10 @@ pub(super) fn command(state: &State, due: Due, now: Timestamp) -> Option<Command
         Due::Slot { configuration, session, version } => {
             wake(state, configuration, session, version, now)?
         }
-        Due::ExpireBackup { session } => Command::Backup(backup::Command::Expire { session }),
+        Due::Expire { session } => Command::Run(run::Command::Expire { session }),
         Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
         Due::ResumeBackup { session } => Command::Backup(backup::Command::Resume { session }),
         Due::ReconcileRestore { uid } => Command::Restore(restore::Command::Reconcile { uid }),
-        Due::ExpireRestore { session } => Command::Restore(restore::Command::Expire { session }),
     })
 }
 

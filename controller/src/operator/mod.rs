@@ -9,7 +9,7 @@ mod due;
 pub mod runner;
 pub mod tasks;
 
-use holdfast_engine::{Command, Effect, Recorded, Timestamp, deadline};
+use holdfast_engine::{Command, EffectId, Level, Once, Recorded, Timestamp, deadline};
 use holdfast_eventlog::Ledger;
 
 use self::dispatcher::Handler;
@@ -34,22 +34,19 @@ impl<P: Place> Kernel<P> {
 }
 
 impl<P: Place> Handler for Kernel<P> {
-    fn carry_out(&mut self, ledger: &Ledger, effect: Effect) {
+    fn carry_out(&mut self, ledger: &Ledger, id: EffectId, once: Once) {
         if ledger.state().epoch != self.epoch {
             tracing::warn!(epoch = self.epoch, "an effect of a term that is over was left undone");
             return;
         }
-        match effect {
-            Effect::Once { id, once } => {
-                if let Some(task) = self.place.task(ledger, id, once.clone()) {
-                    self.runner.begin(id, once, task);
-                }
-            }
-            Effect::Level(level) => {
-                if let Some(answer) = self.place.level(ledger, level) {
-                    self.tasks.report(answer);
-                }
-            }
+        if let Some(task) = self.place.task(ledger, id, once.clone()) {
+            self.runner.begin(id, once, task);
+        }
+    }
+
+    fn level(&mut self, ledger: &Ledger, level: Level) {
+        if let Some(answer) = self.place.level(ledger, level) {
+            self.tasks.report(answer);
         }
     }
 

@@ -89,7 +89,7 @@ impl Runner {
             }
             let wanted = inbox.ask(move |ledger| is_wanted(ledger.state(), id, epoch)).await;
             if matches!(wanted, Ok(true)) {
-                carry_out(&inbox, id, once, task, gone).await;
+                carry_out(&inbox, id, task, gone).await;
             }
             drop(ends);
         };
@@ -113,7 +113,6 @@ fn is_wanted(state: &State, id: EffectId, epoch: u64) -> bool {
 async fn carry_out(
     inbox: &super::dispatcher::Inbox,
     id: EffectId,
-    once: Once,
     task: Task,
     gone: Option<oneshot::Receiver<()>>,
 ) {
@@ -141,10 +140,7 @@ async fn carry_out(
     };
     let failure = broken::failure(&words_of(&*panic));
     tracing::error!(failure.message, "an effect broke off");
-    let report = inbox.ask(move |ledger| broken::report(ledger.state(), id, &once, failure)).await;
-    if let Ok(command) = report {
-        inbox.report(Actor::Operator, command).await;
-    }
+    inbox.report(Actor::Operator, broken::report(id, failure)).await;
 }
 
 fn name(once: &Once) -> &'static str {
@@ -167,8 +163,7 @@ mod tests {
     use std::sync::{Arc, Mutex, PoisonError};
     use std::time::{Duration, Instant};
 
-    use holdfast_engine::effect::Level;
-    use holdfast_engine::{Command, Outcome, Recorded, storage};
+    use holdfast_engine::{Command, Level, Recorded, outbox};
     use holdfast_eventlog::{Ledger, Options};
     use tokio::sync::{Notify, watch};
 
@@ -225,8 +220,7 @@ mod tests {
                     Work::WaitsForTheGate => gate.notified().await,
                     Work::EndsWhenGivenUp => std::future::pending().await,
                 }
-                let (uid, outcome) = (STORAGE, Outcome::Succeeded);
-                Command::Storage(storage::Command::BackendReported { uid, effect, outcome })
+                Command::Outbox(outbox::Command::Answer { effect, answer: outbox::Answer::Done })
             });
             Some(if matches!(work, Work::EndsWhenGivenUp) {
                 task.ends_when_given_up()
@@ -360,7 +354,7 @@ mod tests {
     #[test]
     fn nothing_is_begun_that_another_term_or_nobody_asks_for() {
         let mut state = State { epoch: 3, ..State::default() };
-        let id = EffectId { seq: 1, ordinal: 0 };
+        let id = EffectId(1);
         assert!(!is_wanted(&state, id, 3), "nobody asks for it");
         state.outbox.insert(id, Once::InitializeBackend { storage: STORAGE });
         assert!(is_wanted(&state, id, 3));

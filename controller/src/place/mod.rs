@@ -7,8 +7,8 @@ pub mod local;
 
 use std::pin::Pin;
 
-use holdfast_engine::effect::{Level, Once};
-use holdfast_engine::{Command, EffectId, Recorded};
+use holdfast_engine::outbox::{self, Answer};
+use holdfast_engine::{Command, EffectId, Level, Once, Recorded};
 use holdfast_eventlog::Ledger;
 
 /// What a place can do. Every method returns at once: what takes time is a [`Task`].
@@ -22,6 +22,11 @@ pub trait Place: Send {
 
     /// An effect that follows from the state as it is. Returns the answer where one is asked for.
     fn level(&mut self, ledger: &Ledger, level: Level) -> Option<Command>;
+}
+
+/// The command that says what came of an effect.
+pub(crate) fn answered(effect: EffectId, answer: impl Into<Answer>) -> Command {
+    Command::Outbox(outbox::Command::Answer { effect, answer: answer.into() })
 }
 
 /// The work of one effect, with the command that reports it.

@@ -13,14 +13,15 @@ use holdfast_engine::configuration::{
 };
 use holdfast_engine::dependency::{self, Driver, Facts, Parameter, Task, state as reference};
 use holdfast_engine::effect::Once;
+use holdfast_engine::outbox::{self, Answer};
 use holdfast_engine::report::{BackupReport, Grade, PathResult, RepositoryResult};
-use holdfast_engine::repository::Initialization;
+use holdfast_engine::run::{self, Report};
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
-use holdfast_engine::survey::{Host, Role, Survey, Volume};
+use holdfast_engine::survey::{Host, Role, Volume};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
-    Actor, Attempt, Command, CommandId, Effect, EffectId, Envelope, Failure, Hash, Key, Millis,
-    Outcome, Timestamp, TypedRef, Uid, configuration, lease, repository, retention, snapshot,
+    Actor, Attempt, Command, CommandId, EffectId, Envelope, Event, Failure, Hash, Key, Millis,
+    Outcome, Timestamp, TypedRef, Uid, configuration, lease, retention,
 };
 use holdfast_eventlog::{Archivable, Export, Ledger, Options};
 
@@ -37,6 +38,10 @@ pub struct Log {
     arrivals: VecDeque<(i64, Command)>,
     /// The message with which the next workers fail.
     pub failures: VecDeque<String>,
+}
+
+fn answered(effect: EffectId, answer: Answer) -> Command {
+    Command::Outbox(outbox::Command::Answer { effect, answer })
 }
 
 fn uid(name: &str) -> Uid {
@@ -101,46 +106,27 @@ impl Log {
         for answer in &submitted.answers {
             assert!(!matches!(answer, holdfast_eventlog::Answer::Refused(_)), "{answer:?}");
         }
-        for effect in submitted.effects {
-            if let Effect::Once { id, once } = effect {
-                let answers = self.answer(id, &once);
+        for recorded in submitted.recorded {
+            if let Event::Outbox(outbox::Event::Requested { once }) = &recorded.event {
+                let answers = self.answer(EffectId(recorded.seq), once);
                 self.arrivals.extend(answers);
             }
         }
     }
 
     fn answer(&mut self, effect: EffectId, once: &Once) -> Vec<(i64, Command)> {
-        let outcome = Outcome::Succeeded;
-        let command = match once {
-            Once::InitializeBackend { storage: uid } => {
-                let uid = *uid;
-                Command::Storage(storage::Command::BackendReported { uid, effect, outcome })
+        let answer = match once {
+            Once::InitializeRepository { repository } => {
+                Answer::Repository { id: repository.derive("identity") }
             }
-            Once::InitializeRepository { repository: uid } => {
-                let result = Initialization::Ready { id: uid.derive("identity") };
-                let uid = *uid;
-                Command::Repository(repository::Command::InitializationReported {
-                    uid,
-                    effect,
-                    result,
-                })
-            }
-            Once::Survey { session } => {
-                let (session, survey) = (*session, hosts());
-                Command::Backup(Backup::Surveyed { session, effect, survey })
-            }
+            Once::Survey { .. } => Answer::Hosts(hosts()),
             Once::StartWorker { attempt } => return self.work(effect, attempt),
-            Once::UploadMetadata { snapshot: uid } => {
-                let uid = *uid;
-                Command::Snapshot(snapshot::Command::MetadataReported { uid, effect, outcome })
-            }
-            Once::RemoveSnapshot { snapshot, by: Some(session) } => {
-                let (session, snapshot) = (*session, *snapshot);
-                Command::Backup(Backup::RemovalReported { session, effect, snapshot, outcome })
-            }
+            Once::InitializeBackend { .. }
+            | Once::UploadMetadata { .. }
+            | Once::RemoveSnapshot { by: Some(_), .. } => Answer::Done,
             other => panic!("these tests never ask for {other:?}"),
         };
-        vec![(self.now, command)]
+        vec![(self.now, answered(effect, answer))]
     }
 
     fn work(&mut self, effect: EffectId, attempt: &Attempt) -> Vec<(i64, Command)> {
@@ -152,10 +138,10 @@ impl Log {
             message,
             permanent: true,
         });
-        let report = self.report(&attempt, Timestamp(end), failure);
-        let started = Backup::WorkerStarted { attempt: attempt.clone(), effect, worker };
-        let reported = Backup::WorkerReported { attempt, worker, report };
-        vec![(self.now, Command::Backup(started)), (end, Command::Backup(reported))]
+        let report = Report::Backup(self.report(&attempt, Timestamp(end), failure));
+        let started = answered(effect, Answer::Worker(worker));
+        let reported = run::Command::WorkerReported { attempt, worker, report };
+        vec![(self.now, started), (end, Command::Run(reported))]
     }
 
     fn report(&self, attempt: &Attempt, end: Timestamp, failure: Option<Failure>) -> BackupReport {
@@ -289,7 +275,7 @@ fn target() -> TypedRef {
     }
 }
 
-fn hosts() -> Survey {
+fn hosts() -> Vec<Host> {
     let (name, claim) = ("data".into(), Some("data".into()));
     let volume = Volume { name, claim, mount_path: "/source/data".into() };
     let host = |ordinal: u32| Host {
@@ -300,7 +286,7 @@ fn hosts() -> Survey {
         created_ms: 0,
         volumes: vec![volume.clone()],
     };
-    Survey::Found { hosts: vec![host(0), host(1)] }
+    vec![host(0), host(1)]
 }
 
 fn configured() -> Spec {

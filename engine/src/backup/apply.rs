@@ -101,7 +101,7 @@ pub(crate) fn fold(backup: &mut Backup, at: Timestamp, event: &Event) -> Result<
         Event::DeadlineExceeded { .. } => {
             facts.raise(at, Type::DeadlineExceeded, "The session did not end in time.");
         }
-        Event::Cancelled { reason, .. } => backup.cancelled = Some(reason.clone()),
+        Event::Cancelled { cause, .. } => backup.cancelled = Some(cause.clone()),
         Event::HistoryCleaned { .. } => facts.state(at, Type::SessionHistoryCleaned, None),
         Event::MetricsPushed { .. } => {
             facts.state(at, Type::MetricsPushed, None);

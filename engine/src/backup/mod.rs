@@ -2,7 +2,6 @@
 
 pub(crate) mod apply;
 pub(crate) mod decide;
-pub(crate) mod effects;
 pub mod phase;
 pub mod state;
 
@@ -13,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::dependency::Driver;
 use crate::hook::{Run, Stage};
-use crate::ids::{Attempt, EffectId, Hash, Key, Uid};
-use crate::outcome::{Failure, Outcome};
-use crate::report::BackupReport;
-use crate::survey::{Survey, Volume};
+use crate::ids::{Hash, Key, Uid};
+use crate::outcome::Outcome;
+use crate::run::StopCause;
+use crate::survey::Volume;
 use crate::time::{Millis, Timestamp};
 
 /// Why a session exists.
@@ -107,83 +106,6 @@ pub enum Command {
         timeout: Option<Millis>,
         /// The slot, when a CronJob asked; absent: a manual run.
         slot: Option<Timestamp>,
-    },
-    /// The facts asked for by `Survey`.
-    Surveyed {
-        /// The session.
-        session: Uid,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// The facts.
-        survey: Survey,
-    },
-    /// A hook ended.
-    HookReported {
-        /// The session.
-        session: Uid,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// Which try of which hook.
-        run: Run,
-        /// What came of it.
-        outcome: Outcome,
-    },
-    /// A worker exists for the attempt.
-    WorkerStarted {
-        /// The attempt.
-        attempt: Attempt,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// Which worker.
-        worker: Worker,
-    },
-    /// No worker could be made for the attempt.
-    WorkerNotStarted {
-        /// The attempt.
-        attempt: Attempt,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// Why.
-        failure: Failure,
-    },
-    /// The worker's own report.
-    WorkerReported {
-        /// The attempt; a superseded one is a conflict.
-        attempt: Attempt,
-        /// Which worker.
-        worker: Worker,
-        /// What it did.
-        report: BackupReport,
-    },
-    /// The worker ended without a report, or is gone.
-    WorkerVanished {
-        /// The attempt.
-        attempt: Attempt,
-        /// Why, as far as known: container, exit code, reason.
-        failure: Failure,
-    },
-    /// A snapshot that retention removes is gone from its repository, or could not be removed.
-    RemovalReported {
-        /// The session whose retention asked.
-        session: Uid,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// The snapshot.
-        snapshot: Uid,
-        /// What came of it.
-        outcome: Outcome,
-    },
-    /// Stop it.
-    Cancel {
-        /// The session.
-        session: Uid,
-        /// Why.
-        reason: String,
-    },
-    /// Its deadline may have passed; a no-op rejection when not.
-    Expire {
-        /// The session.
-        session: Uid,
     },
     /// Its retry is due.
     Retry {
@@ -355,7 +277,7 @@ pub enum Event {
         /// The session.
         uid: Uid,
         /// Why.
-        reason: String,
+        cause: StopCause,
     },
     /// Retention of one repository began (condition RetentionPolicyExecutorEnsured=True).
     RetentionStarted {

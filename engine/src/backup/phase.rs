@@ -433,7 +433,7 @@ mod tests {
                 ".....wo...",
             ),
             (Event::DeadlineExceeded { uid }, "..ooooor.."),
-            (Event::Cancelled { uid, reason: text() }, "..ooooo..."),
+            (Event::Cancelled { uid, cause: "x".into() }, "..ooooo..."),
             (
                 Event::RetentionStarted { uid, repository, policy: policy.clone(), removing: 0 },
                 ".....rrr..",

@@ -12,6 +12,7 @@ use crate::configuration::SessionSpec;
 use crate::configuration::state::ChosenBackend;
 use crate::hook::run::Progress;
 use crate::ids::{Key, TypedRef, Uid};
+use crate::run::StopCause;
 use crate::snapshot::phase::Phase as SnapshotPhase;
 use crate::time::{Millis, Timestamp};
 use crate::work::{self, ComponentState};
@@ -64,7 +65,7 @@ pub struct Backup {
     /// Facts.
     pub conditions: Conditions,
     /// Why it was stopped, if it was.
-    pub cancelled: Option<String>,
+    pub cancelled: Option<StopCause>,
     /// When nothing was left to move, whatever came of it.
     pub work_ended_at: Option<Timestamp>,
     /// When its phase became final.

@@ -120,7 +120,6 @@ mod tests {
     use crate::configuration::Backend;
     use crate::dependency::state::secret;
     use crate::outcome::Outcome;
-    use crate::storage::Command;
     use crate::testing::given::{self, key};
     use crate::testing::world::{APP, World, broken, named};
     use crate::{Timestamp, retention};
@@ -190,10 +189,8 @@ mod tests {
         case(
             |world| {
                 world.declare_storage("store", given::storage("store"));
-                let uid = named("storage/store");
                 let effect = world.find(|_| true).unwrap();
-                let outcome = broken("AccessDenied");
-                world.ask(Command::BackendReported { uid, effect, outcome });
+                world.answer(effect, broken("AccessDenied").into());
             },
             Phase::NotReady,
             "BackupStorage demo/store: it went wrong",

@@ -15,7 +15,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {
             state.dependencies.insert(*uid, seen);
             state.objects.insert(object.clone(), *uid);
         }
-        Event::Gone { uid } => {
+        Event::Gone { uid, .. } => {
             let gone = state.dependencies.remove(uid).ok_or_else(|| unknown("object", *uid))?;
             if state.objects.get(&gone.object) == Some(uid) {
                 state.objects.remove(&gone.object);

@@ -22,7 +22,7 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
             }
             let former = draft.base().objects.get(object).copied();
             if let Some(former) = former.filter(|former| former != uid) {
-                draft.emit(Event::Gone { uid: former });
+                draft.emit(Event::Gone { uid: former, object: object.clone() });
             }
             draft.emit(Event::Observed {
                 uid: *uid,
@@ -38,7 +38,7 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
         }
         Command::Forget { uid } => {
             if let Some(known) = draft.base().dependencies.get(uid) {
-                draft.emit(Event::Gone { uid: *uid });
+                draft.emit(Event::Gone { uid: *uid, object: known.object.clone() });
                 if let Facts::Secret { .. } = known.facts {
                     repository::decide::reopen_with_secret(draft, &known.object.key());
                 }

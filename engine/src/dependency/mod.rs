@@ -125,6 +125,8 @@ pub enum Event {
     Gone {
         /// The object's uid.
         uid: Uid,
+        /// Which one it was.
+        object: TypedRef,
     },
 }
 
@@ -133,7 +135,7 @@ impl Event {
     #[must_use]
     pub fn uid(&self) -> Uid {
         match self {
-            Self::Observed { uid, .. } | Self::Gone { uid } => *uid,
+            Self::Observed { uid, .. } | Self::Gone { uid, .. } => *uid,
         }
     }
 }

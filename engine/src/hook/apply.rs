@@ -22,7 +22,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {
             state.hooks.insert(*uid, declared);
             state.take_name(StreamKind::Hook, key, *uid);
         }
-        Event::Deleted { uid } => {
+        Event::Deleted { uid, .. } => {
             let gone = state.hooks.remove(uid).ok_or_else(|| unknown("template", *uid))?;
             state.drop_name(StreamKind::Hook, &gone.key, *uid);
         }

@@ -24,7 +24,7 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
         Command::Delete { uid } => {
             let Some(known) = draft.hook(*uid) else { return Ok(()) };
             let key = known.key.clone();
-            draft.emit(Event::Deleted { uid: *uid });
+            draft.emit(Event::Deleted { uid: *uid, key: key.clone() });
             key
         }
     };

@@ -127,6 +127,8 @@ pub enum Event {
     Deleted {
         /// The template.
         uid: Uid,
+        /// Namespace and name.
+        key: Key,
     },
 }
 
@@ -135,7 +137,7 @@ impl Event {
     #[must_use]
     pub fn uid(&self) -> Uid {
         match self {
-            Self::Declared { uid, .. } | Self::Deleted { uid } => *uid,
+            Self::Declared { uid, .. } | Self::Deleted { uid, .. } => *uid,
         }
     }
 }

@@ -7,9 +7,8 @@ use crate::effect::Once;
 use crate::hook::{Executor, HookSpec, Run, Stage, run};
 use crate::ids::{EffectId, Uid};
 use crate::lease::{Command, Event};
-use crate::outcome::Outcome;
+use crate::outbox;
 use crate::rejection::Rejection;
-use crate::{backup, restore};
 
 /// Decides on one command.
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
@@ -41,28 +40,23 @@ fn interrupt_hooks(draft: &mut Draft) -> Result<(), Rejection> {
         })
         .collect();
     for (effect, session, run) in open {
-        let outcome = Outcome::Failed(run::interrupted());
-        let of_backup = draft.backup(session).and_then(|found| found.plan.as_ref());
-        if let Some(plan) = of_backup {
-            let hook = hook_of(run, &plan.spec.pre_hooks, &plan.spec.post_hooks);
-            if !survives(draft, hook) {
-                let command = backup::Command::HookReported { session, effect, run, outcome };
-                backup::decide::decide(draft, &command)?;
-            }
-        } else if let Some(found) = draft.restore(session) {
-            let hook = hook_of(run, &found.spec.pre_hooks, &found.spec.post_hooks);
-            if !survives(draft, hook) {
-                let command = restore::Command::HookReported { session, effect, run, outcome };
-                restore::decide::decide(draft, &command)?;
-            }
-        } else {
-            draft.give_up(effect, "its session is gone");
+        if survives(draft, hook_of(draft, session, run)) {
+            continue;
         }
+        let answer = outbox::Answer::Failed(run::interrupted());
+        outbox::decide::decide(draft, &outbox::Command::Answer { effect, answer })?;
     }
     Ok(())
 }
 
-fn hook_of<'h>(run: Run, pre: &'h [HookSpec], post: &'h [HookSpec]) -> Option<&'h HookSpec> {
+fn hook_of<'d>(draft: &'d Draft, session: Uid, run: Run) -> Option<&'d HookSpec> {
+    let plan = draft.backup(session).and_then(|found| found.plan.as_ref());
+    let of_backup = plan.map(|plan| (&plan.spec.pre_hooks, &plan.spec.post_hooks));
+    let of_restore = || {
+        let spec = &draft.restore(session)?.spec;
+        Some((&spec.pre_hooks, &spec.post_hooks))
+    };
+    let (pre, post) = of_backup.or_else(of_restore)?;
     let hooks = if run.stage == Stage::Pre { pre } else { post };
     hooks.get(usize::try_from(run.index).ok()?)
 }
@@ -78,7 +72,7 @@ mod tests {
 
     use super::*;
     use crate::backup::phase::{Phase, phase};
-    use crate::state::outstanding;
+    use crate::outcome::Outcome;
     use crate::testing::given;
     use crate::testing::world::{BACK, World};
 
@@ -130,7 +124,7 @@ mod tests {
             let (mut world, session) = freezing(executor, 0);
             assert_eq!(
                 world.lead(),
-                "lease.EpochBegan done backup.HookEnded backup.HooksFinished snapshot.Incomplete \
+                "lease.EpochBegan given-up backup.HookEnded backup.HooksFinished snapshot.Incomplete \
                  backup.ExecutorNotEnsured"
             );
             let failed = Outcome::Failed(run::interrupted());
@@ -139,7 +133,10 @@ mod tests {
             assert_eq!(phase(world.backup(session)), Phase::Failed);
 
             let (mut world, session) = freezing(executor, 1);
-            assert_eq!(world.lead(), "lease.EpochBegan done backup.HookEnded backup.HookStarted");
+            assert_eq!(
+                world.lead(),
+                "lease.EpochBegan given-up backup.HookEnded backup.HookStarted"
+            );
             assert!(world.hook_ended(session, Outcome::Succeeded).ends_with("AttemptStarted"));
         }
     }
@@ -147,9 +144,9 @@ mod tests {
     #[test]
     fn a_hook_that_is_a_job_of_its_own_is_found_again() {
         let (mut world, session) = freezing(Executor::Function, 0);
-        let before = outstanding(&world.state);
+        let before = world.state.outbox.clone();
         assert_eq!(world.lead(), "lease.EpochBegan");
-        assert_eq!(outstanding(&world.state), before);
+        assert_eq!(world.state.outbox, before);
         assert!(world.hook_ended(session, Outcome::Succeeded).ends_with("AttemptStarted"));
     }
 
@@ -170,7 +167,7 @@ mod tests {
         world.restoring(spec);
         assert_eq!(
             world.lead(),
-            "lease.EpochBegan done restore.HookEnded restore.HooksFinished \
+            "lease.EpochBegan given-up restore.HookEnded restore.HooksFinished \
              restore.ExecutorNotEnsured restore.Incomplete restore.MetricsPushed \
              configuration.ResumedAfterRestore"
         );
@@ -190,9 +187,9 @@ mod tests {
         let mut world = World::restorable();
         world.working(2);
         world.restoring(given::restore(&[]));
-        let before = outstanding(&world.state);
+        let before = world.state.outbox.clone();
         assert_eq!(world.lead(), "lease.EpochBegan");
-        assert_eq!(outstanding(&world.state), before);
+        assert_eq!(world.state.outbox, before);
         assert!(world.reported(BACK, "pod-0").contains("restore.ComponentEnded"));
     }
 }

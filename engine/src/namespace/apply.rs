@@ -17,7 +17,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {
             state.namespaces.insert(*uid, namespace);
             state.take_name(StreamKind::Namespace, &Key::new("", name.clone()), *uid);
         }
-        Event::Gone { uid } => {
+        Event::Gone { uid, .. } => {
             let gone = state.namespaces.remove(uid).ok_or_else(|| unknown("namespace", *uid))?;
             state.drop_name(StreamKind::Namespace, &Key::new("", gone.name), *uid);
         }

@@ -17,14 +17,14 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
             }
             let former = draft.uid_of(StreamKind::Namespace, &Key::new("", name.clone()));
             if let Some(former) = former.filter(|former| former != uid) {
-                draft.emit(Event::Gone { uid: former });
+                draft.emit(Event::Gone { uid: former, name: name.clone() });
             }
             draft.emit(Event::Observed { uid: *uid, name: name.clone(), labels: labels.clone() });
             configuration::decide::reconcile_where(draft, |c| c.key.namespace == *name);
         }
         Command::Forget { uid } => {
-            if draft.base().namespaces.contains_key(uid) {
-                draft.emit(Event::Gone { uid: *uid });
+            if let Some(known) = draft.base().namespaces.get(uid) {
+                draft.emit(Event::Gone { uid: *uid, name: known.name.clone() });
             }
         }
     }

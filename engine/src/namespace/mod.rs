@@ -46,6 +46,8 @@ pub enum Event {
     Gone {
         /// The namespace's uid.
         uid: Uid,
+        /// Its name.
+        name: String,
     },
 }
 
@@ -54,7 +56,7 @@ impl Event {
     #[must_use]
     pub fn uid(&self) -> Uid {
         match self {
-            Self::Observed { uid, .. } | Self::Gone { uid } => *uid,
+            Self::Observed { uid, .. } | Self::Gone { uid, .. } => *uid,
         }
     }
 }

@@ -1,49 +1,85 @@
-//! Decides on outcomes that nobody else waits for: the stop of a worker.
+//! Decides on answers to effects.
+
+use alloc::format;
 
 use crate::draft::Draft;
 use crate::effect::Once;
-use crate::outbox::Command;
+use crate::ids::EffectId;
+use crate::outbox::{Answer, Command, answers};
 use crate::rejection::Rejection;
 
 /// Decides on one command.
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
-    let (Command::Done { effect } | Command::Fail { effect, .. }) = command;
-    draft.expect(*effect, "effect", |once| matches!(once, Once::StopWorker { .. }))?;
-    match command {
-        Command::Done { effect } => draft.settle(*effect),
-        Command::Fail { effect, message } => draft.give_up(*effect, message.clone()),
+    let Command::Answer { effect, answer } = command;
+    let once = expected(draft, *effect, answer)?;
+    match answer {
+        Answer::Failed(failure) => draft.give_up(*effect, failure.message.clone()),
+        _ => draft.settle(*effect),
     }
-    Ok(())
+    answers::route(draft, once, answer.clone())
+}
+
+/// What was asked, when it is still waited for and the answer is of its kind.
+fn expected(draft: &Draft, effect: EffectId, answer: &Answer) -> Result<Once, Rejection> {
+    let Some(once) = draft.effect(effect) else {
+        let reason = format!("nobody waits for effect {effect} any more");
+        return Err(Rejection::conflict("effect", reason));
+    };
+    if fits(once, answer) {
+        return Ok(once.clone());
+    }
+    let (asked, given) = (once.kind(), answer.kind());
+    let reason = format!("effect {effect} asks for {asked}, which {given} does not answer");
+    Err(Rejection::conflict("effect", reason))
+}
+
+fn fits(once: &Once, answer: &Answer) -> bool {
+    match answer {
+        Answer::Failed(_) => true,
+        Answer::Repository { .. } => matches!(once, Once::InitializeRepository { .. }),
+        Answer::Hosts(_) => matches!(once, Once::Survey { .. }),
+        Answer::Worker(_) => matches!(once, Once::StartWorker { .. }),
+        Answer::Done => !matches!(
+            once,
+            Once::InitializeRepository { .. } | Once::Survey { .. } | Once::StartWorker { .. }
+        ),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::format;
+    use alloc::vec;
 
     use super::*;
-    use crate::backup;
-    use crate::ids::{EffectId, Uid};
-    use crate::testing::world::{World, attempt};
+    use crate::ids::Uid;
+    use crate::run;
+    use crate::testing::failure;
+    use crate::testing::world::{BACK, World, attempt, named, worker};
+
+    fn answer(effect: EffectId, answer: Answer) -> Command {
+        Command::Answer { effect, answer }
+    }
 
     /// A session that was stopped, and the stop of its worker.
     fn stopped() -> (World, Uid, EffectId) {
         let mut world = World::ready();
         let session = world.working(1);
-        world.ask(backup::Command::Cancel { session, reason: "no".into() });
+        world.ask(run::Command::Cancel { session, cause: "no".into() });
         let effect = world.effect(&Once::StopWorker { attempt: attempt(session, "pod-0") });
         (world, session, effect)
     }
 
+    fn late(effect: EffectId) -> Rejection {
+        Rejection::conflict("effect", format!("nobody waits for effect {effect} any more"))
+    }
+
     #[test]
     fn the_stop_of_a_worker_is_settled_either_way_and_once() {
-        let late = |effect| {
-            Rejection::conflict("effect", format!("nobody waits for effect {effect} any more"))
-        };
         let (mut world, _, effect) = stopped();
-        assert_eq!(world.ask(Command::Done { effect }), "done");
-        assert_eq!(world.refused(Command::Done { effect }), late(effect));
+        assert_eq!(world.ask(answer(effect, Answer::Done)), "done");
+        assert_eq!(world.refused(answer(effect, Answer::Done)), late(effect));
         let (mut world, _, effect) = stopped();
-        let failed = Command::Fail { effect, message: "it is stuck".into() };
+        let failed = answer(effect, Answer::Failed(failure("Stuck")));
         assert_eq!(world.ask(failed.clone()), "given-up");
         assert_eq!(world.refused(failed), late(effect));
     }
@@ -52,21 +88,85 @@ mod tests {
     fn it_outlives_its_session() {
         let (mut world, session, effect) = stopped();
         world.closed();
-        assert_eq!(world.ask(backup::Command::Delete { session }), "backup.Archived");
-        assert_eq!(world.ask(Command::Done { effect }), "done");
+        assert_eq!(world.ask(crate::backup::Command::Delete { session }), "backup.Archived");
+        assert_eq!(world.ask(answer(effect, Answer::Done)), "done");
     }
 
     #[test]
-    fn what_somebody_waits_for_is_not_settled_behind_his_back() {
+    fn an_answer_to_what_nobody_asked_is_refused() {
         let (mut world, _, _) = stopped();
-        let effect = world.find(|once| matches!(once, Once::UploadMetadata { .. })).unwrap();
-        let other = Rejection::conflict("effect", format!("effect {effect} is another one"));
-        assert_eq!(world.refused(Command::Done { effect }), other);
-        assert_eq!(world.refused(Command::Fail { effect, message: "x".into() }), other);
-        let unknown = EffectId { seq: 9_999, ordinal: 0 };
-        assert!(matches!(
-            world.refused(Command::Done { effect: unknown }),
-            Rejection::Conflict { .. }
-        ));
+        let unknown = EffectId(9_999);
+        assert_eq!(world.refused(answer(unknown, Answer::Done)), late(unknown));
+    }
+
+    /// One of each kind of effect, all waited for at the ids from one on.
+    fn every_effect() -> (World, vec::Vec<Once>) {
+        let world = World::restorable();
+        let (storage, repository) = (named("storage/store"), world.repository("one"));
+        let (session, snapshot) = (BACK, named("snapshot/snap-1"));
+        let run = crate::hook::Run { stage: crate::hook::Stage::Pre, index: 0, number: 1 };
+        let attempt = attempt(BACK, "pod-0");
+        let all = vec![
+            Once::InitializeBackend { storage },
+            Once::WipeBackend { storage },
+            Once::InitializeRepository { repository },
+            Once::WipeRepository { repository },
+            Once::Survey { session },
+            Once::RunHook { session, run },
+            Once::StartWorker { attempt: attempt.clone() },
+            Once::StopWorker { attempt },
+            Once::UploadMetadata { snapshot },
+            Once::RemoveSnapshot { snapshot, by: None },
+        ];
+        (world, all)
+    }
+
+    #[test]
+    fn an_answer_of_the_wrong_kind_names_both() {
+        let answers = [
+            Answer::Done,
+            Answer::Repository { id: named("id") },
+            Answer::Hosts(vec![]),
+            Answer::Worker(worker()),
+        ];
+        let (world, all) = every_effect();
+        for once in all {
+            let mut world = world.clone();
+            world.record(crate::outbox::Event::Requested { once: once.clone() });
+            let effect = world.effect(&once);
+            let fitting: vec::Vec<&Answer> =
+                answers.iter().filter(|answer| fits(&once, answer)).collect();
+            assert_eq!(fitting.len(), 1, "every effect has one kind of answer besides Failed");
+            assert!(fits(&once, &Answer::Failed(failure("Broken"))));
+            for wrong in answers.iter().filter(|answer| !fits(&once, answer)) {
+                let (asked, given) = (once.kind(), wrong.kind());
+                assert_eq!(
+                    world.refused(answer(effect, wrong.clone())),
+                    Rejection::conflict(
+                        "effect",
+                        format!("effect {effect} asks for {asked}, which {given} does not answer")
+                    )
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_outcome_must_be_about_what_was_asked() {
+        let (mut world, all) = every_effect();
+        world.record(crate::outbox::Event::Requested { once: all[0].clone() });
+        let effect = world.effect(&all[0]);
+        let mut state = world.state.clone();
+        let event = crate::outbox::Event::EffectDone { effect, subject: named("another") };
+        let recorded = crate::Recorded {
+            seq: state.seq + 1,
+            at: world.now,
+            cause: crate::CommandId::default(),
+            epoch: state.epoch,
+            event: event.into(),
+        };
+        let illegal = crate::apply(&mut state, &recorded).unwrap_err();
+        assert!(illegal.reason.contains("is not about"), "{illegal}");
+        assert_eq!(state, world.state);
     }
 }

@@ -19,10 +19,10 @@ use crate::configuration;
 use crate::dependency::{Facts, state as dependency};
 use crate::draft::Draft;
 use crate::effect::Once;
-use crate::ids::{EffectId, Key, Uid};
-use crate::outcome::Failure;
+use crate::ids::{Key, Uid};
+use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
-use crate::repository::{Command, Event, Initialization, Wipe};
+use crate::repository::{Command, Event};
 use crate::snapshot;
 use crate::storage::{self, DeletionPolicy};
 
@@ -32,9 +32,6 @@ pub const PASSPHRASE_KEY: &str = "RESTIC_PASSWORD";
 /// Decides on one command.
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
     match command {
-        Command::InitializationReported { uid, effect, result } => {
-            initialized(draft, *uid, *effect, result)
-        }
         Command::Reconcile { uid } => {
             let Some(repository) = draft.repository(*uid) else {
                 return Err(Rejection::conflict(uid, "no such repository"));
@@ -53,7 +50,6 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
             }
             Ok(())
         }
-        Command::WipeReported { uid, effect, result } => wiped(draft, *uid, *effect, result),
     }
 }
 
@@ -141,36 +137,35 @@ pub(crate) fn reopen_in_storage(draft: &mut Draft, storage: &Key) {
     inside.into_iter().for_each(|uid| reopen(draft, uid));
 }
 
-fn initialized(
+/// The repository is open, or could not be opened.
+pub(crate) fn initialized(
     draft: &mut Draft,
     uid: Uid,
-    effect: EffectId,
-    result: &Initialization,
+    opened: Result<Uid, Failure>,
 ) -> Result<(), Rejection> {
-    let asked = Once::InitializeRepository { repository: uid };
-    draft.expect(effect, "repository", |once| *once == asked)?;
-    draft.settle(effect);
     let Some(repository) = draft.repository(uid) else { return Ok(()) };
-    let failure = match result {
-        Initialization::Failed(failure) => Some(failure.clone()),
-        Initialization::Ready { id } => {
-            repository.id.filter(|known| known != id).map(|known| Failure {
-                reason: "RepositoryReplaced".into(),
-                message: format!(
-                    "at its path lies repository {id}, not {known} that its snapshots are in; \
-                     put the old one back, or delete this Repository to begin anew"
-                ),
-                permanent: true,
-            })
-        }
-    };
-    match (failure, result) {
-        (Some(failure), _) => draft.emit(Event::InitializationFailed { uid, failure }),
-        (None, Initialization::Ready { id }) => draft.emit(Event::Initialized { uid, id: *id }),
-        (None, Initialization::Failed(_)) => {}
+    let former = repository.id;
+    match opened.and_then(|id| same(former, id)) {
+        Ok(id) => draft.emit(Event::Initialized { uid, id }),
+        Err(failure) => draft.emit(Event::InitializationFailed { uid, failure }),
     }
     configuration::decide::trigger_initial_backups_of(draft, uid);
     Ok(())
+}
+
+/// What lies at its path must be what its snapshots are in.
+fn same(former: Option<Uid>, id: Uid) -> Result<Uid, Failure> {
+    match former {
+        Some(known) if known != id => Err(Failure {
+            reason: "RepositoryReplaced".into(),
+            message: format!(
+                "at its path lies repository {id}, not {known} that its snapshots are in; put the \
+                 old one back, or delete this Repository to begin anew"
+            ),
+            permanent: true,
+        }),
+        _ => Ok(id),
+    }
 }
 
 /// A repository that a session reads or writes is not deleted under its hands.
@@ -216,20 +211,15 @@ pub(crate) fn begin_deletion(draft: &mut Draft, uid: Uid, above: DeletionPolicy)
     }
 }
 
-fn wiped(draft: &mut Draft, uid: Uid, effect: EffectId, result: &Wipe) -> Result<(), Rejection> {
-    let asked = Once::WipeRepository { repository: uid };
-    draft.expect(effect, "repository", |once| *once == asked)?;
-    match result {
-        Wipe::Done => {
-            draft.settle(effect);
-            finish_deletion(draft, uid, true);
-        }
-        Wipe::Failed(failure) if failure.reason == storage::decide::SECRET_GONE => {
-            draft.give_up(effect, failure.message.clone());
+/// Its data was removed, or could not be.
+pub(crate) fn wiped(draft: &mut Draft, uid: Uid, outcome: Outcome) {
+    match outcome {
+        Outcome::Succeeded => finish_deletion(draft, uid, true),
+        // Without its Secret nobody can reach the data; the object must not hang for ever.
+        Outcome::Failed(failure) if failure.reason == storage::decide::SECRET_GONE => {
             finish_deletion(draft, uid, false);
         }
-        Wipe::Failed(failure) => {
-            draft.give_up(effect, failure.message.clone());
+        Outcome::Failed(failure) => {
             draft.emit(Event::InitializationFailed {
                 uid,
                 failure: Failure {
@@ -240,18 +230,18 @@ fn wiped(draft: &mut Draft, uid: Uid, effect: EffectId, result: &Wipe) -> Result
             });
         }
     }
-    Ok(())
 }
 
 fn finish_deletion(draft: &mut Draft, uid: Uid, wiped: bool) {
     let Some(repository) = draft.repository(uid) else { return };
-    let (storage, configuration) = (repository.storage.clone(), repository.configuration);
+    let (key, configuration) = (repository.key.clone(), repository.configuration);
+    let storage = repository.storage.clone();
     let inside: Vec<Uid> =
         draft.snapshots().filter(|s| s.repository == uid).map(|s| s.uid).collect();
     for snapshot in inside {
         snapshot::decide::forget(draft, snapshot, "its repository is gone");
     }
-    draft.emit(Event::Deleted { uid, wiped });
+    draft.emit(Event::Deleted { uid, key, storage: storage.clone(), wiped });
     storage::decide::finish_deletion(draft, &storage);
     configuration::decide::finish_deletion(draft, configuration);
 }
@@ -262,6 +252,7 @@ mod tests {
 
     use super::*;
     use crate::condition::Type;
+    use crate::outbox::{self, Answer};
     use crate::repository::state::Repository;
     use crate::testing::given::{self, key};
     use crate::testing::world::{APP, World, named};
@@ -285,10 +276,10 @@ mod tests {
         world
     }
 
-    fn report(world: &World, result: Initialization) -> Command {
-        let uid = world.repository("one");
-        let effect = world.effect(&Once::InitializeRepository { repository: uid });
-        Command::InitializationReported { uid, effect, result }
+    fn report(world: &World, answer: Answer) -> outbox::Command {
+        let repository = world.repository("one");
+        let effect = world.effect(&Once::InitializeRepository { repository });
+        outbox::Command::Answer { effect, answer }
     }
 
     fn reconcile(world: &World) -> Command {
@@ -299,12 +290,12 @@ mod tests {
         Command::Delete { uid: world.repository("one") }
     }
 
-    fn failed(reason: &str) -> Initialization {
-        Initialization::Failed(crate::testing::failure(reason))
+    fn failed(reason: &str) -> Answer {
+        Answer::Failed(crate::testing::failure(reason))
     }
 
-    fn ready(name: &str) -> Initialization {
-        Initialization::Ready { id: named(name) }
+    fn ready(name: &str) -> Answer {
+        Answer::Repository { id: named(name) }
     }
 
     /// A repository that is wiped with its deletion.
@@ -316,10 +307,10 @@ mod tests {
         world
     }
 
-    fn wipe(world: &World, result: Wipe) -> Command {
-        let uid = world.repository("one");
-        let effect = world.effect(&Once::WipeRepository { repository: uid });
-        Command::WipeReported { uid, effect, result }
+    fn wipe(world: &World, answer: Answer) -> outbox::Command {
+        let repository = world.repository("one");
+        let effect = world.effect(&Once::WipeRepository { repository });
+        outbox::Command::Answer { effect, answer }
     }
 
     #[test]
@@ -329,10 +320,10 @@ mod tests {
         assert_eq!(world.ask(good.clone()), "done repository.Initialized");
         assert!(one(&world).is_ready());
         assert_eq!(one(&world).id, Some(named("id")));
-        let Command::InitializationReported { effect, .. } = good else { return };
+        let outbox::Command::Answer { effect, .. } = good;
         assert_eq!(
             world.refused(good),
-            Rejection::conflict("repository", format!("nobody waits for effect {effect} any more"))
+            Rejection::conflict("effect", format!("nobody waits for effect {effect} any more"))
         );
     }
 
@@ -340,7 +331,7 @@ mod tests {
     fn one_that_does_not_open_says_why_and_is_tried_when_asked() {
         let mut world = opening();
         let bad = report(&world, failed("WrongPassphrase"));
-        assert_eq!(world.ask(bad), "done repository.InitializationFailed");
+        assert_eq!(world.ask(bad), "given-up repository.InitializationFailed");
         assert_eq!(why(&world), ("WrongPassphrase", "it went wrong"));
         let condition = one(&world).conditions.get(Type::RepositoryInitialized).unwrap();
         assert_eq!(condition.reason, "WrongPassphrase");
@@ -439,7 +430,7 @@ mod tests {
         let command = delete(&world);
         assert_eq!(world.ask(command.clone()), "repository.DeletionRequested");
         assert_eq!(world.ask(command), "", "asked for once more while it goes on");
-        let done = wipe(&world, Wipe::Done);
+        let done = wipe(&world, Answer::Done);
         assert_eq!(world.ask(done), "done snapshot.Forgotten repository.Deleted");
         assert!(world.state.snapshots.is_empty());
     }
@@ -449,7 +440,7 @@ mod tests {
         let mut world = wiped();
         let command = delete(&world);
         world.ask(command.clone());
-        let locked = wipe(&world, Wipe::Failed(crate::testing::failure("Locked")));
+        let locked = wipe(&world, Answer::Failed(crate::testing::failure("Locked")));
         assert_eq!(world.ask(locked), "given-up repository.InitializationFailed");
         assert_eq!(why(&world), ("WipeFailed", "wiping: it went wrong"));
         assert_eq!(world.state.snapshots.len(), 1, "what is there stays listed");
@@ -457,7 +448,7 @@ mod tests {
         for again in [command, again] {
             let mut world = world.clone();
             assert_eq!(world.ask(again), "repository.DeletionRequested");
-            let done = wipe(&world, Wipe::Done);
+            let done = wipe(&world, Answer::Done);
             assert!(world.ask(done).ends_with("repository.Deleted"));
         }
     }
@@ -468,7 +459,7 @@ mod tests {
         let command = delete(&world);
         world.ask(command);
         let failure = crate::testing::failure(storage::decide::SECRET_GONE);
-        let gone = wipe(&world, Wipe::Failed(failure));
+        let gone = wipe(&world, Answer::Failed(failure));
         assert_eq!(world.ask(gone), "given-up snapshot.Forgotten repository.Deleted");
     }
 
@@ -501,19 +492,6 @@ mod tests {
         let command = delete(&world);
         assert_eq!(world.ask(command), "given-up repository.DeletionRequested repository.Deleted");
         assert!(matches!(world.refused(late), Rejection::Conflict { .. }));
-    }
-
-    #[test]
-    fn an_answer_about_something_else_is_refused() {
-        let mut world = opening();
-        let uid = world.repository("one");
-        let effect = world.effect(&Once::InitializeRepository { repository: uid });
-        let other = Rejection::conflict("repository", format!("effect {effect} is another one"));
-        let result = Wipe::Done;
-        assert_eq!(world.refused(Command::WipeReported { uid, effect, result }), other);
-        let uid = named("other");
-        let result = ready("id");
-        assert_eq!(world.refused(Command::InitializationReported { uid, effect, result }), other);
     }
 
     #[test]

@@ -2,50 +2,19 @@
 
 pub(crate) mod apply;
 pub(crate) mod decide;
-pub(crate) mod effects;
 pub mod state;
 
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{EffectId, Key, TypedRef, Uid};
+use crate::ids::{Key, TypedRef, Uid};
 use crate::outcome::Failure;
 use crate::storage::DeletionPolicy;
-
-/// How the initialisation of a repository ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Initialization {
-    /// It is there, ours, and opens with the Secret.
-    Ready {
-        /// Identity written in the repository itself; another one later is `RepositoryReplaced`.
-        id: Uid,
-    },
-    /// It cannot be used.
-    Failed(Failure),
-}
-
-/// How the removal of a repository's data ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Wipe {
-    /// Nothing is left below its path.
-    Done,
-    /// Something is left.
-    Failed(Failure),
-}
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// The initialisation was tried.
-    InitializationReported {
-        /// The repository.
-        uid: Uid,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// What came of it.
-        result: Initialization,
-    },
     /// Try again what failed before (its Secret or storage changed).
     Reconcile {
         /// The repository.
@@ -55,15 +24,6 @@ pub enum Command {
     Delete {
         /// The repository.
         uid: Uid,
-    },
-    /// The wipe was tried.
-    WipeReported {
-        /// The repository.
-        uid: Uid,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// What came of it.
-        result: Wipe,
     },
 }
 
@@ -126,6 +86,10 @@ pub enum Event {
     Deleted {
         /// The repository.
         uid: Uid,
+        /// Namespace and name.
+        key: Key,
+        /// The storage that it lay in.
+        storage: Key,
         /// Whether its data was wiped.
         wiped: bool,
     },

@@ -87,7 +87,7 @@ pub(crate) fn fold(restore: &mut Restore, at: Timestamp, event: &Event) -> Resul
         Event::DeadlineExceeded { .. } => {
             facts.raise(at, Type::DeadlineExceeded, "The restore did not end in time.");
         }
-        Event::Cancelled { reason, .. } => restore.cancelled = Some(reason.clone()),
+        Event::Cancelled { cause, .. } => restore.cancelled = Some(cause.clone()),
         Event::MetricsPushed { .. } => {
             facts.state(at, Type::MetricsPushed, None);
             restore.ended_at = Some(at);

@@ -4,7 +4,6 @@ pub(crate) mod apply;
 mod bounds;
 pub mod check;
 pub(crate) mod decide;
-pub(crate) mod effects;
 pub mod phase;
 pub mod source;
 pub mod state;
@@ -17,10 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::backup::{Component, Frozen, Worker};
 use crate::configuration::AddonRef;
 use crate::hook::{HookSpec, Run, Stage};
-use crate::ids::{Attempt, EffectId, Hash, Key, TypedRef, Uid};
-use crate::outcome::{Failure, Outcome};
-use crate::report::RestoreReport;
-use crate::survey::Survey;
+use crate::ids::{Hash, Key, TypedRef, Uid};
+use crate::outcome::Outcome;
+use crate::run::StopCause;
 use crate::time::{Millis, Timestamp};
 
 /// `spec` as far as decisions use it.
@@ -79,72 +77,6 @@ pub enum Command {
     Reconcile {
         /// The restore.
         uid: Uid,
-    },
-    /// The facts asked for by `Survey`.
-    Surveyed {
-        /// The restore.
-        session: Uid,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// The facts.
-        survey: Survey,
-    },
-    /// A hook ended.
-    HookReported {
-        /// The restore.
-        session: Uid,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// Which try of which hook.
-        run: Run,
-        /// What came of it.
-        outcome: Outcome,
-    },
-    /// A worker exists for the attempt.
-    WorkerStarted {
-        /// The attempt.
-        attempt: Attempt,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// Which worker.
-        worker: Worker,
-    },
-    /// No worker could be made for the attempt.
-    WorkerNotStarted {
-        /// The attempt.
-        attempt: Attempt,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// Why.
-        failure: Failure,
-    },
-    /// The worker's own report.
-    WorkerReported {
-        /// The attempt; a superseded one is a conflict.
-        attempt: Attempt,
-        /// Which worker.
-        worker: Worker,
-        /// What it did.
-        report: RestoreReport,
-    },
-    /// The worker ended without a report, or is gone.
-    WorkerVanished {
-        /// The attempt.
-        attempt: Attempt,
-        /// Why, as far as known.
-        failure: Failure,
-    },
-    /// Stop it.
-    Cancel {
-        /// The restore.
-        session: Uid,
-        /// Why.
-        reason: String,
-    },
-    /// Its deadline may have passed.
-    Expire {
-        /// The restore.
-        session: Uid,
     },
     /// The object is to be deleted.
     Delete {
@@ -304,7 +236,7 @@ pub enum Event {
         /// The restore.
         uid: Uid,
         /// Why.
-        reason: String,
+        cause: StopCause,
     },
     /// The final step (condition MetricsPushed=True); the phase is terminal from here on.
     MetricsPushed {

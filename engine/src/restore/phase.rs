@@ -407,7 +407,7 @@ mod tests {
             ),
             (Event::Incomplete { uid, message: text() }, "...wo."),
             (Event::DeadlineExceeded { uid }, ".oooo."),
-            (Event::Cancelled { uid, reason: text() }, ".oooo."),
+            (Event::Cancelled { uid, cause: "x".into() }, ".oooo."),
             (Event::MetricsPushed { uid }, "...ff."),
             (Event::Archived { uid }, "d....f"),
         ]

@@ -1,7 +1,6 @@
 //! What is known of a restore.
 
 use alloc::collections::BTreeSet;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use crate::ids::{Hash, Key, Uid};
 use crate::outcome::Outcome;
 use crate::restore::Spec;
 use crate::restore::phase::Step;
+use crate::run::StopCause;
 use crate::time::Timestamp;
 use crate::work::{self, ComponentState};
 
@@ -52,7 +52,7 @@ pub struct Restore {
     /// Configurations that it paused, also after they went on (`status.pausedBackups`).
     pub paused: BTreeSet<Uid>,
     /// Why it was stopped, if it was.
-    pub cancelled: Option<String>,
+    pub cancelled: Option<StopCause>,
     /// When nothing was left to move, whatever came of it.
     pub work_ended_at: Option<Timestamp>,
     /// When its phase became final.

@@ -22,7 +22,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {
             state.retentions.insert(*uid, declared);
             state.take_name(StreamKind::Retention, key, *uid);
         }
-        Event::Deleted { uid } => {
+        Event::Deleted { uid, .. } => {
             let gone = state.retentions.remove(uid).ok_or_else(|| unknown("policy", *uid))?;
             state.drop_name(StreamKind::Retention, &gone.key, *uid);
         }

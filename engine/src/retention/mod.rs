@@ -85,6 +85,8 @@ pub enum Event {
     Deleted {
         /// The policy.
         uid: Uid,
+        /// Namespace and name.
+        key: Key,
     },
 }
 
@@ -93,7 +95,7 @@ impl Event {
     #[must_use]
     pub fn uid(&self) -> Uid {
         match self {
-            Self::Declared { uid, .. } | Self::Deleted { uid } => *uid,
+            Self::Declared { uid, .. } | Self::Deleted { uid, .. } => *uid,
         }
     }
 }

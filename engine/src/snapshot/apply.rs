@@ -29,7 +29,7 @@ pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(
             state.snapshots.insert(*uid, snapshot);
             state.take_name(StreamKind::Snapshot, key, *uid);
         }
-        Event::Forgotten { uid } => {
+        Event::Forgotten { uid, .. } => {
             let gone = state.snapshots.remove(uid).ok_or_else(|| unknown("snapshot", *uid))?;
             state.drop_name(StreamKind::Snapshot, &gone.key, *uid);
             return Ok(());

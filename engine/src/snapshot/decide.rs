@@ -11,7 +11,7 @@ use crate::backup;
 use crate::dependency::Driver;
 use crate::draft::Draft;
 use crate::effect::Once;
-use crate::ids::{EffectId, Key, Uid};
+use crate::ids::{Key, Uid};
 use crate::limits;
 use crate::names;
 use crate::outcome::{Failure, Outcome};
@@ -24,30 +24,19 @@ use crate::time::Millis;
 /// Decides on one command.
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
     match command {
-        Command::MetadataReported { uid, effect, outcome } => {
-            uploaded(draft, *uid, *effect, outcome)
-        }
         Command::Adopt { .. } => adopt(draft, command),
         Command::Delete { uid } => delete(draft, *uid),
-        Command::RemovalReported { uid, effect, outcome } => removed(draft, *uid, *effect, outcome),
     }
 }
 
-fn uploaded(
-    draft: &mut Draft,
-    uid: Uid,
-    effect: EffectId,
-    outcome: &Outcome,
-) -> Result<(), Rejection> {
-    draft.expect(effect, "snapshot", |once| *once == Once::UploadMetadata { snapshot: uid })?;
-    draft.settle(effect);
-    let Some(snapshot) = draft.snapshot(uid) else { return Ok(()) };
+/// Its description was stored beside the data, or could not be.
+pub(crate) fn uploaded(draft: &mut Draft, uid: Uid, outcome: Outcome) {
+    let Some(snapshot) = draft.snapshot(uid) else { return };
     let session = snapshot.backup;
-    draft.emit(Event::MetadataUploaded { uid, outcome: outcome.clone() });
+    draft.emit(Event::MetadataUploaded { uid, outcome });
     if let Some(session) = session {
         backup::decide::advance(draft, session);
     }
-    Ok(())
 }
 
 fn adopt(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
@@ -145,22 +134,14 @@ fn delete(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     Ok(())
 }
 
-fn removed(
-    draft: &mut Draft,
-    uid: Uid,
-    effect: EffectId,
-    outcome: &Outcome,
-) -> Result<(), Rejection> {
-    let asked = Once::RemoveSnapshot { snapshot: uid, by: None };
-    draft.expect(effect, "snapshot", |once| *once == asked)?;
-    draft.settle(effect);
+/// It was removed from its repository, or could not be.
+pub(crate) fn removed(draft: &mut Draft, uid: Uid, outcome: Outcome) {
     match outcome {
         Outcome::Succeeded => forget(draft, uid, "the snapshot was removed"),
         Outcome::Failed(failure) => {
-            draft.emit(Event::RemovalFailed { uid, message: failure.message.clone() });
+            draft.emit(Event::RemovalFailed { uid, message: failure.message });
         }
     }
-    Ok(())
 }
 
 /// The going restore that reads a snapshot.
@@ -180,13 +161,16 @@ pub(crate) fn forget(draft: &mut Draft, uid: Uid, why: &str) {
     for effect in draft.effects(about) {
         draft.give_up(effect, String::from(why));
     }
-    draft.emit(Event::Forgotten { uid });
+    let Some(repository) = draft.snapshot(uid).map(|snapshot| snapshot.repository) else { return };
+    draft.emit(Event::Forgotten { uid, repository });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::condition::Type;
+    use crate::outbox::Command as Answer;
+    use crate::run::Command as Run;
     use crate::snapshot::phase::{Phase, phase};
     use crate::snapshot::state::Snapshot;
     use crate::testing::given::{self, key};
@@ -226,9 +210,9 @@ mod tests {
 
     const DELETE: fn() -> Command = || Command::Delete { uid: found() };
 
-    fn removed(world: &World, outcome: Outcome) -> Command {
+    fn removed(world: &World, outcome: Outcome) -> Answer {
         let effect = world.effect(&Once::RemoveSnapshot { snapshot: found(), by: None });
-        Command::RemovalReported { uid: found(), effect, outcome }
+        Answer::Answer { effect, answer: outcome.into() }
     }
 
     #[test]
@@ -301,16 +285,11 @@ mod tests {
         world.reported(session, "pod-0");
         let uid = world.snapshot_of(session);
         let effect = world.effect(&Once::UploadMetadata { snapshot: uid });
-        let answer = |uid, outcome| Command::MetadataReported { uid, effect, outcome };
-        let other = Rejection::conflict("snapshot", format!("effect {effect} is another one"));
-        assert_eq!(world.refused(answer(found(), Outcome::Succeeded)), other);
+        let answer = |outcome: Outcome| Answer::Answer { effect, answer: outcome.into() };
         let mut failing = world.clone();
-        assert!(world.ask(answer(uid, Outcome::Succeeded)).ends_with("backup.MetricsPushed"));
-        assert!(matches!(
-            world.refused(answer(uid, Outcome::Succeeded)),
-            Rejection::Conflict { .. }
-        ));
-        failing.ask(answer(uid, broken("Forbidden")));
+        assert!(world.ask(answer(Outcome::Succeeded)).ends_with("backup.MetricsPushed"));
+        assert!(matches!(world.refused(answer(Outcome::Succeeded)), Rejection::Conflict { .. }));
+        failing.ask(answer(broken("Forbidden")));
         let snapshot = &failing.state.snapshots[&uid];
         assert_eq!(phase(snapshot), Phase::Failed);
         assert!(snapshot.conditions.is_false(Type::SnapshotMetadataUploaded));
@@ -338,7 +317,7 @@ mod tests {
         let mut world = wiped();
         world.ask(DELETE());
         let failed = removed(&world, broken("Locked"));
-        assert_eq!(world.ask(failed), "done snapshot.RemovalFailed");
+        assert_eq!(world.ask(failed), "given-up snapshot.RemovalFailed");
         let removal = get(&world).removal.clone().unwrap();
         assert_eq!(removal.error.as_deref(), Some("it went wrong"));
         assert_eq!(world.ask(DELETE()), "snapshot.RemovalRequested");
@@ -362,10 +341,7 @@ mod tests {
             reading.refused(Command::Delete { uid }),
             Rejection::retry("demo/snap-1", "RestoreSession demo/back reads it")
         );
-        reading.ask(crate::restore::Command::Cancel {
-            session: crate::testing::world::BACK,
-            reason: "no".into(),
-        });
+        reading.ask(Run::Cancel { session: crate::testing::world::BACK, cause: "no".into() });
         assert_eq!(reading.ask(Command::Delete { uid }), "snapshot.Forgotten");
     }
 

@@ -2,7 +2,6 @@
 
 pub(crate) mod apply;
 pub(crate) mod decide;
-pub(crate) mod effects;
 pub mod phase;
 pub mod state;
 
@@ -12,7 +11,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::dependency::Driver;
-use crate::ids::{EffectId, Key, TypedRef, Uid};
+use crate::ids::{Key, TypedRef, Uid};
 use crate::outcome::Outcome;
 use crate::report::{Grade, PathResult};
 use crate::storage::DeletionPolicy;
@@ -21,15 +20,6 @@ use crate::time::{Millis, Timestamp};
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// Its description was stored beside the data, or could not be.
-    MetadataReported {
-        /// The snapshot.
-        uid: Uid,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// What came of it.
-        outcome: Outcome,
-    },
     /// A snapshot found in a repository that the log does not know.
     Adopt {
         /// Uid for it.
@@ -49,15 +39,6 @@ pub enum Command {
     Delete {
         /// The snapshot.
         uid: Uid,
-    },
-    /// It was removed from its repository, or could not be (for a deletion that no session asked for).
-    RemovalReported {
-        /// The snapshot.
-        uid: Uid,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// What came of it.
-        outcome: Outcome,
     },
 }
 
@@ -183,6 +164,8 @@ pub enum Event {
     Forgotten {
         /// The snapshot.
         uid: Uid,
+        /// The repository that it lay in.
+        repository: Uid,
     },
 }
 
@@ -202,7 +185,7 @@ impl Event {
             | Self::MetadataUploaded { uid, .. }
             | Self::RemovalRequested { uid, .. }
             | Self::RemovalFailed { uid, .. }
-            | Self::Forgotten { uid } => *uid,
+            | Self::Forgotten { uid, .. } => *uid,
         }
     }
 }

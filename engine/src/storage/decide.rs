@@ -8,7 +8,7 @@ use crate::condition::Type;
 use crate::configuration;
 use crate::draft::Draft;
 use crate::effect::Once;
-use crate::ids::{EffectId, Hash, Key, Uid};
+use crate::ids::{Hash, Key, Uid};
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::repository;
@@ -24,9 +24,7 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
         Command::Declare { uid, key, generation, hash, spec } => {
             declare(draft, *uid, key, *generation, *hash, spec)
         }
-        Command::BackendReported { uid, effect, outcome } => report(draft, *uid, *effect, outcome),
         Command::Delete { uid } => delete(draft, *uid),
-        Command::WipeReported { uid, effect, outcome } => wiped(draft, *uid, *effect, outcome),
     }
 }
 
@@ -102,15 +100,9 @@ fn fail(draft: &mut Draft, uid: Uid, message: String) {
     draft.emit(Event::BackendInitializationFailed { uid, message });
 }
 
-fn report(
-    draft: &mut Draft,
-    uid: Uid,
-    effect: EffectId,
-    outcome: &Outcome,
-) -> Result<(), Rejection> {
-    draft.expect(effect, "backend", |once| *once == Once::InitializeBackend { storage: uid })?;
-    draft.settle(effect);
-    let Some(storage) = draft.storage(uid) else { return Ok(()) };
+/// The backend was initialised, or could not be.
+pub(crate) fn initialized(draft: &mut Draft, uid: Uid, outcome: Outcome) {
+    let Some(storage) = draft.storage(uid) else { return };
     let (key, known) = (storage.key.clone(), storage.is_initialized());
     match outcome {
         Outcome::Succeeded => {
@@ -119,10 +111,9 @@ fn report(
             }
             repository::decide::reopen_in_storage(draft, &key);
         }
-        Outcome::Failed(Failure { message, .. }) => fail(draft, uid, message.clone()),
+        Outcome::Failed(Failure { message, .. }) => fail(draft, uid, message),
     }
     reconcile_users(draft, &key);
-    Ok(())
 }
 
 fn reconcile_users(draft: &mut Draft, key: &Key) {
@@ -171,40 +162,31 @@ pub(crate) fn finish_deletion(draft: &mut Draft, key: &Key) {
             draft.emit(Event::DeletionRequested { uid });
         }
     } else {
-        draft.emit(Event::Deleted { uid, wiped: false });
+        draft.emit(Event::Deleted { uid, key: key.clone(), wiped: false });
         reconcile_users(draft, &key);
     }
 }
 
-fn wiped(
-    draft: &mut Draft,
-    uid: Uid,
-    effect: EffectId,
-    outcome: &Outcome,
-) -> Result<(), Rejection> {
-    draft.expect(effect, "backend", |once| *once == Once::WipeBackend { storage: uid })?;
+/// Its description was removed, or could not be.
+pub(crate) fn wiped(draft: &mut Draft, uid: Uid, outcome: Outcome) {
     let key = draft.storage(uid).map(|storage| storage.key.clone()).unwrap_or_default();
     match outcome {
         Outcome::Succeeded => {
-            draft.settle(effect);
-            draft.emit(Event::Deleted { uid, wiped: true });
+            draft.emit(Event::Deleted { uid, key: key.clone(), wiped: true });
         }
         // Without its Secret nobody can reach the data; the object must not hang for ever.
         Outcome::Failed(failure) if failure.reason == SECRET_GONE => {
-            draft.give_up(effect, failure.message.clone());
-            draft.emit(Event::Deleted { uid, wiped: false });
+            draft.emit(Event::Deleted { uid, key: key.clone(), wiped: false });
         }
         Outcome::Failed(failure) => {
-            draft.give_up(effect, failure.message.clone());
             draft.emit(Event::BackendInitializationFailed {
                 uid,
                 message: format!("wiping: {}", failure.message),
             });
-            return Ok(());
+            return;
         }
     }
     reconcile_users(draft, &key);
-    Ok(())
 }
 
 /// Whether a storage's backend was found unusable, for messages of those who use it.
@@ -222,7 +204,7 @@ mod tests {
     use super::*;
     use crate::configuration::state::Configuration;
     use crate::dependency::state::secret;
-    use crate::repository::{Command as Repository, Wipe};
+    use crate::outbox::Command as Answer;
     use crate::testing::given::{self, hash, key};
     use crate::testing::world::{APP, World, broken, named};
 
@@ -244,14 +226,14 @@ mod tests {
         }
     }
 
-    fn report(world: &World, outcome: Outcome) -> Command {
+    fn report(world: &World, outcome: Outcome) -> Answer {
         let effect = world.effect(&Once::InitializeBackend { storage: store() });
-        Command::BackendReported { uid: store(), effect, outcome }
+        Answer::Answer { effect, answer: outcome.into() }
     }
 
-    fn wiped(world: &World, outcome: Outcome) -> Command {
+    fn wiped(world: &World, outcome: Outcome) -> Answer {
         let effect = world.effect(&Once::WipeBackend { storage: store() });
-        Command::WipeReported { uid: store(), effect, outcome }
+        Answer::Answer { effect, answer: outcome.into() }
     }
 
     fn wiping() -> Spec {
@@ -282,7 +264,7 @@ mod tests {
         let mut world = World::new();
         world.ask(declare(1, given::storage("store")));
         let bad = report(&world, broken("AccessDenied"));
-        assert_eq!(world.ask(bad), "done storage.BackendInitializationFailed");
+        assert_eq!(world.ask(bad), "given-up storage.BackendInitializationFailed");
         assert_eq!(said(&world), "it went wrong");
         assert_eq!(world.ask(declare(1, given::storage("store"))), "storage.Declared");
     }
@@ -295,23 +277,6 @@ mod tests {
         assert_eq!(world.ask(declare(2, given::storage("store"))), "given-up storage.Declared");
         assert!(matches!(world.refused(old), Rejection::Conflict { .. }));
         assert_eq!(world.outbox().len(), 1);
-    }
-
-    #[test]
-    fn an_answer_for_another_storage_is_refused() {
-        let mut world = World::new();
-        world.ask(declare(1, given::storage("store")));
-        let effect = world.effect(&Once::InitializeBackend { storage: store() });
-        let other = Rejection::conflict("backend", format!("effect {effect} is another one"));
-        let uid = named("other");
-        let outcome = Outcome::Succeeded;
-        let commands = [
-            Command::BackendReported { uid, effect, outcome: outcome.clone() },
-            Command::WipeReported { uid: store(), effect, outcome },
-        ];
-        for command in commands {
-            assert_eq!(world.refused(command), other);
-        }
     }
 
     #[test]
@@ -419,10 +384,9 @@ mod tests {
             world.refused(declare(2, wiping())),
             Rejection::conflict("demo/store", "it is being deleted")
         );
-        let effect = world.effect(&Once::WipeRepository { repository });
-        let result = Wipe::Done;
+        let done = crate::outbox::Answer::Done;
         assert_eq!(
-            world.ask(Repository::WipeReported { uid: repository, effect, result }),
+            world.answer_to(&Once::WipeRepository { repository }, done),
             "done repository.Deleted storage.DeletionRequested"
         );
         let done = wiped(&world, Outcome::Succeeded);

@@ -2,15 +2,13 @@
 
 pub(crate) mod apply;
 pub(crate) mod decide;
-pub(crate) mod effects;
 pub mod state;
 
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{EffectId, Hash, Key, Uid};
-use crate::outcome::Outcome;
+use crate::ids::{Hash, Key, Uid};
 use crate::usage::UsagePolicy;
 
 /// `spec` as far as decisions use it; the whole object lies in the attachment store.
@@ -71,28 +69,10 @@ pub enum Command {
         /// The fields that decisions use.
         spec: Spec,
     },
-    /// The backend was initialised, or could not be.
-    BackendReported {
-        /// The storage.
-        uid: Uid,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// What came of it.
-        outcome: Outcome,
-    },
     /// The object is to be deleted.
     Delete {
         /// The storage.
         uid: Uid,
-    },
-    /// Its data was wiped, or could not be.
-    WipeReported {
-        /// The storage.
-        uid: Uid,
-        /// The effect that this answers.
-        effect: EffectId,
-        /// What came of it.
-        outcome: Outcome,
     },
 }
 
@@ -133,6 +113,8 @@ pub enum Event {
     Deleted {
         /// The storage.
         uid: Uid,
+        /// Namespace and name.
+        key: Key,
         /// Whether data was wiped.
         wiped: bool,
     },

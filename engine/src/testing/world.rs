@@ -16,16 +16,16 @@ use crate::effect::Once;
 use crate::envelope::{Actor, Envelope};
 use crate::hook::{self, Executor};
 use crate::ids::{Attempt, CommandId, EffectId, Key, TypedRef, Uid};
+use crate::outbox::Answer;
 use crate::outcome::{Failure, Outcome};
 use crate::report::{BackupReport, Grade, PathResult, RepositoryResult, RestoreReport};
-use crate::repository::Initialization;
 use crate::restore::{self, state::Restore};
-use crate::survey::Survey;
+use crate::run::{self, Report};
 use crate::testing::given::{self, hash, key};
 use crate::time::{Millis, Timestamp};
 use crate::{
     Command, Event, Recorded, Rejection, State, apply, decide, lease, namespace, outbox,
-    repository, retention, schedule, snapshot, storage,
+    repository, requests, retention, schedule, snapshot, storage,
 };
 
 macro_rules! commands {
@@ -41,7 +41,8 @@ macro_rules! commands {
 commands! {
     lease: Lease, namespace: Namespace, dependency: Dependency, storage: Storage,
     retention: Retention, hook: Hook, configuration: Configuration, schedule: Schedule,
-    repository: Repository, backup: Backup, snapshot: Snapshot, restore: Restore, outbox: Outbox,
+    repository: Repository, backup: Backup, snapshot: Snapshot, restore: Restore, run: Run,
+    outbox: Outbox,
 }
 
 /// Midnight, so that slots are easy to tell.
@@ -154,16 +155,21 @@ impl World {
         let id = CommandId(named(&format!("command/{}", self.commands)).0);
         let envelope = Envelope { id, at: self.now, actor: Actor::Operator, epoch, command };
         let events = decide(&self.state, &envelope)?;
-        let names: Vec<String> = events.iter().map(name).collect();
+        let named = events.iter().filter(|event| !is_request(event));
+        let names: Vec<String> = named.map(name).collect();
         for event in events {
             self.append(id, epoch, event);
         }
         Ok(names.join(" "))
     }
 
-    /// Records an event as if it had been decided.
+    /// Records an event, and what it asks for, as if it had been decided.
     pub fn record(&mut self, event: impl Into<Event>) {
-        self.append(CommandId::default(), self.state.epoch, event.into());
+        let (id, epoch, event) = (CommandId::default(), self.state.epoch, event.into());
+        self.append(id, epoch, event.clone());
+        for once in requests::of(&self.state, &event) {
+            self.append(id, epoch, outbox::Event::Requested { once }.into());
+        }
     }
 
     fn append(&mut self, cause: CommandId, epoch: u64, event: Event) {
@@ -184,10 +190,26 @@ impl World {
             .unwrap_or_else(|| panic!("{once:?} is not in {:?}", self.state.outbox))
     }
 
+    /// Answers an effect.
+    pub fn answer(&mut self, effect: EffectId, answer: Answer) -> String {
+        self.ask(outbox::Command::Answer { effect, answer })
+    }
+
+    /// Answers the effect that asks for this.
+    pub fn answer_to(&mut self, once: &Once, answer: Answer) -> String {
+        let effect = self.effect(once);
+        self.answer(effect, answer)
+    }
+
     /// All effects that wait for an answer.
     pub fn outbox(&self) -> Vec<Once> {
         self.state.outbox.values().cloned().collect()
     }
+}
+
+/// Requests are looked at in the outbox.
+fn is_request(event: &Event) -> bool {
+    matches!(event, Event::Outbox(outbox::Event::Requested { .. }))
 }
 
 /// `backup.Created`; `done` and `given-up` for the outbox.
@@ -305,11 +327,7 @@ impl World {
 
     pub fn answer_backends(&mut self) {
         while let Some(effect) = self.find(|once| matches!(once, Once::InitializeBackend { .. })) {
-            let Once::InitializeBackend { storage: uid } = self.state.outbox[&effect] else {
-                continue;
-            };
-            let outcome = Outcome::Succeeded;
-            self.ask(storage::Command::BackendReported { uid, effect, outcome });
+            self.answer(effect, Answer::Done);
         }
     }
 
@@ -319,8 +337,7 @@ impl World {
             let Once::InitializeRepository { repository: uid } = self.state.outbox[&effect] else {
                 continue;
             };
-            let result = Initialization::Ready { id: uid.derive("identity") };
-            self.ask(repository::Command::InitializationReported { uid, effect, result });
+            self.answer(effect, Answer::Repository { id: uid.derive("identity") });
         }
     }
 
@@ -385,51 +402,34 @@ impl World {
 
     /// The target has so many pods.
     pub fn surveyed(&mut self, session: Uid, pods: u32) -> String {
-        let survey = Survey::Found { hosts: (0..pods).map(given::pod).collect() };
-        let effect = self.effect(&Once::Survey { session });
-        if self.is_restore(session) {
-            return self.ask(restore::Command::Surveyed { session, effect, survey });
-        }
-        self.ask(backup::Command::Surveyed { session, effect, survey })
+        let hosts = (0..pods).map(given::pod).collect();
+        self.answer_to(&Once::Survey { session }, Answer::Hosts(hosts))
     }
 
     pub fn started(&mut self, session: Uid, component: &str) -> String {
         let attempt = attempt(session, component);
-        let effect = self.effect(&Once::StartWorker { attempt: attempt.clone() });
-        let worker = worker();
-        if self.is_restore(session) {
-            return self.ask(restore::Command::WorkerStarted { attempt, effect, worker });
-        }
-        self.ask(backup::Command::WorkerStarted { attempt, effect, worker })
+        self.answer_to(&Once::StartWorker { attempt }, Answer::Worker(worker()))
     }
 
     pub fn not_started(&mut self, session: Uid, component: &str) -> String {
         let attempt = attempt(session, component);
-        let effect = self.effect(&Once::StartWorker { attempt: attempt.clone() });
         let failure = super::failure("Forbidden");
-        if self.is_restore(session) {
-            return self.ask(restore::Command::WorkerNotStarted { attempt, effect, failure });
-        }
-        self.ask(backup::Command::WorkerNotStarted { attempt, effect, failure })
+        self.answer_to(&Once::StartWorker { attempt }, Answer::Failed(failure))
     }
 
     pub fn vanished(&mut self, session: Uid, component: &str) -> String {
         let (attempt, failure) = (attempt(session, component), super::failure("Evicted"));
-        if self.is_restore(session) {
-            return self.ask(restore::Command::WorkerVanished { attempt, failure });
-        }
-        self.ask(backup::Command::WorkerVanished { attempt, failure })
+        self.ask(run::Command::WorkerVanished { attempt, failure })
     }
 
     /// The worker committed everything, or restored it.
     pub fn reported(&mut self, session: Uid, component: &str) -> String {
         let (attempt, worker) = (attempt(session, component), worker());
-        if self.is_restore(session) {
-            let report = self.restore_report(None);
-            return self.ask(restore::Command::WorkerReported { attempt, worker, report });
-        }
-        let report = self.report(session);
-        self.ask(backup::Command::WorkerReported { attempt, worker, report })
+        let report = match self.is_restore(session) {
+            true => Report::Restore(self.restore_report(None)),
+            false => Report::Backup(self.report(session)),
+        };
+        self.ask(run::Command::WorkerReported { attempt, worker, report })
     }
 
     /// What a worker says that committed ten files to every repository, just now.
@@ -480,22 +480,14 @@ impl World {
     pub fn hook_ended(&mut self, session: Uid, outcome: Outcome) -> String {
         let mine = |once: &Once| matches!(once, Once::RunHook { session: s, .. } if *s == session);
         let effect = self.find(mine).unwrap();
-        let Once::RunHook { run, .. } = self.state.outbox[&effect] else { return String::new() };
-        if self.is_restore(session) {
-            return self.ask(restore::Command::HookReported { session, effect, run, outcome });
-        }
-        self.ask(backup::Command::HookReported { session, effect, run, outcome })
+        self.answer(effect, outcome.into())
     }
 
     /// All snapshots that wait for it are described; what the last answer led to.
     pub fn described(&mut self) -> String {
         let mut last = String::new();
         while let Some(effect) = self.find(|once| matches!(once, Once::UploadMetadata { .. })) {
-            let Once::UploadMetadata { snapshot: uid } = self.state.outbox[&effect] else {
-                continue;
-            };
-            let outcome = Outcome::Succeeded;
-            last = self.ask(snapshot::Command::MetadataReported { uid, effect, outcome });
+            last = self.answer(effect, Answer::Done);
         }
         last
     }
@@ -505,13 +497,7 @@ impl World {
         let mut last = String::new();
         let asked = |once: &Once| matches!(once, Once::RemoveSnapshot { by: Some(_), .. });
         while let Some(effect) = self.find(asked) {
-            let Once::RemoveSnapshot { snapshot, by: Some(session) } = self.state.outbox[&effect]
-            else {
-                continue;
-            };
-            let outcome = Outcome::Succeeded;
-            last =
-                self.ask(backup::Command::RemovalReported { session, effect, snapshot, outcome });
+            last = self.answer(effect, Answer::Done);
         }
         last
     }

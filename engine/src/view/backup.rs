@@ -136,6 +136,7 @@ mod tests {
     use crate::configuration::{Retry, SessionSpec};
     use crate::hook::Executor;
     use crate::outcome::Outcome;
+    use crate::run::Command as Run;
     use crate::testing::given;
     use crate::testing::world::{MINUTE, World};
     use crate::time::Millis;
@@ -196,7 +197,7 @@ mod tests {
         world.described();
         assert_eq!(of(&world, session).retention[0].phase.as_str(), "Pending");
         world.pass(crate::limits::CLOSING_MILLIS.0);
-        world.ask(crate::backup::Command::Expire { session });
+        world.ask(Run::Expire { session });
         let entry = of(&world, session).retention.remove(0);
         assert_eq!(entry.phase.as_str(), "FailedToApply");
         assert_eq!(entry.error.as_deref(), Some("retention: nobody answered in time"));

@@ -3,7 +3,6 @@
 //! A view is a function of aggregates; nothing here is stored. Of what happens elsewhere (a storage
 //! turning NotReady) nothing is copied into other aggregates: views join it.
 
-pub mod affected;
 pub mod backup;
 pub mod catalog;
 pub mod configuration;
@@ -16,8 +15,6 @@ pub mod snapshot;
 pub mod storage;
 pub mod timeline;
 pub mod usage;
-
-pub use affected::affected;
 
 use alloc::vec::Vec;
 

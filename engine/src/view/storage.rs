@@ -119,7 +119,8 @@ mod tests {
 
     use super::*;
     use crate::outcome::Outcome;
-    use crate::storage::{Command, Spec};
+    use crate::run::Command as Run;
+    use crate::storage::Spec;
     use crate::testing::given::{self, key};
     use crate::testing::world::{World, broken, named};
 
@@ -128,9 +129,8 @@ mod tests {
     }
 
     fn answer(world: &mut World, outcome: Outcome) {
-        let uid = named("storage/store");
-        let effect = world.effect(&crate::Once::InitializeBackend { storage: uid });
-        world.ask(Command::BackendReported { uid, effect, outcome });
+        let storage = named("storage/store");
+        world.answer_to(&crate::Once::InitializeBackend { storage }, outcome.into());
     }
 
     /// A storage with a Secret of its own.
@@ -195,7 +195,8 @@ mod tests {
         report.repositories[2].repository_size = 0;
         let (attempt, worker) =
             (crate::testing::world::attempt(session, "pod-0"), crate::testing::world::worker());
-        world.ask(crate::backup::Command::WorkerReported { attempt, worker, report });
+        let report = crate::run::Report::Backup(report);
+        world.ask(Run::WorkerReported { attempt, worker, report });
         let uid = world.repository("three");
         let failure = crate::testing::failure("WrongPassphrase");
         world.record(crate::repository::Event::InitializationFailed { uid, failure });

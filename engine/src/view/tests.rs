@@ -14,6 +14,7 @@ use crate::dependency::{self, Driver, Facts};
 use crate::event::{Event, Recorded, StreamKind};
 use crate::hook::{HookSpec, Policy, Run, Stage};
 use crate::ids::{CommandId, Hash, Key, TypedRef, Uid};
+use crate::level::{self, Level};
 use crate::outcome::Outcome;
 use crate::report::{Grade, PathResult};
 use crate::restore::{self, Source, Spec};
@@ -374,7 +375,7 @@ fn repositories_storages_and_configurations_join() {
 fn a_session_is_shown_from_its_stream_alone() {
     let mut log = world();
     with_snapshot(&mut log);
-    log.record(snapshot::Event::Forgotten { uid: SNAPSHOT });
+    log.record(snapshot::Event::Forgotten { uid: SNAPSHOT, repository: REPOSITORY });
     let fold = log.fold(BACKUP, |event| matches!(event, Event::Backup(_) | Event::Snapshot(_)));
     let Some(SessionStatus::Backup(status)) = fold.status() else { panic!("no backup") };
     assert_eq!(status.snapshots.len(), 1);
@@ -420,7 +421,7 @@ fn a_history_agrees_with_the_state_and_forgets_nothing() {
     assert_eq!(history.state.snapshots, state.snapshots);
     assert_eq!(history.state.backups, state.backups);
     log.record(restore::Event::Archived { uid: RESTORE })
-        .record(snapshot::Event::Forgotten { uid: SNAPSHOT });
+        .record(snapshot::Event::Forgotten { uid: SNAPSHOT, repository: REPOSITORY });
     log.events.iter().rev().take(2).rev().for_each(|recorded| history.record(recorded));
     assert!(log.state().restores.is_empty());
     assert_eq!(catalog::sessions(&history.state).len(), 2);
@@ -461,11 +462,13 @@ fn what_joins_is_published_again() {
     let state = log.state();
     let named = |event: Event| {
         let recorded = Recorded { event, ..log.events[0].clone() };
-        view::affected(&state, &recorded)
+        level::changed(&state, &recorded)
     };
-    let gone = named(Event::Dependency(dependency::Event::Gone { uid: uid(20) }));
-    assert!(gone.contains(&(StreamKind::Storage, STORAGE)));
-    assert!(gone.contains(&(StreamKind::Configuration, CONFIGURATION)));
+    let object = dependency::state::secret(&Key::new("demo", "gcs-secret"));
+    let gone = named(Event::Dependency(dependency::Event::Gone { uid: uid(20), object }));
+    let object = |(kind, uid)| Level::Object { kind, uid };
+    assert!(gone.contains(&object((StreamKind::Storage, STORAGE))));
+    assert!(gone.contains(&object((StreamKind::Configuration, CONFIGURATION))));
     let uploaded = snapshot::Event::MetadataUploaded {
         uid: SNAPSHOT,
         outcome: Outcome::Failed(failure("NoSpace")),
@@ -477,7 +480,7 @@ fn what_joins_is_published_again() {
         (StreamKind::Repository, REPOSITORY),
         (StreamKind::Storage, STORAGE),
     ] {
-        assert!(uploaded.contains(&wanted), "{wanted:?}");
+        assert!(uploaded.contains(&object(wanted)), "{wanted:?}");
     }
 }
 

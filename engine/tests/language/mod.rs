@@ -14,7 +14,7 @@ use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
     Command, Key, Millis, Timestamp, Uid, backup, configuration, dependency, due, repository,
-    restore, snapshot, storage,
+    restore, run, snapshot, storage,
 };
 
 use crate::world::outside::Doing;
@@ -262,8 +262,8 @@ impl Story {
             }
             ["the", "last", "session", "is", "cancelled"] => {
                 let session = self.last().0;
-                let reason = "somebody said stop".into();
-                self.ask(Command::Backup(backup::Command::Cancel { session, reason }));
+                let cause = "somebody said stop".into();
+                self.ask(Command::Run(run::Command::Cancel { session, cause }));
             }
             ["the", "operator", "restarts"] => {
                 self.world.restart();

@@ -1,6 +1,6 @@
 //! Sentences about restores.
 
-use holdfast_engine::{Command, restore};
+use holdfast_engine::{Command, restore, run};
 
 use super::{Story, hook_spec, millis, said_by};
 use crate::world::spec;
@@ -41,12 +41,13 @@ impl Story {
         let session = self.world.restore_named(name).expect("it was applied");
         let command = match what {
             "cancelled" => {
-                restore::Command::Cancel { session, reason: "somebody said stop".into() }
+                let cause = "somebody said stop".into();
+                Command::Run(run::Command::Cancel { session, cause })
             }
-            "deleted" => restore::Command::Delete { session },
+            "deleted" => Command::Restore(restore::Command::Delete { session }),
             _ => panic!("{}: unknown word", self.line),
         };
-        self.ask(Command::Restore(command));
+        self.ask(command);
     }
 
     pub(super) fn then_restore(&self, name: &str, what: &[&str], line: &str) {

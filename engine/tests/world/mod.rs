@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_engine::backup::phase::{Phase, Step, phase};
 use holdfast_engine::effect::Once;
 use holdfast_engine::{
-    Actor, Command, CommandId, Due, Effect, EffectId, Envelope, Event, Level, Millis, Recorded,
-    Rejection, State, StreamKind, Timestamp, Uid, apply, backup, configuration, decide, due,
-    effects, lease, next_wakeup, outstanding, restore, schedule,
+    Actor, Command, CommandId, Due, EffectId, Envelope, Event, Level, Millis, Recorded, Rejection,
+    State, StreamKind, Timestamp, Uid, apply, backup, configuration, decide, due, lease, level,
+    next_wakeup, outbox, restore, run, schedule,
 };
 use outside::Outside;
 use statuses::Statuses;
@@ -100,38 +100,33 @@ impl World {
     }
 
     fn record(&mut self, recorded: Recorded) {
-        let before: BTreeSet<EffectId> = self.state.outbox.keys().copied().collect();
+        let before = self.state.outbox.clone();
         apply(&mut self.state, &recorded).expect("apply accepts what decide returned");
-        let effects = effects(&self.state, &recorded);
-        let new: Vec<Effect> = self
-            .state
-            .outbox
-            .iter()
-            .filter(|(id, _)| !before.contains(id))
-            .map(|(id, once)| Effect::Once { id: *id, once: once.clone() })
-            .collect();
-        let once: Vec<Effect> =
-            effects.iter().filter(|e| matches!(e, Effect::Once { .. })).cloned().collect();
-        assert_eq!(once, new, "effects are the new entries of the outbox");
+        outbox_follows_its_events_alone(&before, &self.state.outbox, &recorded);
         self.check_beginning(&recorded.event);
         if let Some(before) = &self.statuses {
             self.statuses = Some(statuses::follow(before, &self.state, &recorded));
         }
+        let requested = match &recorded.event {
+            Event::Outbox(outbox::Event::Requested { once }) => Some(once.clone()),
+            _ => None,
+        };
+        let (id, levels) = (EffectId(recorded.seq), level::changed(&self.state, &recorded));
         self.log.push(recorded);
-        for effect in effects {
-            match effect {
-                Effect::Once { id, once } => {
-                    let answers = self.outside.answer(&self.state, self.now, id, &once);
-                    for (when, command) in answers {
-                        self.commands += 1;
-                        self.arrivals.push((when, self.commands, command));
-                    }
-                }
-                Effect::Level(Level::EnsureScheduler { configuration, session }) => {
-                    self.ensure_scheduler(configuration, session);
-                }
-                Effect::Level(_) => {}
+        if let Some(once) = requested {
+            self.hand_out(id, &once);
+        }
+        for level in levels {
+            if let Level::Scheduler { configuration, session } = level {
+                self.ensure_scheduler(configuration, session);
             }
+        }
+    }
+
+    fn hand_out(&mut self, id: EffectId, once: &Once) {
+        for (when, command) in self.outside.answer(&self.state, self.now, id, once) {
+            self.commands += 1;
+            self.arrivals.push((when, self.commands, command));
         }
     }
 
@@ -145,7 +140,6 @@ impl World {
     }
 
     fn check_laws(&self) {
-        assert_eq!(outstanding(&self.state).len(), self.state.outbox.len());
         for backup in self.state.backups.values() {
             if backup.is_finished() {
                 assert!(
@@ -248,15 +242,10 @@ impl World {
         let (epoch, before) = (self.state.epoch + 1, self.state.seq);
         let begin = lease::Command::Begin { holder: format!("operator-{epoch}") };
         self.submit(epoch, Command::Lease(begin)).expect("a higher epoch begins");
-        for effect in outstanding(&self.state) {
+        for (id, once) in self.state.outbox.clone() {
             // What the beginning itself asks for is handed out with its own events.
-            if let Effect::Once { id, once } = effect
-                && id.seq <= before
-            {
-                for (when, command) in self.outside.answer(&self.state, self.now, id, &once) {
-                    self.commands += 1;
-                    self.arrivals.push((when, self.commands, command));
-                }
+            if id.0 <= before {
+                self.hand_out(id, &once);
             }
         }
     }
@@ -267,11 +256,7 @@ impl World {
         let replayed = self.replay();
         assert_eq!(replayed, self.state, "replay = live");
         self.arrivals.retain(|(_, _, command)| {
-            matches!(
-                command,
-                Command::Backup(backup::Command::WorkerReported { .. })
-                    | Command::Restore(restore::Command::WorkerReported { .. })
-            )
+            matches!(command, Command::Run(run::Command::WorkerReported { .. }))
         });
         self.lead();
     }
@@ -345,18 +330,13 @@ impl World {
                 Due::Slot { configuration, session, version } => {
                     self.slot(configuration, session, version)
                 }
-                Due::ExpireBackup { session } => {
-                    Command::Backup(backup::Command::Expire { session })
-                }
+                Due::Expire { session } => Command::Run(run::Command::Expire { session }),
                 Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
                 Due::ResumeBackup { session } => {
                     Command::Backup(backup::Command::Resume { session })
                 }
                 Due::ReconcileRestore { uid } => {
                     Command::Restore(restore::Command::Reconcile { uid })
-                }
-                Due::ExpireRestore { session } => {
-                    Command::Restore(restore::Command::Expire { session })
                 }
             };
             let _ = self.ask(command);
@@ -393,4 +373,25 @@ impl World {
         });
         all.into_iter().map(|backup| (backup, phase(backup))).collect()
     }
+}
+
+/// Requests put entries into the outbox, outcomes take them out, and no other event touches it.
+fn outbox_follows_its_events_alone(
+    before: &BTreeMap<EffectId, Once>,
+    after: &BTreeMap<EffectId, Once>,
+    recorded: &Recorded,
+) {
+    let mut expected = before.clone();
+    match &recorded.event {
+        Event::Outbox(outbox::Event::Requested { once }) => {
+            expected.insert(EffectId(recorded.seq), once.clone());
+        }
+        Event::Outbox(
+            outbox::Event::EffectDone { effect, .. } | outbox::Event::EffectFailed { effect, .. },
+        ) => {
+            assert!(expected.remove(effect).is_some(), "an outcome of what nobody asked");
+        }
+        _ => {}
+    }
+    assert_eq!(*after, expected, "{:?}", recorded.event);
 }

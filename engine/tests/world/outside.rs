@@ -2,18 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_engine::backup::{Command as Backup, Worker};
+use holdfast_engine::backup::Worker;
 use holdfast_engine::effect::Once;
 use holdfast_engine::hook::Stage;
+use holdfast_engine::outbox::{self, Answer};
 use holdfast_engine::outcome::{Failure, Outcome};
 use holdfast_engine::report::{BackupReport, Grade, PathResult, RepositoryResult, RestoreReport};
-use holdfast_engine::repository::{Initialization, Wipe};
-use holdfast_engine::restore::Command as Restore;
-use holdfast_engine::survey::{Host, Role, Survey, Volume};
-use holdfast_engine::{
-    Attempt, Command, EffectId, Millis, State, Timestamp, Uid, outbox, repository, snapshot,
-    storage,
-};
+use holdfast_engine::run::{Command as Run, Report};
+use holdfast_engine::survey::{Host, Role, Volume};
+use holdfast_engine::{Attempt, Command, EffectId, Millis, State, Timestamp, Uid};
 
 /// What the outside does, as a scenario sets it.
 #[derive(Default)]
@@ -62,22 +59,6 @@ pub fn failure(reason: &str, message: &str) -> Failure {
     Failure { reason: reason.into(), message: message.into(), permanent: false }
 }
 
-/// Name of a kind of effect, as scenarios write it.
-pub fn kind(once: &Once) -> &'static str {
-    match once {
-        Once::InitializeBackend { .. } => "InitializeBackend",
-        Once::InitializeRepository { .. } => "InitializeRepository",
-        Once::WipeRepository { .. } => "WipeRepository",
-        Once::WipeBackend { .. } => "WipeBackend",
-        Once::Survey { .. } => "Survey",
-        Once::RunHook { .. } => "RunHook",
-        Once::StartWorker { .. } => "StartWorker",
-        Once::StopWorker { .. } => "StopWorker",
-        Once::UploadMetadata { .. } => "UploadMetadata",
-        Once::RemoveSnapshot { .. } => "RemoveSnapshot",
-    }
-}
-
 fn outcome(problem: Option<&String>) -> Outcome {
     match problem {
         None => Outcome::Succeeded,
@@ -94,26 +75,13 @@ impl Outside {
         effect: EffectId,
         once: &Once,
     ) -> Vec<(Timestamp, Command)> {
-        if self.silent.contains(kind(once)) {
+        if self.silent.contains(once.kind()) {
             return Vec::new();
         }
-        let command = match once {
-            Once::Survey { session } => {
-                let (session, survey) = (*session, self.survey());
-                if is_restore(state, session) {
-                    Command::Restore(Restore::Surveyed { session, effect, survey })
-                } else {
-                    Command::Backup(Backup::Surveyed { session, effect, survey })
-                }
-            }
+        let answer = match once {
+            Once::Survey { .. } => self.survey(),
             Once::RunHook { session, run } => {
-                let (session, run) = (*session, *run);
-                let outcome = self.hook(state, session, run.stage, run.index);
-                if is_restore(state, session) {
-                    Command::Restore(Restore::HookReported { session, effect, run, outcome })
-                } else {
-                    Command::Backup(Backup::HookReported { session, effect, run, outcome })
-                }
+                self.hook(state, *session, run.stage, run.index).into()
             }
             Once::StartWorker { attempt } if is_restore(state, attempt.session) => {
                 return self.restore(now, effect, attempt);
@@ -121,87 +89,52 @@ impl Outside {
             Once::StartWorker { attempt } => return self.work(state, now, effect, attempt),
             Once::StopWorker { .. } => {
                 self.stopped += 1;
-                Command::Outbox(outbox::Command::Done { effect })
+                Answer::Done
             }
-            _ => self.answer_about_data(state, effect, once),
+            _ => self.answer_about_data(state, once),
         };
-        vec![(now, command)]
+        vec![(now, answered(effect, answer))]
     }
 
     /// Answers to effects on storages, repositories and snapshots.
-    fn answer_about_data(&mut self, state: &State, effect: EffectId, once: &Once) -> Command {
+    fn answer_about_data(&mut self, state: &State, once: &Once) -> Answer {
         match once {
             Once::InitializeBackend { storage } => {
                 let name = &state.storages[storage].key.name;
-                let outcome = outcome(self.broken_storages.get(name));
-                Command::Storage(storage::Command::BackendReported {
-                    uid: *storage,
-                    effect,
-                    outcome,
-                })
+                outcome(self.broken_storages.get(name)).into()
             }
             Once::WipeBackend { storage } => {
                 self.removed.push(state.storages[storage].key.name.clone());
-                let outcome = Outcome::Succeeded;
-                Command::Storage(storage::Command::WipeReported { uid: *storage, effect, outcome })
+                Answer::Done
             }
-            Once::InitializeRepository { repository } => {
-                let result = self.open(state, *repository);
-                let uid = *repository;
-                Command::Repository(repository::Command::InitializationReported {
-                    uid,
-                    effect,
-                    result,
-                })
-            }
+            Once::InitializeRepository { repository } => self.open(state, *repository),
             Once::WipeRepository { repository } => {
                 self.removed.push(state.repositories[repository].key.name.clone());
-                let uid = *repository;
-                let result = Wipe::Done;
-                Command::Repository(repository::Command::WipeReported { uid, effect, result })
+                Answer::Done
             }
-            Once::UploadMetadata { snapshot } => {
-                Command::Snapshot(snapshot::Command::MetadataReported {
-                    uid: *snapshot,
-                    effect,
-                    outcome: Outcome::Succeeded,
-                })
-            }
-            Once::RemoveSnapshot { snapshot, by } => {
+            Once::UploadMetadata { .. } => Answer::Done,
+            Once::RemoveSnapshot { snapshot, .. } => {
                 let outcome = outcome(self.broken_removal.as_ref());
                 if outcome == Outcome::Succeeded {
                     self.removed.push(state.snapshots[snapshot].key.name.clone());
                 }
-                let uid = *snapshot;
-                match by {
-                    Some(session) => Command::Backup(Backup::RemovalReported {
-                        session: *session,
-                        effect,
-                        snapshot: uid,
-                        outcome,
-                    }),
-                    None => Command::Snapshot(snapshot::Command::RemovalReported {
-                        uid,
-                        effect,
-                        outcome,
-                    }),
-                }
+                outcome.into()
             }
             _ => unreachable!("{once:?} is about a session"),
         }
     }
 
-    fn open(&self, state: &State, repository: Uid) -> Initialization {
+    fn open(&self, state: &State, repository: Uid) -> Answer {
         let found = &state.repositories[&repository];
         match self.broken_repositories.get(&found.key.name) {
-            Some(reason) => Initialization::Failed(failure(reason, "it does not open")),
-            None => Initialization::Ready { id: repository.derive("identity") },
+            Some(reason) => Answer::Failed(failure(reason, "it does not open")),
+            None => Answer::Repository { id: repository.derive("identity") },
         }
     }
 
-    fn survey(&self) -> Survey {
+    fn survey(&self) -> Answer {
         if let Some(message) = &self.broken_survey {
-            return Survey::Failed(failure("TargetNotFound", message));
+            return Answer::Failed(failure("TargetNotFound", message));
         }
         let volume = Volume {
             name: "data".into(),
@@ -220,7 +153,7 @@ impl Outside {
             0 => vec![host(Role::Single, "db-abc".into())],
             pods => (0..pods).map(|n| host(Role::Ordinal(n), format!("db-{n}"))).collect(),
         };
-        Survey::Found { hosts }
+        Answer::Hosts(hosts)
     }
 
     fn hook(&mut self, state: &State, session: Uid, stage: Stage, index: u32) -> Outcome {
@@ -256,23 +189,19 @@ impl Outside {
         let attempt = attempt.clone();
         if doing == Doing::NotStart {
             let failure = failure("Forbidden", "the quota is used up");
-            return vec![(
-                now,
-                Command::Backup(Backup::WorkerNotStarted { attempt, effect, failure }),
-            )];
+            return vec![(now, answered(effect, Answer::Failed(failure)))];
         }
         let worker = worker_of(&attempt);
-        let started =
-            Command::Backup(Backup::WorkerStarted { attempt: attempt.clone(), effect, worker });
+        let started = answered(effect, Answer::Worker(worker));
         let end = Timestamp(now.0 + self.work.max(60_000));
         let ended = if doing == Doing::Vanish {
             let failure = failure("Evicted", "container worker: exit code 137, Evicted");
-            Backup::WorkerVanished { attempt, failure }
+            Run::WorkerVanished { attempt, failure }
         } else {
-            let report = report(state, &attempt, now, end, doing);
-            Backup::WorkerReported { attempt, worker, report }
+            let report = Report::Backup(report(state, &attempt, now, end, doing));
+            Run::WorkerReported { attempt, worker, report }
         };
-        vec![(now, started), (end, Command::Backup(ended))]
+        vec![(now, started), (end, Command::Run(ended))]
     }
 
     fn next_worker(&mut self) -> Doing {
@@ -290,17 +219,16 @@ impl Outside {
         let attempt = attempt.clone();
         if doing == Doing::NotStart {
             let failure = failure("Forbidden", "the quota is used up");
-            let command = Restore::WorkerNotStarted { attempt, effect, failure };
-            return vec![(now, Command::Restore(command))];
+            return vec![(now, answered(effect, Answer::Failed(failure)))];
         }
         let worker = worker_of(&attempt);
         // A Job is known before its pod is.
         let unseen = Worker { pod: Uid::default(), ..worker };
-        let started = Restore::WorkerStarted { attempt: attempt.clone(), effect, worker: unseen };
+        let started = answered(effect, Answer::Worker(unseen));
         let end = Timestamp(now.0 + self.work.max(60_000));
         let ended = if doing == Doing::Vanish {
             let failure = failure("Evicted", "container worker: exit code 137, Evicted");
-            Restore::WorkerVanished { attempt, failure }
+            Run::WorkerVanished { attempt, failure }
         } else {
             let fails = matches!(doing, Doing::Fail | Doing::FailForGood);
             let report = RestoreReport {
@@ -311,10 +239,14 @@ impl Outside {
                 bytes: 1_000,
                 skipped: vec![],
             };
-            Restore::WorkerReported { attempt, worker, report }
+            Run::WorkerReported { attempt, worker, report: Report::Restore(report) }
         };
-        vec![(now, Command::Restore(started)), (end, Command::Restore(ended))]
+        vec![(now, started), (end, Command::Run(ended))]
     }
+}
+
+fn answered(effect: EffectId, answer: Answer) -> Command {
+    Command::Outbox(outbox::Command::Answer { effect, answer })
 }
 
 fn is_restore(state: &State, session: Uid) -> bool {

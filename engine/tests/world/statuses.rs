@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_engine::configuration::phase::phase as configuration_phase;
-use holdfast_engine::{Recorded, State, StreamKind, Uid, view};
+use holdfast_engine::{Level, Recorded, State, StreamKind, Uid, level, view};
 
 /// What the status of every object says.
 pub type Statuses = BTreeMap<(StreamKind, Uid), String>;
@@ -55,11 +55,12 @@ pub fn agree_with_decisions(state: &State) {
 /// The statuses after an event: one that changed and is not published again is a status that lies.
 pub fn follow(before: &Statuses, state: &State, recorded: &Recorded) -> Statuses {
     let now = all(state);
-    let named: BTreeSet<(StreamKind, Uid)> = view::affected(state, recorded).into_iter().collect();
+    let named: BTreeSet<Level> = level::changed(state, recorded).into_iter().collect();
     for (object, status) in &now {
         let same = before.get(object) == Some(status);
+        let (kind, uid) = *object;
         assert!(
-            same || named.contains(object),
+            same || named.contains(&Level::Object { kind, uid }),
             "{object:?} changed unnamed with {:?}\n  was: {:?}\n  is: {status}",
             recorded.event,
             before.get(object),

@@ -4,6 +4,7 @@ use holdfast_engine::backup::{Component, Frozen, Trigger, Worker};
 use holdfast_engine::hook::{Run, Stage};
 use holdfast_engine::ids::{Key, Uid};
 use holdfast_engine::outcome::Outcome;
+use holdfast_engine::run::StopCause;
 use holdfast_engine::time::{Millis, Timestamp};
 
 use super::shapes;
@@ -26,7 +27,7 @@ shapes! { backup
     0x0A0F 1 ExecutorNotEnsured { uid: Uid, message: String }
     0x0A10 1 ComponentEnded { uid: Uid, component: String, number: u32, outcome: Outcome, duration: Millis }
     0x0A11 1 DeadlineExceeded { uid: Uid }
-    0x0A12 1 Cancelled { uid: Uid, reason: String }
+    0x0A12 1 Cancelled { uid: Uid, cause: StopCause }
     0x0A13 1 RetentionStarted { uid: Uid, repository: Uid, policy: Key, removing: u32 }
     0x0A14 1 RetentionApplied { uid: Uid, repository: Uid }
     0x0A15 1 RetentionFailed { uid: Uid, repository: Uid, policy: Key, message: String }

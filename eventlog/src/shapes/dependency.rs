@@ -7,5 +7,5 @@ use super::shapes;
 
 shapes! { dependency
     0x0301 1 Observed { uid: Uid, object: TypedRef, hash: Hash, facts: Facts }
-    0x0302 1 Gone { uid: Uid }
+    0x0302 1 Gone { uid: Uid, object: TypedRef }
 }

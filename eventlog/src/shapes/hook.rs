@@ -7,5 +7,5 @@ use super::shapes;
 
 shapes! { hook
     0x0601 1 Declared { uid: Uid, key: Key, generation: u64, hash: Hash, spec: Spec }
-    0x0602 1 Deleted { uid: Uid }
+    0x0602 1 Deleted { uid: Uid, key: Key }
 }

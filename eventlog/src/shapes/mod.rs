@@ -53,11 +53,16 @@ pub struct Shape {
     pub fields: &'static [(&'static str, &'static str)],
 }
 
-/// Declares an aggregate's shapes: type number, schema, name and fields of each. Shapes behind `was` are
-/// earlier schemas, which are only decoded, by `From` into the newest.
+/// Declares an aggregate's shapes: type number, schema, name and fields of each. Shapes behind `within` are
+/// of one event that carries an enum: each of its variants has a type of its own, so that a release that
+/// does not know a variant does not know its type. Shapes behind `was` are earlier schemas, which are only
+/// decoded, by `From` into the newest.
 macro_rules! shapes {
     ($module:ident
      $($number:literal $schema:literal $name:ident { $($field:ident: $ty:ty),* $(,)? })*
+     $(within $outer:ident $inner:ident: $enum:ident
+         $($in_number:literal $in_schema:literal $in_name:ident { $($in_field:ident: $in_ty:ty),* $(,)? })*
+     ;)?
      $(was $old_number:literal $old_schema:literal $old:ident { $($old_field:ident: $old_ty:ty),* $(,)? } => $new:ident)*
     ) => {
         $(
@@ -70,6 +75,16 @@ macro_rules! shapes {
                 }
             }
         )*
+        $($(
+            #[derive(serde::Serialize, serde::Deserialize)]
+            struct $in_name { $($in_field: $in_ty),* }
+
+            impl From<$in_name> for holdfast_engine::$module::Event {
+                fn from(shape: $in_name) -> Self {
+                    Self::$outer { $inner: $enum::$in_name { $($in_field: shape.$in_field),* } }
+                }
+            }
+        )*)?
         $(
             #[derive(serde::Serialize, serde::Deserialize)]
             struct $old { $($old_field: $old_ty),* }
@@ -82,6 +97,11 @@ macro_rules! shapes {
                 name: stringify!($name),
                 fields: &[$((stringify!($field), stringify!($ty))),*],
             },)*
+            $($($crate::shapes::Shape {
+                stream: stringify!($module), event_type: $in_number, schema: $in_schema,
+                name: concat!(stringify!($outer), stringify!($in_name)),
+                fields: &[$((stringify!($in_field), stringify!($in_ty))),*],
+            },)*)?
             $($crate::shapes::Shape {
                 stream: stringify!($module), event_type: $old_number, schema: $old_schema,
                 name: stringify!($old),
@@ -101,6 +121,10 @@ macro_rules! shapes {
                     let shape = $name::deserialize(sampler).unwrap();
                     (crate::codec::encode_event(&shape).unwrap(), shape.into())
                 })*
+                $($(($in_number, $in_schema) => {
+                    let shape = $in_name::deserialize(sampler).unwrap();
+                    (crate::codec::encode_event(&shape).unwrap(), shape.into())
+                })*)?
                 $(($old_number, $old_schema) => {
                     let shape = $old::deserialize(sampler).unwrap();
                     (crate::codec::encode_event(&shape).unwrap(), $new::from(shape).into())
@@ -118,6 +142,12 @@ macro_rules! shapes {
                     let shape = $name { $($field: Clone::clone($field)),* };
                     ($number, $schema, crate::codec::encode_event(&shape)?)
                 })*
+                $($(holdfast_engine::$module::Event::$outer {
+                    $inner: $enum::$in_name { $($in_field),* }
+                } => {
+                    let shape = $in_name { $($in_field: Clone::clone($in_field)),* };
+                    ($in_number, $in_schema, crate::codec::encode_event(&shape)?)
+                })*)?
             };
             Ok($crate::shapes::Payload { event_type, schema, bytes })
         }
@@ -132,6 +162,9 @@ macro_rules! shapes {
                 $(($number, $schema) => {
                     crate::codec::decode_event::<$name>(bytes).map(|shape| Some(shape.into()))
                 })*
+                $($(($in_number, $in_schema) => {
+                    crate::codec::decode_event::<$in_name>(bytes).map(|shape| Some(shape.into()))
+                })*)?
                 $(($old_number, $old_schema) => {
                     crate::codec::decode_event::<$old>(bytes)
                         .map(|shape| Some($new::from(shape).into()))
@@ -265,35 +298,32 @@ mod tests {
 
     /// How an earlier schema is read; the engine's own events have only one so far.
     mod upcast {
-        use holdfast_engine::outbox::Event;
-        use holdfast_engine::{EffectId, Event as Any};
+        use holdfast_engine::lease::Event;
 
-        shapes! { outbox
-            0x0D01 1 EffectDone { effect: EffectId }
-            0x0D02 2 EffectFailed { effect: EffectId, message: String }
-            was 0x0D02 1 EffectFailedBefore { effect: EffectId } => EffectFailed
+        shapes! { lease
+            0x0101 2 EpochBegan { holder: String }
+            0x0102 1 LogGapAcknowledged { from: u64, to: u64 }
+            was 0x0101 1 EpochBeganBefore { } => EpochBegan
         }
 
-        impl From<EffectFailedBefore> for EffectFailed {
-            fn from(old: EffectFailedBefore) -> Self {
-                Self { effect: old.effect, message: "unknown".into() }
+        impl From<EpochBeganBefore> for EpochBegan {
+            fn from(_: EpochBeganBefore) -> Self {
+                Self { holder: "unknown".into() }
             }
         }
 
         #[test]
         fn an_earlier_schema_decodes_into_the_newest() {
-            let effect = EffectId { seq: 4, ordinal: 2 };
-            let old = crate::codec::encode_event(&EffectFailedBefore { effect }).unwrap();
-            let event = decode(0x0D02, 1, &old).unwrap();
-            assert_eq!(event, Some(Event::EffectFailed { effect, message: "unknown".into() }));
+            let old = crate::codec::encode_event(&EpochBeganBefore {}).unwrap();
+            let event = decode(0x0101, 1, &old).unwrap();
+            assert_eq!(event, Some(Event::EpochBegan { holder: "unknown".into() }));
             let again = encode(&event.unwrap()).unwrap();
-            assert_eq!((again.event_type, again.schema), (0x0D02, 2));
-            assert_eq!(decode(0x0D02, 3, &again.bytes).unwrap(), None);
+            assert_eq!((again.event_type, again.schema), (0x0101, 2));
+            assert_eq!(decode(0x0101, 3, &again.bytes).unwrap(), None);
             assert_eq!(SHAPES.len(), 3);
             let (bytes, event) =
-                sample((0x0D02, 1), &mut crate::shapes::sample::Sampler::default());
-            assert_eq!(decode(0x0D02, 1, &bytes).unwrap(), Some(event));
-            assert!(matches!(Any::Outbox(Event::EffectDone { effect }), Any::Outbox(_)));
+                sample((0x0101, 1), &mut crate::shapes::sample::Sampler::default());
+            assert_eq!(decode(0x0101, 1, &bytes).unwrap(), Some(event));
         }
     }
 }

@@ -8,5 +8,5 @@ use super::shapes;
 
 shapes! { namespace
     0x0201 1 Observed { uid: Uid, name: String, labels: BTreeMap<String, String> }
-    0x0202 1 Gone { uid: Uid }
+    0x0202 1 Gone { uid: Uid, name: String }
 }

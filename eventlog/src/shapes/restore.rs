@@ -5,6 +5,7 @@ use holdfast_engine::hook::{Run, Stage};
 use holdfast_engine::ids::{Hash, Key, Uid};
 use holdfast_engine::outcome::Outcome;
 use holdfast_engine::restore::Spec;
+use holdfast_engine::run::StopCause;
 use holdfast_engine::time::{Millis, Timestamp};
 
 use super::shapes;
@@ -27,7 +28,7 @@ shapes! { restore
     0x0C0F 1 ComponentEnded { uid: Uid, component: String, number: u32, outcome: Outcome, duration: Millis }
     0x0C10 1 Incomplete { uid: Uid, message: String }
     0x0C11 1 DeadlineExceeded { uid: Uid }
-    0x0C12 1 Cancelled { uid: Uid, reason: String }
+    0x0C12 1 Cancelled { uid: Uid, cause: StopCause }
     0x0C13 1 MetricsPushed { uid: Uid }
     0x0C14 1 Archived { uid: Uid }
 }

@@ -10,5 +10,5 @@ shapes! { storage
     0x0402 1 BackendInitialized { uid: Uid }
     0x0403 1 BackendInitializationFailed { uid: Uid, message: String }
     0x0404 1 DeletionRequested { uid: Uid }
-    0x0405 1 Deleted { uid: Uid, wiped: bool }
+    0x0405 1 Deleted { uid: Uid, key: Key, wiped: bool }
 }

@@ -1,11 +1,13 @@
 //! Workers of attempts: started, adopted, awaited, stopped.
 
 use holdfast_engine::backup::Worker;
+use holdfast_engine::outbox::Answer;
 use holdfast_engine::report::{BackupReport, RestoreReport};
+use holdfast_engine::run::Report;
 use holdfast_engine::survey::Volume;
 use holdfast_engine::{
-    Actor, Attempt, Command, EffectId, Failure, State, Timestamp, TypedRef, Uid, backup, outbox,
-    restore,
+    Actor, Attempt, Command, EffectId, Failure, State, Timestamp, TypedRef, Uid, backup, restore,
+    run,
 };
 use holdfast_eventlog::Ledger;
 use holdfast_executor::job::Job;
@@ -16,7 +18,7 @@ use super::{Local, place};
 use crate::operator::broken;
 use crate::operator::dispatcher::Order;
 use crate::operator::tasks::{Tasks, words_of};
-use crate::place::Task;
+use crate::place::{Task, answered};
 use crate::ports::clock;
 use crate::translate::job::{self, BackupOrder, Mounted, RestoreOrder};
 use crate::translate::report;
@@ -40,15 +42,15 @@ pub(super) fn start(local: &Local, ledger: &Ledger, effect: EffectId, attempt: A
             Ok(job) => workers.start(&attempt, &job).await,
             Err(failure) => Err(failure),
         };
-        match started {
+        let answer = match started {
             Ok(uid) => {
                 let worker = Worker { job: uid, pod: uid };
-                let command = session.started(&attempt, effect, worker);
                 attend(&tasks, workers, attempt, worker, session);
-                command
+                Answer::Worker(worker)
             }
-            Err(failure) => session.not_started(&attempt, effect, failure),
-        }
+            Err(failure) => Answer::Failed(failure),
+        };
+        answered(effect, answer)
     })
 }
 
@@ -57,7 +59,7 @@ pub(super) fn stop(local: &Local, effect: EffectId, attempt: Attempt) -> Task {
     let workers = local.workers.clone();
     Task::new(async move {
         workers.stop(&attempt).await;
-        Command::Outbox(outbox::Command::Done { effect })
+        answered(effect, Answer::Done)
     })
 }
 
@@ -119,48 +121,18 @@ fn attend(tasks: &Tasks, workers: Workers, attempt: Attempt, worker: Worker, ses
 }
 
 impl Session {
-    fn started(&self, attempt: &Attempt, effect: EffectId, worker: Worker) -> Command {
-        let attempt = attempt.clone();
-        match self {
-            Self::Backup(_) => {
-                Command::Backup(backup::Command::WorkerStarted { attempt, effect, worker })
-            }
-            Self::Restore => {
-                Command::Restore(restore::Command::WorkerStarted { attempt, effect, worker })
-            }
-        }
-    }
-
-    fn not_started(&self, attempt: &Attempt, effect: EffectId, failure: Failure) -> Command {
-        let attempt = attempt.clone();
-        match self {
-            Self::Backup(_) => {
-                Command::Backup(backup::Command::WorkerNotStarted { attempt, effect, failure })
-            }
-            Self::Restore => {
-                Command::Restore(restore::Command::WorkerNotStarted { attempt, effect, failure })
-            }
-        }
-    }
-
     fn end(&self, attempt: &Attempt, worker: Worker, end: End) -> Command {
         let attempt = attempt.clone();
-        match (self, end) {
+        let report = match (self, end) {
+            (_, End::Vanished(failure)) => {
+                return Command::Run(run::Command::WorkerVanished { attempt, failure });
+            }
             (Self::Backup(paths), End::Reported(ended)) => {
-                let report = backup_report(&ended, paths);
-                Command::Backup(backup::Command::WorkerReported { attempt, worker, report })
+                Report::Backup(backup_report(&ended, paths))
             }
-            (Self::Restore, End::Reported(ended)) => {
-                let report = restore_report(&ended);
-                Command::Restore(restore::Command::WorkerReported { attempt, worker, report })
-            }
-            (Self::Backup(_), End::Vanished(failure)) => {
-                Command::Backup(backup::Command::WorkerVanished { attempt, failure })
-            }
-            (Self::Restore, End::Vanished(failure)) => {
-                Command::Restore(restore::Command::WorkerVanished { attempt, failure })
-            }
-        }
+            (Self::Restore, End::Reported(ended)) => Report::Restore(restore_report(&ended)),
+        };
+        Command::Run(run::Command::WorkerReported { attempt, worker, report })
     }
 }
 

@@ -3,12 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use holdfast_engine::storage::Command;
 use holdfast_engine::{EffectId, Failure, Outcome, Uid};
 use holdfast_eventlog::Ledger;
 
 use super::{Local, document, place};
-use crate::place::Task;
+use crate::place::{Task, answered};
 use crate::replace::{OPEN, replace};
 
 /// The description of a storage, at its root.
@@ -29,7 +28,7 @@ pub(super) fn initialize(
             Ok(()) => Outcome::Succeeded,
             Err(failure) => Outcome::Failed(failure),
         };
-        holdfast_engine::Command::Storage(Command::BackendReported { uid, effect, outcome })
+        answered(effect, outcome)
     }))
 }
 
@@ -49,7 +48,7 @@ pub(super) fn wipe(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) -
             _ => Ok(()),
         });
         let outcome = removed.map_or_else(Outcome::Failed, |()| Outcome::Succeeded);
-        holdfast_engine::Command::Storage(Command::WipeReported { uid, effect, outcome })
+        answered(effect, outcome)
     }))
 }
 

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use holdfast_engine::{Command, EffectId, Failure, Outcome, Uid, snapshot};
+use holdfast_engine::{EffectId, Failure, Outcome, Uid};
 use holdfast_eventlog::Ledger;
 
 use super::backend::{METADATA, unusable};
 use super::repository::{DESCRIPTION, SNAPSHOTS};
 use super::{Local, document, place};
-use crate::place::Task;
+use crate::place::{Task, answered};
 use crate::replace::{OPEN, replace};
 
 /// Writes `snapshots/<name>.yaml`, and `repository.yaml` and `metadata.yaml` as they are now.
@@ -23,7 +23,7 @@ pub(super) fn upload(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid)
             })
         });
         let outcome = written.map_or_else(Outcome::Failed, |()| Outcome::Succeeded);
-        Command::Snapshot(snapshot::Command::MetadataReported { uid, effect, outcome })
+        answered(effect, outcome)
     })
 }
 

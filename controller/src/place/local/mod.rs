@@ -17,10 +17,9 @@ pub mod workers;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::effect::{Level, Once};
 use holdfast_engine::{
-    Actor, Command, EffectId, Outcome, Recorded, State, StreamKind, Uid, configuration, levels,
-    view,
+    Actor, Command, EffectId, Level, Once, Outcome, Recorded, State, StreamKind, Uid,
+    configuration, level,
 };
 use holdfast_eventlog::Ledger;
 
@@ -139,8 +138,8 @@ impl Local {
 
     /// Publishes everything anew.
     pub fn publish_all(&mut self, state: &State) {
-        for level in levels(state) {
-            if let Level::Publish { kind, uid } = level {
+        for level in level::all(state) {
+            if let Level::Object { kind, uid } = level {
                 self.publish(state, kind, uid);
             }
         }
@@ -169,27 +168,20 @@ impl Place for Local {
             Once::StartWorker { attempt } => Some(attempt::start(self, ledger, id, attempt)),
             Once::StopWorker { attempt } => Some(attempt::stop(self, id, attempt)),
             Once::UploadMetadata { snapshot } => Some(metadata::upload(self, ledger, id, snapshot)),
-            Once::RemoveSnapshot { snapshot, by } => {
-                Some(remove_snapshot::remove(self, ledger, id, snapshot, by))
+            Once::RemoveSnapshot { snapshot, .. } => {
+                Some(remove_snapshot::remove(self, ledger, id, snapshot))
             }
         }
     }
 
-    fn recorded(&mut self, ledger: &Ledger, events: &[Recorded]) {
-        let state = ledger.state();
-        let changed: BTreeSet<(StreamKind, Uid)> =
-            events.iter().flat_map(|recorded| view::affected(state, recorded)).collect();
-        for (kind, uid) in changed {
-            self.publish(state, kind, uid);
-        }
-    }
+    fn recorded(&mut self, _: &Ledger, _: &[Recorded]) {}
 
     fn level(&mut self, ledger: &Ledger, level: Level) -> Option<Command> {
         match level {
-            Level::Publish { kind, uid } => self.publish(ledger.state(), kind, uid),
-            Level::Retract { kind, uid } => self.publisher.retract(kind, uid),
+            Level::Object { kind, uid } => self.publish(ledger.state(), kind, uid),
             // The wake-up is the dispatcher's own, so there is nothing to set up.
-            Level::EnsureScheduler { configuration: uid, session } => {
+            Level::Scheduler { configuration: uid, session } => {
+                ledger.state().schedule(uid, &session)?;
                 let outcome = Outcome::Succeeded;
                 return Some(Command::Configuration(configuration::Command::SchedulerReported {
                     uid,

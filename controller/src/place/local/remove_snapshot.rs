@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use holdfast_engine::{Command, EffectId, Failure, Outcome, Uid, backup, snapshot};
+use holdfast_engine::{EffectId, Failure, Outcome, Uid};
 use holdfast_eventlog::Ledger;
 use holdfast_executor::digest::SnapshotName;
 use holdfast_executor::repo::Repo;
 
 use super::repository::SNAPSHOTS;
 use super::{Local, place};
-use crate::place::Task;
+use crate::place::{Task, answered};
 
 /// What is removed.
 struct Doomed {
@@ -19,27 +19,13 @@ struct Doomed {
     commits: Vec<String>,
 }
 
-/// Removes a snapshot's data, when its removal asks for that, and answers whoever asked.
-pub(super) fn remove(
-    local: &Local,
-    ledger: &Ledger,
-    effect: EffectId,
-    uid: Uid,
-    by: Option<Uid>,
-) -> Task {
+/// Removes a snapshot's data, when its removal asks for that.
+pub(super) fn remove(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) -> Task {
     let doomed = find(local, ledger, uid);
     Task::blocking(move || {
         let removed = doomed.and_then(|doomed| doomed.as_ref().map_or(Ok(()), carry_out));
         let outcome = removed.map_or_else(Outcome::Failed, |()| Outcome::Succeeded);
-        match by {
-            Some(session) => Command::Backup(backup::Command::RemovalReported {
-                session,
-                effect,
-                snapshot: uid,
-                outcome,
-            }),
-            None => Command::Snapshot(snapshot::Command::RemovalReported { uid, effect, outcome }),
-        }
+        answered(effect, outcome)
     })
 }
 

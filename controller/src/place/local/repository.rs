@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::repository::{Command, Initialization, Wipe};
+use holdfast_engine::outbox::Answer;
 use holdfast_engine::{EffectId, Failure, Uid};
 use holdfast_eventlog::Ledger;
 use holdfast_executor::digest::RepoId;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::backend::unusable;
 use super::{Local, document, place};
-use crate::place::Task;
+use crate::place::{Task, answered};
 use crate::ports::clock;
 use crate::replace::{OPEN, replace};
 
@@ -45,12 +45,7 @@ pub(super) fn initialize(
                 .map_err(|error| unusable(&directory, &error))?;
             Ok(id)
         });
-        let result = opened.map_or_else(Initialization::Failed, |id| Initialization::Ready { id });
-        holdfast_engine::Command::Repository(Command::InitializationReported {
-            uid,
-            effect,
-            result,
-        })
+        answered(effect, opened.map_or_else(Answer::Failed, |id| Answer::Repository { id }))
     }))
 }
 
@@ -106,12 +101,10 @@ pub(super) fn wipe(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) -
     let directory = place::of_repository(ledger, &local.catalog.get(), &local.volumes, repository);
     let path = repository.path.clone();
     Some(Task::blocking(move || {
-        let result = directory
-            .and_then(|directory| {
-                remove(&directory, &path).map_err(|error| unusable(&directory, &error))
-            })
-            .map_or_else(Wipe::Failed, |()| Wipe::Done);
-        holdfast_engine::Command::Repository(Command::WipeReported { uid, effect, result })
+        let wiped = directory.and_then(|directory| {
+            remove(&directory, &path).map_err(|error| unusable(&directory, &error))
+        });
+        answered(effect, wiped.map_or_else(Answer::Failed, |()| Answer::Done))
     }))
 }
 

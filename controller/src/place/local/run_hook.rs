@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use holdfast_api::core::HookTemplate;
 use holdfast_engine::hook::{HookSpec, Run, Stage};
-use holdfast_engine::{Command, EffectId, Failure, Hash, Key, Outcome, Uid, backup, restore};
+use holdfast_engine::{EffectId, Failure, Hash, Key, Outcome, Uid};
 use holdfast_eventlog::Ledger;
 use serde_json::Value;
 
 use super::{Local, hook};
-use crate::place::Task;
+use crate::place::{Task, answered};
 use crate::translate::hook::{Order, order};
 use crate::translate::kubestash::summary;
 
@@ -21,8 +21,6 @@ pub(super) fn run(
     session: Uid,
     run: Run,
 ) -> Task {
-    let state = ledger.state();
-    let of_backup = state.backups.contains_key(&session);
     let prepared = find(ledger, session, run).and_then(|found| {
         let template = template(ledger, &found.spec.template, found.frozen)?;
         let order = order(&template, &found.spec.params, &found.summary)?;
@@ -38,11 +36,7 @@ pub(super) fn run(
             }
             Err(failure) => Outcome::Failed(failure),
         };
-        if of_backup {
-            Command::Backup(backup::Command::HookReported { session, effect, run, outcome })
-        } else {
-            Command::Restore(restore::Command::HookReported { session, effect, run, outcome })
-        }
+        answered(effect, outcome)
     });
     work.ends_when_given_up()
 }

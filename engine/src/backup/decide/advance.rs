@@ -207,9 +207,8 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::backup::Command;
     use crate::hook::{Executor, Policy};
-    use crate::snapshot::Command as Snapshot;
+    use crate::run::Command as Run;
     use crate::testing::given;
     use crate::testing::world::{MINUTE, World, broken};
 
@@ -295,10 +294,9 @@ mod tests {
         let mut world = World::ready();
         let session = world.working(1);
         world.reported(session, "pod-0");
-        let uid = world.snapshot_of(session);
-        let effect = world.effect(&Once::UploadMetadata { snapshot: uid });
-        let outcome = broken("Forbidden");
-        let end = world.ask(Snapshot::MetadataReported { uid, effect, outcome });
+        let snapshot = world.snapshot_of(session);
+        let forbidden = broken("Forbidden").into();
+        let end = world.answer_to(&Once::UploadMetadata { snapshot }, forbidden);
         assert!(end.ends_with("backup.HistoryCleaned backup.MetricsPushed"), "{end}");
         let phase = crate::backup::phase::phase(world.backup(session));
         assert_eq!(phase, crate::backup::phase::Phase::Failed);
@@ -312,7 +310,7 @@ mod tests {
         world.reported(session, "pod-0");
         world.pass(24 * 60 * MINUTE);
         assert_eq!(
-            world.ask(Command::Expire { session }),
+            world.ask(Run::Expire { session }),
             "backup.DeadlineExceeded given-up backup.HookEnded backup.HooksFinished given-up \
              snapshot.MetadataUploaded backup.RetentionStarted backup.RetentionApplied \
              backup.HistoryCleaned backup.MetricsPushed"

@@ -14,32 +14,34 @@ use crate::ids::Uid;
 use crate::limits;
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
+use crate::run::StopCause;
 use crate::time::{Millis, Timestamp};
 use crate::work;
 
-pub(crate) fn cancel(draft: &mut Draft, uid: Uid, reason: &str) -> Result<(), Rejection> {
+pub(crate) fn cancel(draft: &mut Draft, uid: Uid, cause: &StopCause) -> Result<(), Rejection> {
     let backup = known(draft, uid)?;
     if backup.is_finished() || backup.is_work_over() {
         return Err(Rejection::conflict(&backup.key, "nothing is left to stop"));
     }
-    stop(draft, uid, reason);
+    stop(draft, uid, cause.clone());
     Ok(())
 }
 
 /// Stops a session that has work left; one that waits is skipped, one that ends anyway is let be.
-pub(crate) fn stop(draft: &mut Draft, uid: Uid, reason: &str) {
+pub(crate) fn stop(draft: &mut Draft, uid: Uid, cause: StopCause) {
     let Some(backup) = draft.backup(uid) else { return };
     if !backup.is_going() {
         if !backup.is_finished() {
-            open::skip(draft, uid, reason.into());
+            open::skip(draft, uid, cause.sentence());
         }
         return;
     }
     if backup.is_work_over() {
         return;
     }
-    draft.emit(Event::Cancelled { uid, reason: reason.into() });
-    give_up_work(draft, uid, &result::failure("Cancelled", reason));
+    let failure = result::failure("Cancelled", &cause.sentence());
+    draft.emit(Event::Cancelled { uid, cause });
+    give_up_work(draft, uid, &failure);
 }
 
 /// When something about a session expires; the wake-up of [`crate::deadline`].
@@ -120,18 +122,18 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::backup::Command;
     use crate::backup::phase::{Phase, phase};
     use crate::hook::Executor;
+    use crate::run::Command as Run;
     use crate::testing::given;
     use crate::testing::world::{MINUTE, World, attempt, broken, named};
 
-    fn cancel(session: Uid) -> Command {
-        Command::Cancel { session, reason: "enough".into() }
+    fn cancel(session: Uid) -> Run {
+        Run::Cancel { session, cause: "enough".into() }
     }
 
-    fn expire(session: Uid) -> Command {
-        Command::Expire { session }
+    fn expire(session: Uid) -> Run {
+        Run::Expire { session }
     }
 
     /// `nightly` with a timeout of ten minutes, a hook before the work and one after it.
@@ -187,7 +189,7 @@ mod tests {
         working.effect(&stops("pod-1"));
         working.described();
         assert_eq!(phase(working.backup(session)), Phase::Failed);
-        assert_eq!(working.backup(session).cancelled.as_deref(), Some("enough"));
+        assert_eq!(working.backup(session).cancelled, Some("enough".into()));
     }
 
     #[test]
@@ -213,7 +215,7 @@ mod tests {
         assert_eq!(stopped.refused(cancel(session)), over);
 
         let nobody = named("nobody");
-        let unknown = Rejection::conflict(nobody, "no such backup session");
+        let unknown = Rejection::conflict(nobody, "no such session");
         assert_eq!(stopped.refused(cancel(nobody)), unknown);
         assert_eq!(stopped.refused(expire(nobody)), unknown);
     }

@@ -9,10 +9,8 @@ use crate::backup::state::Backup;
 use crate::configuration;
 use crate::draft::Draft;
 use crate::ids::Uid;
+use crate::run::StopCause;
 use crate::time::Timestamp;
-
-/// Why a session is stopped whose object is being deleted; it is archived as soon as it has ended.
-pub(crate) const DELETED: &str = "the BackupSession is being deleted";
 
 /// The final step; false, because nothing follows it.
 pub(crate) fn finish(draft: &mut Draft, uid: Uid) -> bool {
@@ -100,7 +98,7 @@ fn retry_time(draft: &Draft, backup: &Backup) -> Option<Timestamp> {
 pub(crate) fn after_end(draft: &mut Draft, uid: Uid) {
     let Some(backup) = draft.backup(uid) else { return };
     let configuration = backup.configuration;
-    if backup.cancelled.as_deref() == Some(DELETED) {
+    if backup.cancelled == Some(StopCause::Deleted) {
         draft.emit(Event::Archived { uid });
     }
     configuration::decide::finish_deletion(draft, configuration);
@@ -114,6 +112,7 @@ mod tests {
     use crate::backup::{Command, Trigger};
     use crate::configuration::{Retry, SessionSpec};
     use crate::outcome::Failure;
+    use crate::run::Command as Run;
     use crate::storage::DeletionPolicy;
     use crate::testing::given;
     use crate::testing::world::{APP, DAY, MINUTE, World, attempt};
@@ -240,7 +239,7 @@ mod tests {
 
         // One that somebody stopped.
         let stopped = begin(&mut world);
-        world.ask(Command::Cancel { session: stopped, reason: "no".into() });
+        world.ask(Run::Cancel { session: stopped, cause: "no".into() });
         world.closed();
         assert_eq!(world.backup(stopped).retry_at, None);
 
@@ -248,7 +247,7 @@ mod tests {
         let hopeless = begin(&mut world);
         let failure = Failure { permanent: true, ..crate::testing::failure("WrongPassphrase") };
         let attempt = attempt(hopeless, "pod-0");
-        world.ask(Command::WorkerVanished { attempt, failure });
+        world.ask(Run::WorkerVanished { attempt, failure });
         world.closed();
         assert_eq!(world.backup(hopeless).retry_at, None);
 

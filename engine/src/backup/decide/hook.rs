@@ -3,23 +3,19 @@
 use crate::backup::Event;
 use crate::backup::decide::{advance, known};
 use crate::draft::Draft;
-use crate::effect::Once;
 use crate::hook::Run;
-use crate::ids::{EffectId, Uid};
+use crate::ids::Uid;
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
 
-pub(crate) fn decide(
+pub(crate) fn hook_ended(
     draft: &mut Draft,
     uid: Uid,
-    effect: EffectId,
     run: Run,
-    outcome: &Outcome,
+    outcome: Outcome,
 ) -> Result<(), Rejection> {
-    draft.expect(effect, "hook", |once| *once == Once::RunHook { session: uid, run })?;
     known(draft, uid)?;
-    draft.settle(effect);
-    draft.emit(Event::HookEnded { uid, run, outcome: outcome.clone() });
+    draft.emit(Event::HookEnded { uid, run, outcome });
     advance(draft, uid);
     Ok(())
 }
@@ -29,12 +25,12 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::backup::Command;
     use crate::condition::Type;
     use crate::configuration::SessionSpec;
+    use crate::effect::Once;
     use crate::hook::{Executor, Policy, Stage};
     use crate::testing::given;
-    use crate::testing::world::{World, broken, named};
+    use crate::testing::world::{World, broken};
 
     fn world(change: impl FnOnce(&mut SessionSpec)) -> (World, Uid) {
         let mut session = given::session("nightly");
@@ -71,12 +67,12 @@ mod tests {
     fn a_failed_try_is_followed_by_the_next_as_long_as_there_is_one() {
         let (mut world, session) = world(|spec| spec.pre_hooks[0].max_retry = 1);
         let again = world.hook_ended(session, broken("ExitCode"));
-        assert_eq!(again, "done backup.HookEnded backup.HookStarted");
+        assert_eq!(again, "given-up backup.HookEnded backup.HookStarted");
         world.effect(&Once::RunHook { session, run: freeze(2) });
         let end = world.hook_ended(session, broken("ExitCode"));
         assert_eq!(
             end,
-            "done backup.HookEnded backup.HooksFinished snapshot.Incomplete \
+            "given-up backup.HookEnded backup.HooksFinished snapshot.Incomplete \
              backup.ExecutorNotEnsured backup.HookStarted"
         );
         assert!(world.backup(session).conditions.is_false(Type::PreBackupHooksExecutionSucceeded));
@@ -103,32 +99,5 @@ mod tests {
                 world.backup(session).hooks.tries.iter().map(|known| known.run.index).collect();
             assert_eq!(ran, expected);
         }
-    }
-
-    #[test]
-    fn an_answer_is_taken_once_and_only_to_what_was_asked() {
-        let (mut world, session) = world(|_| {});
-        let effect = world.effect(&Once::RunHook { session, run: freeze(1) });
-        let answer = |session, effect, run| Command::HookReported {
-            session,
-            effect,
-            run,
-            outcome: Outcome::Succeeded,
-        };
-        let other = alloc::format!("effect {effect} is another one");
-        assert_eq!(
-            world.refused(answer(session, effect, freeze(2))),
-            Rejection::conflict("hook", other.clone())
-        );
-        assert_eq!(
-            world.refused(answer(named("nobody"), effect, freeze(1))),
-            Rejection::conflict("hook", other)
-        );
-        world.ask(answer(session, effect, freeze(1)));
-        let late = alloc::format!("nobody waits for effect {effect} any more");
-        assert_eq!(
-            world.refused(answer(session, effect, freeze(1))),
-            Rejection::conflict("hook", late)
-        );
     }
 }

@@ -20,8 +20,13 @@ mod survey;
 mod worker;
 
 pub(crate) use advance::advance;
-pub(crate) use end::{expiry, stop};
+pub(crate) use end::{cancel, expire, expiry, stop};
+pub(crate) use hook::hook_ended;
 pub(crate) use open::{Request, open};
+pub(crate) use removal::removed;
+pub(crate) use report::reported;
+pub(crate) use survey::surveyed;
+pub(crate) use worker::{not_started, started, vanished};
 
 use crate::backup::Command;
 use crate::backup::state::Backup;
@@ -33,27 +38,6 @@ use crate::rejection::Rejection;
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
     match command {
         Command::Create { .. } => create::decide(draft, command),
-        Command::Surveyed { session, effect, survey } => {
-            survey::decide(draft, *session, *effect, survey)
-        }
-        Command::HookReported { session, effect, run, outcome } => {
-            hook::decide(draft, *session, *effect, *run, outcome)
-        }
-        Command::WorkerStarted { attempt, effect, worker } => {
-            worker::started(draft, attempt, *effect, *worker)
-        }
-        Command::WorkerNotStarted { attempt, effect, failure } => {
-            worker::not_started(draft, attempt, *effect, failure)
-        }
-        Command::WorkerReported { attempt, worker, report } => {
-            report::decide(draft, attempt, *worker, report)
-        }
-        Command::WorkerVanished { attempt, failure } => worker::vanished(draft, attempt, failure),
-        Command::RemovalReported { session, effect, snapshot, outcome } => {
-            removal::decide(draft, *session, *effect, *snapshot, outcome)
-        }
-        Command::Cancel { session, reason } => end::cancel(draft, *session, reason),
-        Command::Expire { session } => end::expire(draft, *session),
         Command::Retry { session } => retry::decide(draft, *session),
         Command::Resume { session } => resume::decide(draft, *session),
         Command::Delete { session } => delete::decide(draft, *session),

@@ -22,6 +22,7 @@ use crate::dependency::{Facts, state as dependency};
 use crate::draft::Draft;
 use crate::ids::{Hash, Key, TypedRef, Uid};
 use crate::names;
+use crate::run::StopCause;
 use crate::snapshot;
 use crate::time::{Millis, Timestamp};
 
@@ -74,9 +75,8 @@ pub(crate) fn consider(draft: &mut Draft, uid: Uid) {
     let rivals = open_before(draft, &backup);
     let same: Vec<&(Uid, Key, bool)> = rivals.iter().filter(|(_, _, same)| *same).collect();
     if concurrency(&configuration, &backup.session) == Concurrency::Replace {
-        let reason = format!("replaced by {}", backup.key.name);
         for (rival, _, _) in &same {
-            end::stop(draft, *rival, &reason);
+            end::stop(draft, *rival, StopCause::Replaced { by: backup.key.name.clone() });
         }
     } else if let Some((_, rival, _)) = same.first() {
         return skip(draft, uid, format!("session {rival} has not ended"));
@@ -352,8 +352,8 @@ mod tests {
              backup.ExecutorNotEnsured backup.Queued"
         );
         assert_eq!(
-            world.backup(first).cancelled.as_deref(),
-            Some("replaced by app-weekly-1700438401")
+            world.backup(first).cancelled,
+            Some(StopCause::Replaced { by: "app-weekly-1700438401".into() })
         );
         assert_eq!(world.backup(second).behind, Some(first));
         world.closed();
@@ -441,7 +441,15 @@ mod tests {
                 "Repository demo/two is not ready: WrongPassphrase: it went wrong",
             ),
             (repository::Event::DeletionRequested { uid }, "Repository demo/two is being deleted"),
-            (repository::Event::Deleted { uid, wiped: false }, "Repository demo/two not found"),
+            (
+                repository::Event::Deleted {
+                    uid,
+                    key: key("two"),
+                    storage: key("store"),
+                    wiped: false,
+                },
+                "Repository demo/two not found",
+            ),
         ] {
             let mut world = with(two);
             world.record(event);

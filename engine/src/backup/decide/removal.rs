@@ -1,45 +1,34 @@
 //! A snapshot that retention removes is gone from its repository, or could not be removed.
 
-use crate::backup::decide::{advance, known};
+use crate::backup::decide::advance;
 use crate::draft::Draft;
-use crate::effect::Once;
-use crate::ids::{EffectId, Uid};
+use crate::ids::Uid;
 use crate::outcome::Outcome;
-use crate::rejection::Rejection;
 use crate::snapshot;
 
-pub(crate) fn decide(
-    draft: &mut Draft,
-    uid: Uid,
-    effect: EffectId,
-    snapshot: Uid,
-    outcome: &Outcome,
-) -> Result<(), Rejection> {
-    let asked = Once::RemoveSnapshot { snapshot, by: Some(uid) };
-    draft.expect(effect, "removal", |once| *once == asked)?;
-    known(draft, uid)?;
-    draft.settle(effect);
+pub(crate) fn removed(draft: &mut Draft, uid: Uid, snapshot: Uid, outcome: Outcome) {
     match outcome {
         Outcome::Succeeded => {
             snapshot::decide::forget(draft, snapshot, "the snapshot was removed");
         }
         Outcome::Failed(failure) => {
-            let message = failure.message.clone();
+            let message = failure.message;
             draft.emit(snapshot::Event::RemovalFailed { uid: snapshot, message });
         }
     }
     advance(draft, uid);
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backup::Command;
     use crate::backup::phase::{Phase, phase};
     use crate::backup::state::Retention;
+    use crate::effect::Once;
+    use crate::outbox::Command;
+    use crate::rejection::Rejection;
     use crate::testing::given::key;
-    use crate::testing::world::{MINUTE, World, broken, named};
+    use crate::testing::world::{MINUTE, World, broken};
 
     /// A session whose retention removes the oldest of three snapshots.
     fn retaining() -> (World, Uid, Uid) {
@@ -57,7 +46,7 @@ mod tests {
 
     fn answer(world: &World, session: Uid, snapshot: Uid, outcome: Outcome) -> Command {
         let effect = world.effect(&Once::RemoveSnapshot { snapshot, by: Some(session) });
-        Command::RemovalReported { session, effect, snapshot, outcome }
+        Command::Answer { effect, answer: outcome.into() }
     }
 
     fn retention(world: &World, result: Result<(), &str>) -> Retention {
@@ -82,11 +71,11 @@ mod tests {
         assert!(!world.state.snapshots.contains_key(&oldest));
         assert_eq!(world.backup(session).retention, [retention(&world, Ok(()))]);
         assert_eq!(phase(world.backup(session)), Phase::Succeeded);
-        let Command::RemovalReported { effect, .. } = done else { return };
+        let Command::Answer { effect, .. } = done;
         assert_eq!(
             world.refused(done),
             Rejection::conflict(
-                "removal",
+                "effect",
                 alloc::format!("nobody waits for effect {effect} any more")
             )
         );
@@ -98,7 +87,7 @@ mod tests {
         let failed = answer(&world, session, oldest, broken("Locked"));
         assert_eq!(
             world.ask(failed),
-            ["done snapshot.RemovalFailed backup.RetentionFailed ", END].concat()
+            ["given-up snapshot.RemovalFailed backup.RetentionFailed ", END].concat()
         );
         assert_eq!(world.backup(session).retention, [retention(&world, Err("it went wrong"))]);
         assert_eq!(phase(world.backup(session)), Phase::Failed);
@@ -112,19 +101,6 @@ mod tests {
                 .find(|once| *once == Once::RemoveSnapshot { snapshot: oldest, by: Some(next) })
                 .is_some()
         );
-    }
-
-    #[test]
-    fn an_answer_for_another_session_or_snapshot_is_refused() {
-        let (mut world, session, oldest) = retaining();
-        let effect = world.effect(&Once::RemoveSnapshot { snapshot: oldest, by: Some(session) });
-        let other =
-            Rejection::conflict("removal", alloc::format!("effect {effect} is another one"));
-        for (session, snapshot) in [(named("x"), oldest), (session, named("x"))] {
-            let outcome = Outcome::Succeeded;
-            let command = Command::RemovalReported { session, effect, snapshot, outcome };
-            assert_eq!(world.refused(command), other);
-        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::snapshot;
 use crate::snapshot::phase::{Phase, phase};
 use crate::work;
 
-pub(crate) fn decide(
+pub(crate) fn reported(
     draft: &mut Draft,
     attempt: &Attempt,
     given: Worker,
@@ -197,9 +197,9 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::backup::Command;
     use crate::backup::phase::{Phase as Final, phase as final_phase};
     use crate::ids::Uid;
+    use crate::run::{Command as Run, Report};
     use crate::snapshot::state::Component;
     use crate::testing::given;
     use crate::testing::world::{MINUTE, World, attempt, named, worker as somebody};
@@ -219,8 +219,9 @@ mod tests {
         (world, session)
     }
 
-    fn send(session: Uid, report: BackupReport) -> Command {
-        Command::WorkerReported { attempt: attempt(session, "pod-0"), worker: somebody(), report }
+    fn send(session: Uid, report: BackupReport) -> Run {
+        let report = Report::Backup(report);
+        Run::WorkerReported { attempt: attempt(session, "pod-0"), worker: somebody(), report }
     }
 
     /// Why the component of the first repository failed; absent when it succeeded.
@@ -401,10 +402,10 @@ mod tests {
     fn only_the_worker_that_is_known_reports() {
         let refused =
             Rejection::conflict("demo/app-nightly-1700438400", "the report is of another worker");
-        let report = |world: &World, session, worker| Command::WorkerReported {
+        let report = |world: &World, session, worker| Run::WorkerReported {
             attempt: attempt(session, "pod-0"),
             worker,
-            report: world.report(session),
+            report: Report::Backup(world.report(session)),
         };
         let (mut known, session) = world(false);
         for other in [
@@ -418,10 +419,9 @@ mod tests {
         // A Job whose pod was not seen yet: the report says which it is.
         let mut world = World::ready();
         let session = world.working(1);
-        let asked = attempt(session, "pod-0");
-        let effect = world.effect(&crate::Once::StartWorker { attempt: asked.clone() });
+        let start = crate::Once::StartWorker { attempt: attempt(session, "pod-0") };
         let unseen = Worker { pod: Uid::default(), ..somebody() };
-        world.ask(Command::WorkerStarted { attempt: asked, effect, worker: unseen });
+        world.answer_to(&start, crate::outbox::Answer::Worker(unseen));
         let command = report(&world, session, Worker { job: named("other"), ..somebody() });
         assert_eq!(world.refused(command), refused);
         let command = report(&world, session, somebody());

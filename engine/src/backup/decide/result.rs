@@ -33,8 +33,8 @@ pub(crate) fn first_failure(backup: &Backup) -> Option<String> {
     if backup.conditions.is_true(Type::DeadlineExceeded) {
         return Some("the session's deadline passed".into());
     }
-    if let Some(reason) = &backup.cancelled {
-        return Some(reason.clone());
+    if let Some(cause) = &backup.cancelled {
+        return Some(cause.sentence());
     }
     let of_component = backup.components.iter().find_map(|known| match &known.outcome {
         Some(Outcome::Failed(failure)) => {
@@ -73,7 +73,6 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::backup::Command;
     use crate::envelope::{Actor, Envelope};
     use crate::ids::CommandId;
     use crate::testing::given;
@@ -81,7 +80,7 @@ mod tests {
     use crate::work::ComponentState;
 
     fn asked(world: &World, session: Uid) -> bool {
-        let command = crate::Command::Backup(Command::Expire { session });
+        let command = crate::Command::Run(crate::run::Command::Expire { session });
         let (id, at, epoch) = (CommandId::default(), world.now, world.state.epoch);
         let envelope = Envelope { id, at, actor: Actor::Clock, epoch, command };
         has_work_succeeded(&Draft::new(&world.state, &envelope), world.backup(session))

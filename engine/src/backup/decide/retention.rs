@@ -137,6 +137,7 @@ mod tests {
     use crate::backup::phase::Step;
     use crate::configuration::Backend;
     use crate::retention::{Command, Spec};
+    use crate::run::Command as Run;
     use crate::testing::given::{self, key};
     use crate::testing::world::{BACK, MINUTE, World, named};
 
@@ -300,7 +301,7 @@ mod tests {
         let (session, _) = close(&mut world);
         world.pass(crate::limits::CLOSING_MILLIS.0);
         assert_eq!(
-            world.ask(crate::backup::Command::Expire { session }),
+            world.ask(Run::Expire { session }),
             "backup.DeadlineExceeded given-up snapshot.RemovalFailed backup.RetentionFailed \
              backup.HistoryCleaned backup.MetricsPushed"
         );

@@ -10,28 +10,21 @@ use crate::backup::{Component, Event};
 use crate::component;
 use crate::dependency::{Facts, Task, state as dependency};
 use crate::draft::Draft;
-use crate::effect::Once;
-use crate::ids::{EffectId, Uid};
+use crate::ids::Uid;
 use crate::limits;
+use crate::outcome::Failure;
 use crate::rejection::Rejection;
 use crate::snapshot;
-use crate::survey::{Host, Survey};
+use crate::survey::Host;
 use crate::variables::Values;
 
-pub(crate) fn decide(
+pub(crate) fn surveyed(
     draft: &mut Draft,
     uid: Uid,
-    effect: EffectId,
-    survey: &Survey,
+    hosts: Result<Vec<Host>, Failure>,
 ) -> Result<(), Rejection> {
-    draft.expect(effect, "survey", |once| *once == Once::Survey { session: uid })?;
     let backup = known(draft, uid)?.clone();
-    draft.settle(effect);
-    let planned = match survey {
-        Survey::Failed(failure) => Err(failure.message.clone()),
-        Survey::Found { hosts } => plan(draft, &backup, hosts),
-    };
-    match planned {
+    match hosts.map_err(|failure| failure.message).and_then(|hosts| plan(draft, &backup, &hosts)) {
         Err(message) => draft.emit(Event::ExecutorNotEnsured { uid, message }),
         Ok(components) => {
             let total = u32::try_from(components.len()).unwrap_or(u32::MAX);
@@ -114,21 +107,23 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::backup::Command;
     use crate::backup::phase::{Phase, Step, phase};
     use crate::condition::Type;
     use crate::configuration::TaskRef;
+    use crate::effect::Once;
+    use crate::outbox::{Answer, Command};
+    use crate::run::Command as Run;
     use crate::survey::Role;
     use crate::testing::given;
-    use crate::testing::world::{World, named};
+    use crate::testing::world::World;
 
-    fn answer(world: &World, session: Uid, survey: Survey) -> Command {
+    fn answer(world: &World, session: Uid, answer: Answer) -> Command {
         let effect = world.effect(&Once::Survey { session });
-        Command::Surveyed { session, effect, survey }
+        Command::Answer { effect, answer }
     }
 
-    fn found(pods: u32) -> Survey {
-        Survey::Found { hosts: (0..pods).map(given::pod).collect() }
+    fn found(pods: u32) -> Answer {
+        Answer::Hosts((0..pods).map(given::pod).collect())
     }
 
     fn begun() -> (World, Uid) {
@@ -166,9 +161,9 @@ mod tests {
     #[test]
     fn what_cannot_be_planned_ends_the_session_with_the_reason() {
         // What is done before the answer; the answer; what the session says.
-        type Case = (fn(&mut World), Survey, &'static str);
+        type Case = (fn(&mut World), Answer, &'static str);
         let cases: [Case; 7] = [
-            (|_| {}, Survey::Failed(crate::testing::failure("TargetNotFound")), "it went wrong"),
+            (|_| {}, Answer::Failed(crate::testing::failure("TargetNotFound")), "it went wrong"),
             (
                 |world| drop(world.forget(&dependency::addon("workload-addon"))),
                 found(1),
@@ -207,8 +202,12 @@ mod tests {
         for (before, survey, message) in cases {
             let (mut world, session) = begun();
             before(&mut world);
+            let failed = matches!(survey, Answer::Failed(_));
             let command = answer(&world, session, survey);
-            assert_eq!(world.ask(command), "done backup.ExecutorNotEnsured snapshot.Incomplete");
+            let happened = world.ask(command);
+            let outcome = if failed { "given-up" } else { "done" };
+            let expected = format!("{outcome} backup.ExecutorNotEnsured snapshot.Incomplete");
+            assert_eq!(happened, expected);
             let facts = &world.backup(session).conditions;
             assert_eq!(facts.get(Type::BackupExecutorEnsured).unwrap().message, message);
             world.closed();
@@ -261,7 +260,7 @@ mod tests {
     fn a_deployment_has_one_component_whatever_its_pods() {
         let (mut world, session) = begun();
         let hosts = (0..3).map(|n| Host { role: Role::Single, ..given::pod(n) }).collect();
-        let command = answer(&world, session, Survey::Found { hosts });
+        let command = answer(&world, session, Answer::Hosts(hosts));
         world.ask(command);
         let names: Vec<&str> =
             world.backup(session).components.iter().map(|c| c.component.name.as_str()).collect();
@@ -272,15 +271,13 @@ mod tests {
     fn an_answer_is_taken_once_and_not_after_a_stop() {
         let (mut world, session) = begun();
         let command = answer(&world, session, found(1));
-        let Command::Surveyed { effect, .. } = command else { return };
+        let Command::Answer { effect, .. } = command;
         let late =
-            Rejection::conflict("survey", format!("nobody waits for effect {effect} any more"));
+            Rejection::conflict("effect", format!("nobody waits for effect {effect} any more"));
         let mut stopped = world.clone();
         world.ask(command.clone());
         assert_eq!(world.refused(command.clone()), late);
-        stopped.ask(Command::Cancel { session, reason: "no".into() });
+        stopped.ask(Run::Cancel { session, cause: "no".into() });
         assert_eq!(stopped.refused(command), late);
-        let other = Command::Surveyed { session: named("x"), effect, survey: found(1) };
-        assert_eq!(stopped.refused(other), late);
     }
 }

@@ -6,7 +6,7 @@ use crate::backup::decide::{advance, known};
 use crate::backup::{Event, Worker};
 use crate::condition::Type;
 use crate::draft::Draft;
-use crate::ids::{Attempt, EffectId};
+use crate::ids::Attempt;
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::time::Millis;
@@ -24,11 +24,8 @@ pub(crate) fn current<'d>(
 pub(crate) fn started(
     draft: &mut Draft,
     attempt: &Attempt,
-    effect: EffectId,
     worker: Worker,
 ) -> Result<(), Rejection> {
-    work::expect_start(draft, attempt, effect)?;
-    draft.settle(effect);
     let Ok(component) = current(draft, attempt) else { return Ok(()) };
     if component.worker.is_none() {
         observe(draft, attempt, worker);
@@ -49,11 +46,8 @@ pub(crate) fn observe(draft: &mut Draft, attempt: &Attempt, worker: Worker) {
 pub(crate) fn not_started(
     draft: &mut Draft,
     attempt: &Attempt,
-    effect: EffectId,
     failure: &Failure,
 ) -> Result<(), Rejection> {
-    work::expect_start(draft, attempt, effect)?;
-    draft.settle(effect);
     if current(draft, attempt).is_err() {
         return Ok(());
     }
@@ -95,16 +89,16 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::backup::Command;
     use crate::backup::phase::{Phase, phase};
     use crate::effect::Once;
+    use crate::run::Command as Run;
     use crate::testing::given;
     use crate::testing::world::{MINUTE, World, attempt, named, worker};
 
     const NAME: &str = "demo/app-nightly-1700438400";
 
-    fn gone(attempt: Attempt) -> Command {
-        Command::WorkerVanished { attempt, failure: crate::testing::failure("Evicted") }
+    fn gone(attempt: Attempt) -> Run {
+        Run::WorkerVanished { attempt, failure: crate::testing::failure("Evicted") }
     }
 
     #[test]
@@ -121,43 +115,19 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_about_a_start_is_taken_once() {
-        let mut world = World::ready();
-        let session = world.working(1);
-        let asked = attempt(session, "pod-0");
-        let effect = world.effect(&Once::StartWorker { attempt: asked.clone() });
-        let start = |attempt| Command::WorkerStarted { attempt, effect, worker: worker() };
-        let refuse = |attempt| {
-            let failure = crate::testing::failure("Forbidden");
-            Command::WorkerNotStarted { attempt, effect, failure }
-        };
-        let other = Rejection::conflict("worker", format!("effect {effect} is another one"));
-        let second = Attempt { number: 2, ..asked.clone() };
-        for wrong in [second, attempt(session, "pod-9"), attempt(named("x"), "pod-0")] {
-            assert_eq!(world.refused(start(wrong.clone())), other);
-            assert_eq!(world.refused(refuse(wrong)), other);
-        }
-        world.ask(start(asked.clone()));
-        let late =
-            Rejection::conflict("worker", format!("nobody waits for effect {effect} any more"));
-        assert_eq!(world.refused(start(asked.clone())), late);
-        assert_eq!(world.refused(refuse(asked)), late);
-    }
-
-    #[test]
     fn a_worker_that_never_comes_fails_its_component_and_the_others_go_on() {
         let mut world = World::ready();
         let session = world.working(2);
         assert_eq!(
             world.not_started(session, "pod-0"),
-            "done backup.ExecutorNotEnsured backup.ComponentEnded"
+            "given-up backup.ExecutorNotEnsured backup.ComponentEnded"
         );
         let facts = &world.backup(session).conditions;
         let said = &facts.get(Type::BackupExecutorEnsured).unwrap().message;
         assert_eq!(said, "component pod-0: it went wrong");
         assert_eq!(
             world.not_started(session, "pod-1"),
-            "done backup.ComponentEnded snapshot.Incomplete",
+            "given-up backup.ComponentEnded snapshot.Incomplete",
             "the fact was stated before"
         );
         world.closed();
@@ -186,10 +156,7 @@ mod tests {
         let session = world.working(1);
         let asked = attempt(session, "pod-0");
         for (attempt, refused) in [
-            (
-                attempt(named("x"), "pod-0"),
-                Rejection::conflict(named("x"), "no such backup session"),
-            ),
+            (attempt(named("x"), "pod-0"), Rejection::conflict(named("x"), "no such session")),
             (attempt(session, "pod-9"), Rejection::conflict(NAME, "no component \"pod-9\"")),
             (
                 Attempt { number: 2, ..asked.clone() },
@@ -216,7 +183,7 @@ mod tests {
         let asked = attempt(session, "pod-0");
         let start = Once::StartWorker { attempt: asked.clone() };
         world.effect(&start);
-        world.ask(Command::Cancel { session, reason: "no".into() });
+        world.ask(Run::Cancel { session, cause: "no".into() });
         assert!(world.find(|once| *once == start).is_none());
         world.effect(&Once::StopWorker { attempt: asked.clone() });
         assert_eq!(

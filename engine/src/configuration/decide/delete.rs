@@ -9,6 +9,7 @@ use crate::draft::Draft;
 use crate::ids::{Key, Uid};
 use crate::rejection::Rejection;
 use crate::repository;
+use crate::run::StopCause;
 use crate::schedule;
 use crate::storage::DeletionPolicy;
 
@@ -28,7 +29,7 @@ pub(crate) fn decide(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
         .map(|backup| backup.uid)
         .collect();
     for backup in open {
-        backup::decide::stop(draft, backup, "its configuration is being deleted");
+        backup::decide::stop(draft, backup, StopCause::ConfigurationDeleted);
     }
     finish(draft, uid);
     Ok(())
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
     use crate::configuration::Command;
     use crate::effect::Once;
-    use crate::repository::{Command as Repository, Wipe};
+    use crate::outbox::Answer;
     use crate::testing::given;
     use crate::testing::world::{APP, BACK, World, named};
 
@@ -117,10 +118,9 @@ mod tests {
         World::with(vec![session])
     }
 
-    fn answer(world: &mut World, result: Wipe) -> alloc::string::String {
-        let uid = world.repository("one");
-        let effect = world.effect(&Once::WipeRepository { repository: uid });
-        world.ask(Repository::WipeReported { uid, effect, result })
+    fn answer(world: &mut World, answer: Answer) -> alloc::string::String {
+        let repository = world.repository("one");
+        world.answer_to(&Once::WipeRepository { repository }, answer)
     }
 
     #[test]
@@ -148,19 +148,22 @@ mod tests {
             "configuration.DeletionRequested schedule.Withdrawn repository.DeletionRequested"
         );
         assert_eq!(world.ask(DELETE), "", "asked for once more while it goes on");
-        assert_eq!(answer(&mut world, Wipe::Done), "done repository.Deleted configuration.Deleted");
+        assert_eq!(
+            answer(&mut world, Answer::Done),
+            "done repository.Deleted configuration.Deleted"
+        );
     }
 
     #[test]
     fn a_wipe_that_fails_is_tried_again_when_asked() {
         let mut world = with(Some(DeletionPolicy::WipeOut));
         world.ask(DELETE);
-        answer(&mut world, Wipe::Failed(crate::testing::failure("Locked")));
+        answer(&mut world, Answer::Failed(crate::testing::failure("Locked")));
         assert!(world.state.configurations.contains_key(&APP));
         for again in [DELETE, Command::Reconcile { uid: APP }] {
             let mut world = world.clone();
             assert_eq!(world.ask(again), "repository.DeletionRequested");
-            assert!(answer(&mut world, Wipe::Done).ends_with("configuration.Deleted"));
+            assert!(answer(&mut world, Answer::Done).ends_with("configuration.Deleted"));
         }
     }
 

@@ -14,12 +14,12 @@ use crate::hook::run::{Next, next};
 use crate::ids::Uid;
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
+use crate::requests::needs_survey;
 use crate::restore::Event;
-use crate::restore::effects::needs_survey;
 use crate::restore::phase::Step;
 use crate::restore::state::Restore;
+use crate::run::StopCause;
 
-use super::delete::DELETED;
 use super::{get, plan};
 
 pub(super) fn advance(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
@@ -114,7 +114,7 @@ fn close(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
         let uid = *configuration;
         draft.emit(configuration::Event::ResumedAfterRestore { uid, restore: restore.uid });
     }
-    if restore.cancelled.as_deref() == Some(DELETED) {
+    if restore.cancelled == Some(StopCause::Deleted) {
         draft.emit(Event::Archived { uid });
     }
     after_end(draft, &restore, &held);
@@ -145,6 +145,7 @@ mod tests {
     use crate::hook::{Executor, HookSpec, Policy};
     use crate::restore::Command;
     use crate::restore::phase::{Phase, phase};
+    use crate::run::Command as Run;
     use crate::storage::DeletionPolicy;
     use crate::testing::given;
     use crate::testing::world::{APP, BACK, World, named};
@@ -183,7 +184,7 @@ mod tests {
     fn what_is_unfinished_is_marked_so_before_the_end() {
         let mut world = World::restorable();
         world.declare_restore(given::restore(&[]));
-        world.ask(Command::Cancel { session: BACK, reason: "no".into() });
+        world.ask(Run::Cancel { session: BACK, cause: "no".into() });
         assert_eq!(
             conditions(&world),
             "ValidationPassed=True RestoreIncomplete=True RestoreExecutorEnsured=False \

@@ -4,21 +4,19 @@ use crate::draft::Draft;
 use crate::ids::Uid;
 use crate::rejection::Rejection;
 use crate::restore::Event;
+use crate::run::StopCause;
 
 use super::{get, stop};
-
-/// Why a restore whose object is being deleted is stopped; its end then also archives it.
-pub(super) const DELETED: &str = "its object is being deleted";
 
 pub(super) fn decide(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
     let restore = get(draft, uid)?;
     if !restore.is_going() {
         draft.emit(Event::Archived { uid });
     } else if !restore.is_work_over() {
-        return stop::cancel(draft, uid, DELETED);
-    } else if restore.cancelled.as_deref() != Some(DELETED) {
+        return stop::cancel(draft, uid, &StopCause::Deleted);
+    } else if restore.cancelled != Some(StopCause::Deleted) {
         // It ends anyway: from now on the end archives it too.
-        draft.emit(Event::Cancelled { uid, reason: DELETED.into() });
+        draft.emit(Event::Cancelled { uid, cause: StopCause::Deleted });
     }
     Ok(())
 }
@@ -30,6 +28,7 @@ mod tests {
     use crate::restore::Command;
     use crate::restore::phase::Step;
     use crate::restore::phase::{Phase, phase};
+    use crate::run::Command as Run;
     use crate::testing::given;
     use crate::testing::world::{BACK, World, named};
 
@@ -96,9 +95,9 @@ mod tests {
     #[test]
     fn one_that_was_stopped_by_hand_leaves_at_its_end_too() {
         let mut world = thawing();
-        world.ask(Command::Cancel { session: BACK, reason: "enough".into() });
+        world.ask(Run::Cancel { session: BACK, cause: "enough".into() });
         assert_eq!(world.ask(DELETE), "restore.Cancelled");
-        assert_eq!(world.back().cancelled.as_deref(), Some(DELETED));
+        assert_eq!(world.back().cancelled, Some(StopCause::Deleted));
         assert!(world.hook_ended(BACK, Outcome::Succeeded).ends_with("restore.Archived"));
         let nobody = named("nobody");
         assert_eq!(

@@ -1,41 +1,35 @@
 //! A try of a hook ended.
 
 use crate::draft::Draft;
-use crate::effect::Once;
 use crate::hook::Run;
-use crate::ids::{EffectId, Uid};
+use crate::ids::Uid;
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
 use crate::restore::Event;
 
-use super::{advance, get};
+use super::advance;
 
-pub(super) fn decide(
+pub(crate) fn hook_ended(
     draft: &mut Draft<'_>,
     uid: Uid,
-    effect: EffectId,
     run: Run,
-    outcome: &Outcome,
+    outcome: Outcome,
 ) -> Result<(), Rejection> {
-    get(draft, uid)?;
-    draft.expect(effect, "hook", |once| *once == Once::RunHook { session: uid, run })?;
-    draft.settle(effect);
-    draft.emit(Event::HookEnded { uid, run, outcome: outcome.clone() });
+    draft.emit(Event::HookEnded { uid, run, outcome });
     advance::advance(draft, uid)
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::format;
     use alloc::vec;
 
     use super::*;
     use crate::condition::Type;
+    use crate::effect::Once;
     use crate::hook::{Executor, HookSpec, Policy, Stage};
-    use crate::restore::Command;
     use crate::restore::phase::{Phase, phase};
     use crate::testing::given;
-    use crate::testing::world::{BACK, World, broken, named};
+    use crate::testing::world::{BACK, World, broken};
 
     fn world(pre: &[HookSpec], post: &[HookSpec]) -> World {
         let mut world = World::restorable();
@@ -69,10 +63,10 @@ mod tests {
         let hooks = [HookSpec { max_retry: 1, ..given::hook("freeze") }];
         let mut world = world(&hooks, &[given::hook("thaw")]);
         let again = world.hook_ended(BACK, broken("ExitCode"));
-        assert_eq!(again, "done restore.HookEnded restore.HookStarted");
+        assert_eq!(again, "given-up restore.HookEnded restore.HookStarted");
         world.effect(&Once::RunHook { session: BACK, run: run(Stage::Pre, 2) });
         let failed = world.hook_ended(BACK, broken("ExitCode"));
-        assert_eq!(failed, "done restore.HookEnded restore.HooksFinished restore.HookStarted");
+        assert_eq!(failed, "given-up restore.HookEnded restore.HooksFinished restore.HookStarted");
         assert!(world.back().conditions.is_false(Type::PreRestoreHooksExecutionSucceeded));
         let end = world.hook_ended(BACK, Outcome::Succeeded);
         assert_eq!(
@@ -111,39 +105,11 @@ mod tests {
         let mut world = world(&[], &hooks);
         world.reported(BACK, "pod-0");
         let first = world.hook_ended(BACK, broken("ExitCode"));
-        assert_eq!(first, "done restore.HookEnded restore.HookStarted");
+        assert_eq!(first, "given-up restore.HookEnded restore.HookStarted");
         world.hook_ended(BACK, Outcome::Succeeded);
         assert_eq!(phase(world.back()), Phase::Failed);
         let facts = &world.back().conditions;
         let said = &facts.get(Type::PostRestoreHooksExecutionSucceeded).unwrap().message;
         assert_eq!(said, "hook freeze: it went wrong");
-    }
-
-    #[test]
-    fn an_answer_is_taken_once_and_only_to_what_was_asked() {
-        let mut world = world(&[given::hook("freeze")], &[]);
-        let effect = world.effect(&Once::RunHook { session: BACK, run: run(Stage::Pre, 1) });
-        let answer = |session, run| Command::HookReported {
-            session,
-            effect,
-            run,
-            outcome: Outcome::Succeeded,
-        };
-        let nobody = named("nobody");
-        assert_eq!(
-            world.refused(answer(nobody, run(Stage::Pre, 1))),
-            Rejection::never(nobody, "there is no such restore")
-        );
-        for wrong in [run(Stage::Pre, 2), run(Stage::Post, 1)] {
-            assert_eq!(
-                world.refused(answer(BACK, wrong)),
-                Rejection::conflict("hook", format!("effect {effect} is another one"))
-            );
-        }
-        world.ask(answer(BACK, run(Stage::Pre, 1)));
-        assert_eq!(
-            world.refused(answer(BACK, run(Stage::Pre, 1))),
-            Rejection::conflict("hook", format!("nobody waits for effect {effect} any more"))
-        );
     }
 }

@@ -9,7 +9,10 @@ mod stop;
 mod surveyed;
 mod worker;
 
-pub(crate) use stop::expiry;
+pub(crate) use hook_reported::hook_ended;
+pub(crate) use stop::{cancel, expire, expiry};
+pub(crate) use surveyed::surveyed;
+pub(crate) use worker::{not_started, reported, started, vanished};
 
 use crate::draft::Draft;
 use crate::ids::Uid;
@@ -24,24 +27,6 @@ pub(crate) fn decide(draft: &mut Draft<'_>, command: &Command) -> Result<(), Rej
             declare::declare(draft, *uid, key, *generation, *hash, spec)
         }
         Command::Reconcile { uid } => declare::reconcile(draft, *uid),
-        Command::Surveyed { session, effect, survey } => {
-            surveyed::decide(draft, *session, *effect, survey)
-        }
-        Command::HookReported { session, effect, run, outcome } => {
-            hook_reported::decide(draft, *session, *effect, *run, outcome)
-        }
-        Command::WorkerStarted { attempt, effect, worker } => {
-            worker::started(draft, attempt, *effect, *worker)
-        }
-        Command::WorkerNotStarted { attempt, effect, failure } => {
-            worker::not_started(draft, attempt, *effect, failure)
-        }
-        Command::WorkerReported { attempt, worker, report } => {
-            worker::reported(draft, attempt, *worker, report)
-        }
-        Command::WorkerVanished { attempt, failure } => worker::vanished(draft, attempt, failure),
-        Command::Cancel { session, reason } => stop::cancel(draft, *session, reason),
-        Command::Expire { session } => stop::expire(draft, *session),
         Command::Delete { session } => delete::decide(draft, *session),
     }
 }

@@ -15,18 +15,19 @@ use crate::rejection::Rejection;
 use crate::restore::Event;
 use crate::restore::phase::Step;
 use crate::restore::state::Restore;
+use crate::run::StopCause;
 use crate::time::{Millis, Timestamp};
 use crate::work;
 
 use super::{advance, get, worker};
 
-pub(super) fn cancel(draft: &mut Draft<'_>, uid: Uid, reason: &str) -> Result<(), Rejection> {
+pub(crate) fn cancel(draft: &mut Draft<'_>, uid: Uid, cause: &StopCause) -> Result<(), Rejection> {
     let restore = get(draft, uid)?;
     if !restore.is_going() || restore.is_work_over() {
         return Err(Rejection::conflict(&restore.key, "nothing is left to stop"));
     }
-    draft.emit(Event::Cancelled { uid, reason: reason.to_string() });
-    let message = format!("the restore was stopped: {reason}");
+    draft.emit(Event::Cancelled { uid, cause: cause.clone() });
+    let message = format!("the restore was stopped: {}", cause.sentence());
     give_up(draft, &restore, "Cancelled", message)
 }
 
@@ -48,7 +49,7 @@ fn closing_time(restore: &Restore) -> Millis {
     Millis(limits::CLOSING_MILLIS.0.saturating_add(hooks.0))
 }
 
-pub(super) fn expire(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
+pub(crate) fn expire(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
     let restore = get(draft, uid)?;
     if expiry(&restore).is_none_or(|when| when > draft.at()) {
         return Err(Rejection::conflict(&restore.key, "its time is not up"));
@@ -126,15 +127,16 @@ mod tests {
     use super::*;
     use crate::hook::{Executor, HookSpec};
     use crate::ids::Attempt;
+    use crate::restore::Spec;
     use crate::restore::phase::{Phase, phase};
-    use crate::restore::{Command, Spec};
+    use crate::run::Command as Run;
     use crate::testing::given;
     use crate::testing::world::{BACK, MINUTE, World, attempt, named};
 
-    const EXPIRE: Command = Command::Expire { session: BACK };
+    const EXPIRE: Run = Run::Expire { session: BACK };
 
-    fn cancel() -> Command {
-        Command::Cancel { session: BACK, reason: "enough".into() }
+    fn cancel() -> Run {
+        Run::Cancel { session: BACK, cause: "enough".into() }
     }
 
     /// Ten minutes for two pods, with a hook before and one after.
@@ -242,10 +244,10 @@ mod tests {
         stopped.ask(cancel());
         assert_eq!(stopped.refused(cancel()), over);
         let nobody = named("nobody");
-        let unknown = Rejection::never(nobody, "there is no such restore");
-        let command = Command::Cancel { session: nobody, reason: "x".into() };
+        let unknown = Rejection::conflict(nobody, "no such session");
+        let command = Run::Cancel { session: nobody, cause: "x".into() };
         assert_eq!(stopped.refused(command), unknown);
-        assert_eq!(stopped.refused(Command::Expire { session: nobody }), unknown);
+        assert_eq!(stopped.refused(Run::Expire { session: nobody }), unknown);
     }
 
     #[test]

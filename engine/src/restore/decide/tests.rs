@@ -13,14 +13,16 @@ use crate::effect::Once;
 use crate::envelope::{Actor, Envelope};
 use crate::hook::{self, HookSpec, Policy, Stage};
 use crate::ids::{Attempt, CommandId, EffectId, Hash, Key, TypedRef, Uid};
+use crate::outbox::Answer;
 use crate::outcome::{Failure, Outcome};
 use crate::report::{Grade, RestoreReport};
 use crate::restore::check::repository_object;
 use crate::restore::phase::{Phase, Step, phase};
 use crate::restore::state::Restore;
 use crate::restore::{Command, Event as Happened, Source, Spec};
+use crate::run::{Command as Run, Report};
 use crate::storage::DeletionPolicy;
-use crate::survey::{Host, Role, Survey};
+use crate::survey::{Host, Role};
 use crate::testing::{failure, uid};
 use crate::time::{Millis, Timestamp};
 use crate::usage::UsagePolicy;
@@ -176,11 +178,6 @@ impl World {
             });
         }
         self.record(snapshot::Event::MetadataUploaded { uid, outcome: Outcome::Succeeded });
-        let described = Once::UploadMetadata { snapshot: uid };
-        let asked = self.state.outbox.iter().filter(|(_, once)| **once == described);
-        for effect in asked.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.record(crate::outbox::Event::EffectDone { effect });
-        }
     }
 
     fn template(&mut self, usage: UsagePolicy) {
@@ -210,14 +207,14 @@ impl World {
     }
 
     /// Decides, records, and says what happened: names of the restore's events, in order.
-    fn ask(&mut self, command: Command) -> Result<Vec<String>, Rejection> {
+    fn ask(&mut self, command: impl Into<crate::Command>) -> Result<Vec<String>, Rejection> {
         self.commands += 1;
         let envelope = Envelope {
             id: CommandId([self.commands; 16]),
             at: Timestamp(self.now),
             actor: Actor::Operator,
             epoch: 0,
-            command: crate::Command::Restore(command),
+            command: command.into(),
         };
         let events = decide(&self.state, &envelope)?;
         let mut names = vec![];
@@ -249,10 +246,13 @@ impl World {
         *self.state.outbox.iter().find(|(_, once)| fits(once)).expect("no such effect").0
     }
 
+    fn answer(&mut self, effect: EffectId, answer: Answer) -> Result<Vec<String>, Rejection> {
+        self.ask(crate::outbox::Command::Answer { effect, answer })
+    }
+
     fn surveyed(&mut self, pods: u32) -> Result<Vec<String>, Rejection> {
         let effect = self.effect(|once| matches!(once, Once::Survey { .. }));
-        let survey = Survey::Found { hosts: (0..pods).map(pod).collect() };
-        self.ask(Command::Surveyed { session: RESTORE, effect, survey })
+        self.answer(effect, Answer::Hosts((0..pods).map(pod).collect()))
     }
 
     fn hook_ended(&mut self, stage: Stage, outcome: Outcome) -> Result<Vec<String>, Rejection> {
@@ -261,18 +261,17 @@ impl World {
             .outbox
             .iter()
             .filter_map(|(id, once)| match once {
-                Once::RunHook { run, .. } if run.stage == stage => Some((*id, *run)),
+                Once::RunHook { run, .. } if run.stage == stage => Some(*id),
                 _ => None,
             })
             .collect();
-        let (effect, run) = runs[0];
-        self.ask(Command::HookReported { session: RESTORE, effect, run, outcome })
+        self.answer(runs[0], outcome.into())
     }
 
     fn started(&mut self, component: &str) -> Result<Vec<String>, Rejection> {
         let attempt = attempt(component);
         let effect = self.effect(|o| *o == Once::StartWorker { attempt: attempt.clone() });
-        self.ask(Command::WorkerStarted { attempt, effect, worker: worker() })
+        self.answer(effect, Answer::Worker(worker()))
     }
 
     fn reported(
@@ -288,7 +287,11 @@ impl World {
             bytes: 1,
             skipped: vec![],
         };
-        self.ask(Command::WorkerReported { attempt: attempt(component), worker: worker(), report })
+        self.ask(Run::WorkerReported {
+            attempt: attempt(component),
+            worker: worker(),
+            report: Report::Restore(report),
+        })
     }
 
     fn working(spec: Spec) -> Self {
@@ -338,7 +341,7 @@ fn a_restore_of_two_pods_from_begin_to_end() {
 #[test]
 fn what_is_missing_is_waited_for_and_what_is_wrong_is_invalid() {
     let mut world = World::new();
-    world.record(dependency::Event::Gone { uid: uid(10) });
+    world.record(dependency::Event::Gone { uid: uid(10), object: addon("workload-addon") });
     assert_eq!(world.declare(spec(&[])).unwrap(), ["Declared"]);
     assert_eq!(world.phase(), Phase::Pending);
     assert!(world.ask(Command::Reconcile { uid: RESTORE }).unwrap().is_empty());
@@ -364,7 +367,7 @@ fn a_restore_that_waits_is_due_when_what_it_waits_for_is_there_and_only_then() {
         due.contains(&crate::deadline::Due::ReconcileRestore { uid: RESTORE })
     };
     let mut world = World::new();
-    world.record(dependency::Event::Gone { uid: uid(10) });
+    world.record(dependency::Event::Gone { uid: uid(10), object: addon("workload-addon") });
     world.declare(spec(&["pod-0", "pod-7"])).unwrap();
     assert!(!due(&world));
     let tasks = vec![task("logical-backup-restore")];
@@ -421,7 +424,7 @@ fn missing_components_are_named() {
 #[test]
 fn a_missing_target_is_a_fact_and_not_an_end() {
     let mut world = World::new();
-    world.record(dependency::Event::Gone { uid: uid(12) });
+    world.record(dependency::Event::Gone { uid: uid(12), object: target() });
     let found = world.declare(spec(&[])).unwrap();
     assert_eq!(found, ["Declared", "ValidationPassed", "TargetNotFound"]);
     assert_eq!(world.phase(), Phase::Pending);
@@ -528,12 +531,9 @@ fn a_deadline_stops_workers_and_closes_with_what_is_unfinished() {
     let mut world = World::working(spec(&[]));
     world.started("pod-0").unwrap();
     world.reported("pod-0", None).unwrap();
-    assert!(matches!(
-        world.ask(Command::Expire { session: RESTORE }),
-        Err(Rejection::Conflict { .. })
-    ));
+    assert!(matches!(world.ask(Run::Expire { session: RESTORE }), Err(Rejection::Conflict { .. })));
     world.now = 601_000;
-    let end = world.ask(Command::Expire { session: RESTORE }).unwrap();
+    let end = world.ask(Run::Expire { session: RESTORE }).unwrap();
     assert_eq!(
         end,
         ["DeadlineExceeded", "ComponentEnded", "Incomplete", "ExecutorNotEnsured", "MetricsPushed"]
@@ -561,7 +561,9 @@ fn a_report_is_in_time_by_its_end_and_not_by_its_arrival() {
             skipped: vec![],
         };
         let attempt = attempt("pod-0");
-        world.ask(Command::WorkerReported { attempt, worker: worker(), report }).unwrap();
+        world
+            .ask(Run::WorkerReported { attempt, worker: worker(), report: Report::Restore(report) })
+            .unwrap();
         assert_eq!(world.phase(), expected);
     }
 }
@@ -579,14 +581,14 @@ fn a_stop_interrupts_the_hook_before_the_work_and_still_thaws() {
         .unwrap();
     world.surveyed(2).unwrap();
     let freeze = world.effect(|once| matches!(once, Once::RunHook { .. }));
-    let cancel = Command::Cancel { session: RESTORE, reason: "wrong snapshot".into() };
+    let cancel = Run::Cancel { session: RESTORE, cause: "wrong snapshot".into() };
     let stopped = world.ask(cancel.clone()).unwrap();
     assert_eq!(stopped, ["Cancelled", "HookEnded", "HooksFinished", "Incomplete", "HookStarted"]);
     assert!(!world.state.outbox.contains_key(&freeze));
     assert!(matches!(world.ask(cancel), Err(Rejection::Conflict { .. })));
     world.hook_ended(Stage::Post, Outcome::Succeeded).unwrap();
     assert_eq!(world.phase(), Phase::Failed);
-    assert_eq!(world.restore().cancelled.as_deref(), Some("wrong snapshot"));
+    assert_eq!(world.restore().cancelled, Some("wrong snapshot".into()));
 }
 
 #[test]
@@ -598,15 +600,14 @@ fn workers_that_fail_vanish_or_never_come_fail_the_restore() {
 
     let mut gone = World::working(spec(&["pod-0"]));
     gone.started("pod-0").unwrap();
-    let vanished = Command::WorkerVanished { attempt: attempt("pod-0"), failure: failure("OOM") };
+    let vanished = Run::WorkerVanished { attempt: attempt("pod-0"), failure: failure("OOM") };
     let end = gone.ask(vanished).unwrap();
     assert_eq!(end, ["ComponentEnded", "Incomplete", "MetricsPushed"]);
     assert_eq!(gone.phase(), Phase::Failed);
 
     let mut never = World::working(spec(&["pod-0"]));
     let effect = never.effect(|once| matches!(once, Once::StartWorker { .. }));
-    let (attempt, failure) = (attempt("pod-0"), failure("Forbidden"));
-    let end = never.ask(Command::WorkerNotStarted { attempt, effect, failure }).unwrap();
+    let end = never.answer(effect, Answer::Failed(failure("Forbidden"))).unwrap();
     assert_eq!(end, ["ExecutorNotEnsured", "ComponentEnded", "MetricsPushed"]);
     assert_eq!(never.phase(), Phase::Failed);
 }
@@ -626,10 +627,15 @@ fn other_attempts_and_other_workers_are_superseded() {
     let later = Attempt { number: 2, ..attempt("pod-0") };
     let other = Worker { job: uid(40), pod: uid(41) };
     for (attempt, worker) in [(later, worker()), (attempt("pod-0"), other)] {
-        let command = Command::WorkerReported { attempt, worker, report: report.clone() };
+        let command =
+            Run::WorkerReported { attempt, worker, report: Report::Restore(report.clone()) };
         assert!(matches!(world.ask(command), Err(Rejection::Conflict { .. })));
     }
-    let unknown = Command::WorkerReported { attempt: attempt("x"), worker: worker(), report };
+    let unknown = Run::WorkerReported {
+        attempt: attempt("x"),
+        worker: worker(),
+        report: Report::Restore(report),
+    };
     assert!(matches!(world.ask(unknown), Err(Rejection::Conflict { .. })));
 }
 
@@ -669,7 +675,7 @@ fn manifests_need_no_survey() {
 #[test]
 fn deletion_stops_first_and_archives_at_the_end() {
     let mut idle = World::new();
-    idle.record(dependency::Event::Gone { uid: uid(10) });
+    idle.record(dependency::Event::Gone { uid: uid(10), object: addon("workload-addon") });
     idle.declare(spec(&[])).unwrap();
     assert_eq!(idle.ask(Command::Delete { session: RESTORE }).unwrap(), ["Archived"]);
     assert!(idle.state.restores.is_empty());
@@ -738,12 +744,12 @@ proptest::proptest! {
                 0..=2 if hooks => world.hook_ended(stage, outcome),
                 3..=5 if worker => world.started(component),
                 6..=8 => world.reported(component, (act == 8).then(|| failure("Damaged"))),
-                9 => world.ask(Command::WorkerVanished {
+                9 => world.ask(Run::WorkerVanished {
                     attempt: attempt(component),
                     failure: failure("Evicted"),
                 }),
-                10 if good => world.ask(Command::Expire { session: RESTORE }),
-                11 if good => world.ask(Command::Cancel { session: RESTORE, reason: "no".into() }),
+                10 if good => world.ask(Run::Expire { session: RESTORE }),
+                11 if good => world.ask(Run::Cancel { session: RESTORE, cause: "no".into() }),
                 _ => world.ask(Command::Reconcile { uid: RESTORE }),
             };
             let pushed = world.restore().conditions.has(crate::condition::Type::MetricsPushed);

@@ -5,7 +5,7 @@ use alloc::format;
 use crate::backup::Worker;
 use crate::condition::Type;
 use crate::draft::Draft;
-use crate::ids::{Attempt, EffectId};
+use crate::ids::Attempt;
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::report::RestoreReport;
@@ -15,36 +15,32 @@ use crate::work::{self, ComponentState};
 
 use super::{advance, get, stop};
 
-pub(super) fn started(
+pub(crate) fn started(
     draft: &mut Draft<'_>,
     attempt: &Attempt,
-    effect: EffectId,
     worker: Worker,
 ) -> Result<(), Rejection> {
-    work::expect_start(draft, attempt, effect)?;
-    draft.settle(effect);
     if current(draft, attempt).is_ok() {
         observe(draft, attempt, worker)?;
     }
     Ok(())
 }
 
-pub(super) fn not_started(
+pub(crate) fn not_started(
     draft: &mut Draft<'_>,
     attempt: &Attempt,
-    effect: EffectId,
     failure: &Failure,
 ) -> Result<(), Rejection> {
-    work::expect_start(draft, attempt, effect)?;
-    current(draft, attempt)?;
-    draft.settle(effect);
+    if current(draft, attempt).is_err() {
+        return Ok(());
+    }
     let (uid, message) = (attempt.session, failure.message.clone());
     draft.emit(Event::ExecutorNotEnsured { uid, message });
     end(draft, attempt, Outcome::Failed(failure.clone()), Millis(0));
     advance::advance(draft, uid)
 }
 
-pub(super) fn reported(
+pub(crate) fn reported(
     draft: &mut Draft<'_>,
     attempt: &Attempt,
     worker: Worker,
@@ -66,7 +62,7 @@ pub(super) fn reported(
     advance::advance(draft, attempt.session)
 }
 
-pub(super) fn vanished(
+pub(crate) fn vanished(
     draft: &mut Draft<'_>,
     attempt: &Attempt,
     failure: &Failure,
@@ -105,7 +101,7 @@ fn observe(draft: &mut Draft<'_>, attempt: &Attempt, worker: Worker) -> Result<(
     Ok(())
 }
 
-pub(super) fn end(draft: &mut Draft<'_>, attempt: &Attempt, outcome: Outcome, duration: Millis) {
+pub(crate) fn end(draft: &mut Draft<'_>, attempt: &Attempt, outcome: Outcome, duration: Millis) {
     let Attempt { session: uid, component, number } = attempt.clone();
     draft.emit(Event::ComponentEnded { uid, component, number, outcome, duration });
 }
@@ -115,8 +111,10 @@ mod tests {
     use super::*;
     use crate::effect::Once;
     use crate::ids::Uid;
+    use crate::outbox::Answer;
+    use crate::restore::Spec;
     use crate::restore::phase::{Phase, phase};
-    use crate::restore::{Command, Spec};
+    use crate::run::{Command as Run, Report};
     use crate::testing::given;
     use crate::testing::world::{BACK, MINUTE, World, attempt, named, worker};
 
@@ -126,8 +124,8 @@ mod tests {
         world
     }
 
-    fn gone(attempt: Attempt) -> Command {
-        Command::WorkerVanished { attempt, failure: crate::testing::failure("Evicted") }
+    fn gone(attempt: Attempt) -> Run {
+        Run::WorkerVanished { attempt, failure: crate::testing::failure("Evicted") }
     }
 
     fn conflict(reason: &str) -> Rejection {
@@ -162,33 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_about_a_start_is_taken_once() {
-        let mut world = working(&["pod-0"]);
-        let asked = attempt(BACK, "pod-0");
-        let effect = world.effect(&Once::StartWorker { attempt: asked.clone() });
-        let start = |attempt| Command::WorkerStarted { attempt, effect, worker: worker() };
-        let refuse = |attempt| {
-            let failure = crate::testing::failure("Forbidden");
-            Command::WorkerNotStarted { attempt, effect, failure }
-        };
-        let other = Rejection::conflict("worker", format!("effect {effect} is another one"));
-        for wrong in [Attempt { number: 2, ..asked.clone() }, attempt(BACK, "pod-1")] {
-            assert_eq!(world.refused(start(wrong.clone())), other);
-            assert_eq!(world.refused(refuse(wrong)), other);
-        }
-        world.ask(start(asked.clone()));
-        let late =
-            Rejection::conflict("worker", format!("nobody waits for effect {effect} any more"));
-        assert_eq!(world.refused(start(asked.clone())), late);
-        assert_eq!(world.refused(refuse(asked)), late);
-    }
-
-    #[test]
     fn a_worker_that_never_comes_fails_its_component_and_the_others_go_on() {
         let mut world = working(&[]);
         assert_eq!(
             world.not_started(BACK, "pod-0"),
-            "done restore.ExecutorNotEnsured restore.ComponentEnded"
+            "given-up restore.ExecutorNotEnsured restore.ComponentEnded"
         );
         assert_eq!(phase(world.back()), Phase::Running);
         assert_eq!(
@@ -225,7 +201,7 @@ mod tests {
         let asked = attempt(BACK, "pod-0");
         let nobody = named("nobody");
         for (attempt, refused) in [
-            (attempt(nobody, "pod-0"), Rejection::never(nobody, "there is no such restore")),
+            (attempt(nobody, "pod-0"), Rejection::conflict(nobody, "no such session")),
             (attempt(BACK, "pod-1"), conflict("no component \"pod-1\"")),
             (
                 Attempt { number: 2, ..asked.clone() },
@@ -244,7 +220,11 @@ mod tests {
         {
             let (attempt, report) = (asked.clone(), report.clone());
             assert_eq!(
-                world.refused(Command::WorkerReported { attempt, worker, report }),
+                world.refused(Run::WorkerReported {
+                    attempt,
+                    worker,
+                    report: Report::Restore(report)
+                }),
                 conflict("the report is of another worker")
             );
         }
@@ -255,10 +235,9 @@ mod tests {
     #[test]
     fn a_pod_that_was_not_seen_is_whoever_reports_from_the_job() {
         let mut world = working(&["pod-0"]);
-        let asked = attempt(BACK, "pod-0");
-        let effect = world.effect(&Once::StartWorker { attempt: asked.clone() });
+        let start = Once::StartWorker { attempt: attempt(BACK, "pod-0") };
         let unseen = Worker { pod: Uid::default(), ..worker() };
-        world.ask(Command::WorkerStarted { attempt: asked, effect, worker: unseen });
+        world.answer_to(&start, Answer::Worker(unseen));
         world.reported(BACK, "pod-0");
         assert_eq!(phase(world.back()), Phase::Succeeded);
     }
@@ -269,7 +248,11 @@ mod tests {
         let failure = crate::testing::failure("SnapshotDamaged");
         let report = world.restore_report(Some(failure.clone()));
         let attempt = attempt(BACK, "pod-0");
-        world.ask(Command::WorkerReported { attempt, worker: worker(), report });
+        world.ask(Run::WorkerReported {
+            attempt,
+            worker: worker(),
+            report: Report::Restore(report),
+        });
         assert_eq!(world.back().components[0].outcome, Some(Outcome::Failed(failure)));
         assert_eq!(phase(world.back()), Phase::Failed);
     }
@@ -284,7 +267,11 @@ mod tests {
             let report = world.restore_report(None);
             world.pass(MINUTE);
             let attempt = attempt(BACK, "pod-0");
-            world.ask(Command::WorkerReported { attempt, worker: worker(), report });
+            world.ask(Run::WorkerReported {
+                attempt,
+                worker: worker(),
+                report: Report::Restore(report),
+            });
             assert_eq!(phase(world.back()), expected);
         }
     }

@@ -1,0 +1,128 @@
+//! Which event asks for which once-effect.
+//!
+//! | Event | asks for |
+//! |---|---|
+//! | storage Declared | InitializeBackend |
+//! | storage DeletionRequested, once its repositories are gone and data is to go | WipeBackend |
+//! | repository InitializationRequested | InitializeRepository |
+//! | repository DeletionRequested, if its data is to go | WipeRepository |
+//! | backup SnapshotsEnsured; restore Started, if a task works on hosts | Survey |
+//! | HookStarted | RunHook |
+//! | AttemptStarted | StartWorker |
+//! | DeadlineExceeded, Cancelled | StopWorker, for every attempt under way |
+//! | snapshot ComponentEnded or Incomplete that ends its writing | UploadMetadata |
+//! | snapshot RemovalRequested, if its data is to go | RemoveSnapshot |
+//!
+//! Only a decision asks here: what it records beside its events as `Requested` is all that a replay looks
+//! at, so a later release may change this table and still reads every log as it was meant.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::condition::Type;
+use crate::effect::Once;
+use crate::event::Event;
+use crate::ids::{Attempt, Uid};
+use crate::state::State;
+use crate::storage::DeletionPolicy;
+use crate::{backup, component, repository, restore, snapshot, storage, work};
+
+/// The once-effects that an event asks for, given the state with the event applied.
+pub(crate) fn of(state: &State, event: &Event) -> Vec<Once> {
+    match event {
+        Event::Storage(event) => of_storage(state, event).into_iter().collect(),
+        Event::Repository(event) => of_repository(state, event).into_iter().collect(),
+        Event::Backup(event) => of_backup(state, event),
+        Event::Snapshot(event) => of_snapshot(state, event).into_iter().collect(),
+        Event::Restore(event) => of_restore(state, event),
+        _ => Vec::new(),
+    }
+}
+
+fn of_storage(state: &State, event: &storage::Event) -> Option<Once> {
+    let storage = state.storages.get(&event.uid())?;
+    match event {
+        storage::Event::Declared { uid, .. } => Some(Once::InitializeBackend { storage: *uid }),
+        storage::Event::DeletionRequested { uid }
+            if storage.wiping && storage.spec.deletion == DeletionPolicy::WipeOut =>
+        {
+            Some(Once::WipeBackend { storage: *uid })
+        }
+        _ => None,
+    }
+}
+
+fn of_repository(state: &State, event: &repository::Event) -> Option<Once> {
+    match event {
+        repository::Event::InitializationRequested { uid } => {
+            Some(Once::InitializeRepository { repository: *uid })
+        }
+        repository::Event::DeletionRequested { uid } => state
+            .repositories
+            .get(uid)
+            .filter(|repository| repository.deletion == DeletionPolicy::WipeOut)
+            .map(|_| Once::WipeRepository { repository: *uid }),
+        _ => None,
+    }
+}
+
+fn of_backup(state: &State, event: &backup::Event) -> Vec<Once> {
+    use backup::Event;
+    match event {
+        Event::SnapshotsEnsured { uid, .. } => vec![Once::Survey { session: *uid }],
+        Event::HookStarted { uid, run } => vec![Once::RunHook { session: *uid, run: *run }],
+        Event::AttemptStarted { uid, component, number } => start(*uid, component, *number),
+        Event::DeadlineExceeded { uid } | Event::Cancelled { uid, .. } => {
+            let backup = state.backups.get(uid);
+            backup.map(|known| work::stops(*uid, &known.components)).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn of_restore(state: &State, event: &restore::Event) -> Vec<Once> {
+    use restore::Event;
+    let session = event.uid();
+    match event {
+        Event::Started { .. } => match state.restores.get(&session) {
+            Some(restore) if needs_survey(restore) => vec![Once::Survey { session }],
+            _ => Vec::new(),
+        },
+        Event::HookStarted { run, .. } => vec![Once::RunHook { session, run: *run }],
+        Event::AttemptStarted { component, number, .. } => start(session, component, *number),
+        Event::DeadlineExceeded { .. } | Event::Cancelled { .. } => {
+            let restore = state.restores.get(&session);
+            restore.map(|known| work::stops(session, &known.components)).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn start(session: Uid, component: &str, number: u32) -> Vec<Once> {
+    vec![Once::StartWorker { attempt: Attempt { session, component: component.into(), number } }]
+}
+
+/// Some task of a restore works on the hosts of a target; manifests need none.
+pub(crate) fn needs_survey(restore: &restore::state::Restore) -> bool {
+    let manifests = |name: &str| name.starts_with(component::MANIFEST_TASKS);
+    restore.spec.target.is_some()
+        && restore.spec.addon.tasks.iter().any(|task| !manifests(&task.name))
+}
+
+fn of_snapshot(state: &State, event: &snapshot::Event) -> Option<Once> {
+    use snapshot::Event;
+    let snapshot = state.snapshots.get(&event.uid())?;
+    let described = snapshot.conditions.has(Type::SnapshotMetadataUploaded);
+    match event {
+        // Its description is stored once nothing more will be written to it.
+        Event::ComponentEnded { uid, .. } | Event::Incomplete { uid, .. }
+            if snapshot.is_written() && !described =>
+        {
+            Some(Once::UploadMetadata { snapshot: *uid })
+        }
+        Event::RemovalRequested { uid, by, wipe: true } => {
+            Some(Once::RemoveSnapshot { snapshot: *uid, by: *by })
+        }
+        _ => None,
+    }
+}
