@@ -13,7 +13,7 @@ use crate::journal::directory::Directory;
 use crate::journal::scan::{Scan, acknowledged, beginning};
 use crate::journal::source::{Behind, Source};
 use crate::record::{Header, StreamKey};
-use crate::recover::{Extent, Unwitnessed, recover};
+use crate::recover::{Extent, recover};
 use crate::replay::{Machine, Until, drive, event_of};
 
 /// A log that is only read: no lock is taken and nothing is changed.
@@ -140,8 +140,7 @@ impl Reader {
     pub fn state_at(&self, until: Until) -> Result<State, Error> {
         let extent = if self.head_lost.is_some() { Extent::Valid } else { Extent::Acknowledged };
         let plan = (extent, until);
-        recover(self.source(), &self.chain, self.head, plan, &mut Unwitnessed)
-            .map(|recovered| recovered.fold.state)
+        recover(self.source(), &self.chain, self.head, plan).map(|(fold, _)| fold.state)
     }
 
     /// Replays everything into a machine.
