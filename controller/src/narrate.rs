@@ -10,7 +10,7 @@ use holdfast_engine::{StreamKind, Uid};
 use holdfast_executor::report::without_credentials;
 use serde_json::json;
 
-use crate::place::local::Audience;
+use crate::operator::publisher::Audience;
 use crate::place::local::workers::Progress;
 use crate::show::style::{Style, sealed};
 use crate::translate::kubestash::object::Published;

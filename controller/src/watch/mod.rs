@@ -3,7 +3,5 @@
 pub mod again;
 pub mod builtin;
 pub mod catalog;
-pub mod declare;
 pub mod files;
-pub mod follow;
 pub mod manifest;

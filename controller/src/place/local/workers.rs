@@ -15,10 +15,11 @@ use holdfast_executor::report::ProgressUpdate;
 use rustix::process::Signal;
 use tokio::process::Command;
 
+use crate::place::End;
 use crate::ports::ids;
 use crate::translate::job::attempt_name;
 use crate::translate::report::uid;
-use crate::worker::directory::{Attendance, Directory, Ended};
+use crate::worker::directory::{Attendance, Directory};
 
 /// How often a directory is looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -38,25 +39,17 @@ pub struct Workers {
     root: PathBuf,
     program: PathBuf,
     progress: Progress,
+    ids: ids::Handle,
 }
 
 /// Hears of the components of long jobs how far they have come.
 pub type Progress = Arc<dyn Fn(&str, &ProgressUpdate) + Send + Sync>;
 
-/// How a worker ended.
-#[derive(Debug)]
-pub enum End {
-    /// It reported.
-    Reported(Box<Ended>),
-    /// It is gone without a report.
-    Vanished(Failure),
-}
-
 impl Workers {
     /// Workers below `root`, as processes of `program`.
     #[must_use]
-    pub fn new(root: PathBuf, program: PathBuf, progress: Progress) -> Self {
-        Self { root, program, progress }
+    pub fn new(root: PathBuf, program: PathBuf, progress: Progress, ids: ids::Handle) -> Self {
+        Self { root, program, progress, ids }
     }
 
     /// The directories of an attempt, one for each time that somebody started a worker for it. More than one
@@ -82,7 +75,7 @@ impl Workers {
             // cleaned away at the next start.
             let _ = earlier.remove();
         }
-        let id = ids::uid();
+        let id = self.ids.uid();
         let directory = Directory::at(&self.root.join(attempt_name(attempt)).join(id.to_string()));
         directory.leave_job(job).map_err(|error| not_started(directory.path(), &error))?;
         self.spawn(&directory, id).await.map_err(|error| not_started(directory.path(), &error))?;
@@ -237,6 +230,7 @@ mod tests {
     use holdfast_executor::report::{FailureKind, Outcome, Report};
 
     use super::*;
+    use crate::worker::directory::Ended;
     use crate::worker::process::Identity;
 
     /// What a worker says first: who it is.
@@ -266,7 +260,8 @@ mod tests {
                 .status()
                 .unwrap();
             assert!(written.success());
-            let workers = Workers::new(dir.path().join("work"), program, Arc::new(|_, _| {}));
+            let (work, ids) = (dir.path().join("work"), Arc::new(ids::Machine));
+            let workers = Workers::new(work, program, Arc::new(|_, _| {}), ids);
             Self { dir, workers }
         }
 

@@ -1,0 +1,82 @@
+//! Waits for the ends of workers, and tells the log.
+
+use std::sync::Arc;
+
+use holdfast_engine::plan::Attended;
+use holdfast_engine::{Actor, Attempt};
+
+use super::broken;
+use super::inbox::{Line, Order};
+use super::tasks::{Tasks, words_of};
+use crate::place::{End, Place, Standing};
+use crate::translate::report;
+
+/// Who waits for workers.
+pub struct Attendance<P> {
+    place: Arc<P>,
+    line: Line,
+    tasks: Tasks,
+}
+
+impl<P> Clone for Attendance<P> {
+    fn clone(&self) -> Self {
+        let (place, line, tasks) = (Arc::clone(&self.place), self.line.clone(), self.tasks.clone());
+        Self { place, line, tasks }
+    }
+}
+
+impl<P: Place> Attendance<P> {
+    /// Who waits for the workers of a place.
+    #[must_use]
+    pub fn new(place: Arc<P>, line: Line, tasks: Tasks) -> Self {
+        Self { place, line, tasks }
+    }
+
+    /// Waits for the end of a worker and reports it.
+    pub fn attend(&self, attended: Attended) {
+        self.tasks.run(self.clone().to_its_end(attended));
+    }
+
+    /// The same for an attempt whose place has not said yet how it stands: until it has, the deadline of its session
+    /// sleeps.
+    pub fn seek(&self, attended: Attended) {
+        let this = self.clone();
+        self.tasks.run(async move {
+            let (place, sought) = (Arc::clone(&this.place), attended.clone());
+            let asked = tokio::spawn(async move { place.survey(&sought).await });
+            let attempt = attended.attempt.clone();
+            match asked.await {
+                Ok(Standing::Ended(end)) => this.report(&attended, end).await,
+                // One that broke off is attended like one that works: its end will be told.
+                Ok(Standing::Works) | Err(_) => this.attend(attended),
+            }
+            this.line.answered(attempt);
+        });
+    }
+
+    /// An attempt that the log knows the end of leaves nothing behind.
+    pub async fn release(&self, attempt: &Attempt) {
+        self.place.release(attempt).await;
+    }
+
+    async fn to_its_end(self, attended: Attended) {
+        let (place, waiting) = (Arc::clone(&self.place), attended.clone());
+        let end = match tokio::spawn(async move { place.attend(&waiting).await }).await {
+            Ok(end) => end,
+            Err(broken) => match broken.try_into_panic() {
+                Ok(panic) => End::Vanished(broken::failure(&words_of(&*panic))),
+                // Nobody is there any more who would hear of it.
+                Err(_ended) => return,
+            },
+        };
+        self.report(&attended, end).await;
+    }
+
+    async fn report(&self, attended: &Attended, end: End) {
+        let order = Order::new(Actor::Worker, report::news(attended, end));
+        // What is left of the attempt goes once the log has its end; without an answer the next start finds both.
+        if self.line.submit(vec![order]).await.is_ok() {
+            self.release(&attended.attempt).await;
+        }
+    }
+}
