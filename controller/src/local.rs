@@ -17,8 +17,8 @@ use crate::narrate::{Narrator, Phases, Voice};
 use crate::operator::Ports;
 use crate::operator::dispatcher::{Inbox, Order, Quiet, Stopped};
 use crate::operator::level::{self, Level};
-use crate::operator::publisher::Audience as _;
-use crate::operator::start::{Started, start};
+use crate::operator::publisher::Readers as _;
+use crate::operator::start::{Audience, Started, start};
 use crate::place::Place as _;
 use crate::place::local::{Layout, Local};
 use crate::ports::ids::Ids as _;
@@ -86,21 +86,16 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
     let ports = Ports { clock: Arc::new(clock::Machine), ids: Arc::new(ids::Machine) };
     let narrator = Narrator::new(voice);
     let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let (attachments, progress) = (ledger.attachments(), narrator.progress());
-    let place = Local::new(
-        settings.file.clone(),
-        &layout,
-        program,
-        attachments.clone(),
-        progress,
-        ports.clone(),
-    );
+    let attachments = ledger.attachments();
+    let place =
+        Local::new(settings.file.clone(), &layout, program, attachments.clone(), ports.clone());
     let place = Arc::new(place);
     let (first, started) = runtime.block_on(async {
         // Effects that an earlier operator left need the declared objects.
         let first = place.watch().await;
         known_before(ledger.state(), &place, &narrator);
-        let audience = Box::new(narrator.clone());
+        let audience =
+            Audience { statuses: Box::new(narrator.clone()), progress: narrator.progress() };
         (first, start(Arc::clone(&place), ledger, ports.clone(), audience).await)
     });
     let Started { dispatcher, inbox, looks } = started?;

@@ -7,6 +7,7 @@ use holdfast_engine::{Actor, Attempt};
 
 use super::broken;
 use super::inbox::{Line, Order};
+use super::progress::{self, Overlay};
 use super::tasks::{Tasks, words_of};
 use crate::place::{End, Place, Standing};
 use crate::translate::report;
@@ -16,20 +17,21 @@ pub struct Attendance<P> {
     place: Arc<P>,
     line: Line,
     tasks: Tasks,
+    overlay: Overlay,
 }
 
 impl<P> Clone for Attendance<P> {
     fn clone(&self) -> Self {
         let (place, line, tasks) = (Arc::clone(&self.place), self.line.clone(), self.tasks.clone());
-        Self { place, line, tasks }
+        Self { place, line, tasks, overlay: self.overlay.clone() }
     }
 }
 
 impl<P: Place> Attendance<P> {
     /// Who waits for the workers of a place.
     #[must_use]
-    pub fn new(place: Arc<P>, line: Line, tasks: Tasks) -> Self {
-        Self { place, line, tasks }
+    pub fn new(place: Arc<P>, line: Line, tasks: Tasks, overlay: Overlay) -> Self {
+        Self { place, line, tasks, overlay }
     }
 
     /// Waits for the end of a worker and reports it.
@@ -60,8 +62,13 @@ impl<P: Place> Attendance<P> {
     }
 
     async fn to_its_end(self, attended: Attended) {
+        let attempt = attended.attempt.clone();
+        let shown_by = self.line.ask(move |state| progress::shown_by(state, &attempt)).await;
+        let Ok(shown_by) = shown_by else { return };
+        let teller = self.overlay.teller(attended.attempt.clone(), shown_by);
         let (place, waiting) = (Arc::clone(&self.place), attended.clone());
-        let end = match tokio::spawn(async move { place.attend(&waiting).await }).await {
+        let attending = tokio::spawn(async move { place.attend(&waiting, &teller).await });
+        let end = match attending.await {
             Ok(end) => end,
             Err(broken) => match broken.try_into_panic() {
                 Ok(panic) => End::Vanished(broken::failure(&words_of(&*panic))),

@@ -321,3 +321,169 @@ impl Dispatcher {
             && !state.restores.values().any(holdfast_engine::restore::state::Restore::is_going)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use holdfast_engine::{CommandId, EffectId, Envelope, Failure, outbox, storage};
+    use holdfast_eventlog::{Ledger, Options, Refusal};
+
+    use super::*;
+    use crate::operator::testing::{Act, BEGIN, STORAGE, Stage, World, acts, declared, seen};
+    use crate::place::Answer as Placed;
+
+    async fn world() -> (tempfile::TempDir, World) {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::start(dir.path(), Stage::default(), 1).await;
+        (dir, world)
+    }
+
+    fn again(dir: &tempfile::TempDir) -> Ledger {
+        Ledger::open(dir.path(), Options::default()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_come_in_the_order_of_the_questions_after_the_log_has_them() {
+        let (dir, world) = world().await;
+        let nobody = outbox::Command::Done { effect: nobody() };
+        let answers = world.submit(vec![seen(1), Command::Outbox(nobody), declared(1)]).await;
+        assert!(matches!(
+            answers.as_slice(),
+            [
+                Answer::Recorded { .. },
+                Answer::Refused(Refusal::Rejected(_)),
+                Answer::Recorded { .. }
+            ]
+        ));
+        world.stop().await;
+        let state = again(&dir);
+        assert_eq!((state.state().namespaces.len(), state.state().storages.len()), (1, 1));
+    }
+
+    fn nobody() -> EffectId {
+        EffectId { seq: 1, ordinal: 0 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_order_twice_has_one_effect() {
+        let (_dir, mut world) = world().await;
+        let id = CommandId([5; 16]);
+        let order = || vec![Order::new(Actor::Operator, declared(1)).with_id(id)];
+        for repeated in [false, true] {
+            let answers = world.inbox.submit(order()).await.unwrap();
+            assert_eq!(matches!(answers[0], Answer::Repeated { .. }), repeated, "{answers:?}");
+        }
+        world.quiet().await;
+        assert_eq!(world.stage.times("1 begins").len(), 1);
+        assert!(world.stage.times("2 begins").is_empty());
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_the_log_never_runs_backwards() {
+        let dir = tempfile::tempdir().unwrap();
+        let future = Timestamp(4_102_444_800_000);
+        let mut ledger = again(&dir);
+        let begin = Command::Lease(lease::Command::Begin { holder: "before".into() });
+        let (id, actor) = (CommandId([1; 16]), Actor::Operator);
+        ledger.submit(&[Envelope { id, at: future, actor, epoch: 1, command: begin }]).unwrap();
+        ledger.close().unwrap();
+        assert!(BEGIN < future);
+        let world = World::start(dir.path(), Stage::default(), 1).await;
+        world.submit(vec![seen(1)]).await;
+        world.stop().await;
+        assert_eq!(again(&dir).state().last_at, future);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_sent_before_a_question_or_the_end_is_decided_before_it() {
+        let (dir, world) = world().await;
+        let inbox = world.inbox.clone();
+        let sent: Vec<_> = (1..=5)
+            .map(|number| {
+                let (inbox, order) = (inbox.clone(), Order::new(Actor::Operator, seen(number)));
+                tokio::spawn(async move { inbox.submit(vec![order]).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert_eq!(world.ask(|state| state.namespaces.len()).await, 5);
+        for sent in sent {
+            assert!(sent.await.unwrap().is_ok());
+        }
+        let last = inbox.submit(vec![Order::new(Actor::Operator, seen(6))]);
+        let (last, ()) = tokio::join!(last, world.stop());
+        assert!(last.is_ok());
+        assert_eq!(again(&dir).state().namespaces.len(), 6);
+        assert!(inbox.ask(|_| ()).await.is_err(), "nobody is there any more");
+        assert!(inbox.submit(vec![]).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_not_quiet_while_an_effect_is_under_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let act = Act::after(30, Act::Answer(Placed::Done));
+        let stage = Stage { behaves: acts([act]), ..Stage::default() };
+        let mut world = World::start(dir.path(), stage, 1).await;
+        world.quiet().await;
+        let begun = tokio::time::Instant::now();
+        world.submit(vec![declared(1)]).await;
+        world.ask(|_| ()).await;
+        assert!(!world.looks.borrow().quiet, "a backend is being looked at");
+        world.quiet().await;
+        assert!(begun.elapsed() >= Duration::from_secs(30));
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn watchers_that_flood_it_keep_no_answer_waiting() {
+        let (_dir, mut world) = world().await;
+        // More than the inbox holds, from many who never stop.
+        let flood: Vec<_> = (0..8_u8)
+            .map(|number| {
+                let inbox = world.inbox.clone();
+                tokio::spawn(async move {
+                    loop {
+                        let orders =
+                            (0..400).map(|_| Order::new(Actor::Operator, seen(number))).collect();
+                        if inbox.submit(orders).await.is_err() {
+                            break;
+                        }
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let before = world.looks.borrow_and_update().look;
+        world.submit(vec![declared(1)]).await;
+        // The effect is begun and answered within a few passes, however much waits in the inbox.
+        let initialized = loop {
+            world.looks.changed().await.unwrap();
+            let known = world.ask(|state| state.storages[&STORAGE].is_initialized()).await;
+            if known {
+                break world.looks.borrow().look;
+            }
+        };
+        assert!(initialized - before < 60, "{} passes", initialized - before);
+        flood.iter().for_each(tokio::task::JoinHandle::abort);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_waits_for_changes_nothing() {
+        let (_dir, world) = world().await;
+        let seq = world.ask(|state| state.seq).await;
+        let failure = Failure { reason: "X".into(), message: "x".into(), permanent: true };
+        let late = Placed::Failed(failure);
+        let command = world.ask(move |state| place::answer::command(state, nobody(), late)).await;
+        assert!(command.is_none());
+        let nobody = storage::Command::BackendReported {
+            uid: STORAGE,
+            effect: nobody(),
+            outcome: holdfast_engine::Outcome::Succeeded,
+        };
+        world.submit(vec![Command::Storage(nobody)]).await;
+        assert_eq!(world.ask(|state| state.seq).await, seq);
+        world.stop().await;
+    }
+}

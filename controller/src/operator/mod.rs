@@ -23,11 +23,14 @@ pub mod inbox;
 pub mod jitter;
 pub mod leadership;
 pub mod level;
+pub mod progress;
 pub mod publisher;
 pub mod runner;
 pub mod start;
 pub mod subject;
 pub mod tasks;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::ports::{clock, ids};
 

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::inbox::{Line, Order, Stopped};
 use super::jitter::Backoff;
 use super::level::Level;
+use super::progress::Overlay;
 use super::tasks::{Tasks, words_of};
 use super::{Ports, broken};
 use crate::place::{Place, Term, Trigger, Trouble};
@@ -46,7 +47,7 @@ const BACKOFF: Backoff =
     Backoff { least: Duration::from_millis(500), most: Duration::from_secs(60) };
 
 /// Hears of every object whose status may have changed.
-pub trait Audience: Send {
+pub trait Readers: Send {
     /// An object as it is published now.
     fn published(&mut self, kind: StreamKind, uid: Uid, object: &Published);
 }
@@ -77,7 +78,7 @@ impl Marks {
         self.0.dirty.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    fn take(&self, most: usize) -> Vec<Level> {
+    pub(super) fn take(&self, most: usize) -> Vec<Level> {
         let mut dirty = self.0.dirty.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = Vec::new();
         while taken.len() < most
@@ -116,7 +117,8 @@ pub struct Publisher<P> {
     ports: Ports,
     marks: Marks,
     tasks: Tasks,
-    audience: Box<dyn Audience>,
+    readers: Box<dyn Readers>,
+    overlay: Overlay,
     epoch: u64,
     term: Term,
     shown: BTreeMap<Level, Shown>,
@@ -138,16 +140,31 @@ pub struct Desk<P> {
     /// Who knows that it works.
     pub tasks: Tasks,
     /// Who hears of it.
-    pub audience: Box<dyn Audience>,
+    pub readers: Box<dyn Readers>,
+    /// How far workers have come.
+    pub overlay: Overlay,
 }
 
 impl<P: Place> Publisher<P> {
     /// A publisher of the term `epoch`.
     #[must_use]
     pub fn new(desk: Desk<P>, epoch: u64, term: Term) -> Self {
-        let Desk { place, line, ports, marks, tasks, audience } = desk;
+        let Desk { place, line, ports, marks, tasks, readers, overlay } = desk;
         let (shown, owners, later) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { place, line, ports, marks, tasks, audience, epoch, term, shown, owners, later }
+        Self {
+            place,
+            line,
+            ports,
+            marks,
+            tasks,
+            readers,
+            overlay,
+            epoch,
+            term,
+            shown,
+            owners,
+            later,
+        }
     }
 
     /// Shows what is marked until the term or the operator ends. What was marked before is everything there is: what
@@ -256,9 +273,10 @@ impl<P: Place> Publisher<P> {
     /// Renders an object; none when it is shown already as it is.
     fn render(&mut self, level: &Level, object: &Object) -> Option<Box<Published>> {
         let (kind, key) = object::name(object);
-        let published = object::render(object, self.place.declared(kind, &key));
+        let mut published = object::render(object, self.place.declared(kind, &key));
+        self.overlay.cover(object, &mut published.object);
         if let Level::Object { kind, uid } = level {
-            self.audience.published(*kind, *uid, &published);
+            self.readers.published(*kind, *uid, &published);
         }
         let digest = digest(&published);
         match self.shown.get_mut(level) {
@@ -411,4 +429,144 @@ fn late() -> Trouble {
         permanent: false,
     };
     Trouble { failure, transient: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use holdfast_api::Kind;
+    use holdfast_engine::{Key, storage};
+
+    use super::*;
+    use crate::operator::testing::{STORAGE, Stage, World, declared, declared_as};
+    use crate::ports::ids::tests::Seeded;
+
+    fn name(name: &str) -> ObjectName {
+        ObjectName::own(Kind::BackupStorage, &Key::new("demo", name))
+    }
+
+    async fn world(dir: &std::path::Path, stage: Stage, seed: u64) -> World {
+        World::start(dir, stage, seed).await
+    }
+
+    fn gone(uid: Uid) -> Command {
+        Command::Storage(storage::Command::Delete { uid })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_one_status_and_the_same_one_is_not_shown_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = world(dir.path(), Stage::default(), 1).await;
+        world.quiet().await;
+        world.submit((1..=20).map(declared).collect()).await;
+        world.quiet().await;
+        let shown = world.stage.shown();
+        assert!(shown.len() <= 2, "{shown:?}");
+        let (_, last) = shown.last().unwrap();
+        let last = last.as_ref().unwrap();
+        assert_eq!(
+            (&last["metadata"]["generation"], &last["status"]["phase"]),
+            (&20.into(), &"Ready".into())
+        );
+        // Declared again as it is: nothing changes, and nothing is shown.
+        world.submit(vec![declared(20)]).await;
+        world.quiet().await;
+        assert_eq!(world.stage.shown().len(), shown.len());
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_shown_within_a_quarter_of_a_second() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = world(dir.path(), Stage::default(), 1).await;
+        world.quiet().await;
+        let begun = Instant::now();
+        world.submit(vec![declared(1)]).await;
+        while world.stage.shown().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(begun.elapsed() <= Duration::from_millis(250), "{:?}", begun.elapsed());
+        world.stop().await;
+    }
+
+    /// Declares storages at odd times, in a place that is slow and fails now and then.
+    async fn stormy(seed: u64) {
+        let dir = tempfile::tempdir().unwrap();
+        let (weather, dice) = (Seeded::new(seed), Seeded::new(seed + 1_000));
+        let shows = Box::new(move |_| {
+            let chance = weather.chance();
+            (Duration::from_millis(chance % 3_000), chance % 5 != 0)
+        });
+        let mut world = world(dir.path(), Stage { shows, ..Stage::default() }, seed).await;
+        let mut versions = BTreeMap::from([(1_u8, 0_u8), (2, 0), (3, 0)]);
+        for _ in 0..40 {
+            let chance = dice.chance();
+            let storage = u8::try_from(chance % 3).unwrap() + 1;
+            let version = versions.get_mut(&storage).unwrap();
+            *version += 1;
+            let declared = declared_as(Uid([storage; 16]), &format!("s{storage}"), *version);
+            world.submit(vec![declared]).await;
+            tokio::time::sleep(Duration::from_millis(dice.chance() % 2_000)).await;
+        }
+        world.quiet().await;
+        // Failures are tried again until the last of them is over.
+        tokio::time::sleep(Duration::from_secs(1800)).await;
+        world.quiet().await;
+        let shown = world.stage.shown();
+        for (storage, version) in versions.iter().filter(|(_, version)| **version > 0) {
+            let name = name(&format!("s{storage}"));
+            let of = shown.iter().filter(|(of, _)| *of == name);
+            let generations: Vec<u64> = of
+                .filter_map(|(_, object)| object.as_ref()?["metadata"]["generation"].as_u64())
+                .collect();
+            assert!(generations.is_sorted(), "seed {seed}: {generations:?}");
+            assert_eq!(generations.last(), Some(&u64::from(*version)), "seed {seed}");
+        }
+        let before = shown.len();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!(world.stage.shown().len(), before, "seed {seed}: it is quiet at the end");
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn never_an_older_one_after_a_newer_one_and_the_last_one_in_the_end() {
+        for seed in 0..20 {
+            stormy(seed).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_gone_is_taken_away_unless_its_name_is_another_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = world(dir.path(), Stage::default(), 1).await;
+        world.submit(vec![declared(1)]).await;
+        world.quiet().await;
+        world.submit(vec![gone(STORAGE)]).await;
+        world.quiet().await;
+        assert_eq!(world.stage.shown().last(), Some(&(name("store"), None)));
+        // Another one of its name, and the old one goes in the same breath.
+        world.submit(vec![declared(1)]).await;
+        world.quiet().await;
+        let other = Uid([7; 16]);
+        world.submit(vec![gone(STORAGE), declared_as(other, "store", 1)]).await;
+        world.quiet().await;
+        let (_, last) = world.stage.shown().pop().unwrap();
+        assert_eq!(last.unwrap()["metadata"]["uid"], other.to_string());
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_is_shown_anew_at_a_start_and_the_rest_swept_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = world(dir.path(), Stage::default(), 1).await;
+        first.submit(vec![declared(1), declared_as(Uid([1; 16]), "other", 1)]).await;
+        first.quiet().await;
+        first.stop().await;
+        let mut second = world(dir.path(), Stage::default(), 2).await;
+        second.quiet().await;
+        assert_eq!(second.stage.shown().len(), 2);
+        assert_eq!(second.stage.times("swept all but 2").len(), 1);
+        second.stop().await;
+    }
 }

@@ -333,3 +333,194 @@ fn name(once: &Once) -> &'static str {
         Once::RemoveSnapshot { .. } => "remove snapshot",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use holdfast_engine::{Command, Uid, storage};
+
+    use super::*;
+    use crate::operator::testing::{Act, STORAGE, Stage, World, acts, declared, declared_as};
+
+    async fn world(stage: Stage, seed: u64) -> (tempfile::TempDir, World) {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::start(dir.path(), stage, seed).await;
+        (dir, world)
+    }
+
+    fn done(seconds: u64) -> Act {
+        Act::after(seconds, Act::Answer(Answer::Done))
+    }
+
+    /// What is said of the storage.
+    async fn said(world: &World) -> String {
+        let said = world.ask(|state| {
+            let known = state.storages.get(&STORAGE)?;
+            let word = holdfast_engine::condition::Type::BackendInitialized;
+            known.conditions.get(word).map(|found| found.message.clone())
+        });
+        said.await.unwrap_or_default()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_panics_has_failed_with_its_words() {
+        let stage = Stage { behaves: acts([Act::Panic]), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        world.quiet().await;
+        let said = said(&world).await;
+        assert!(said.contains("broke off: no luck"), "{said}");
+        assert_eq!(world.stage.notes().iter().filter(|note| note.ends_with("begins")).count(), 1);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn effects_of_one_subject_are_carried_out_one_after_the_other() {
+        let stage = Stage { behaves: acts([done(10), done(10)]), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.submit(vec![declared(2)]).await;
+        world.quiet().await;
+        let (first, second) = (world.stage.times("1 ends"), world.stage.times("2 begins"));
+        assert!(second[0] >= first[0] && first[0] >= Duration::from_secs(10));
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_given_up_before_its_turn_is_never_begun() {
+        let stage = Stage { behaves: acts([done(10)]), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        for version in 1..=3 {
+            world.submit(vec![declared(version)]).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        world.quiet().await;
+        assert_eq!(world.stage.times("2 begins").len(), 1);
+        assert!(world.stage.times("3 begins").is_empty(), "the second version was given up");
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_ends_when_it_is_given_up_has_ended_before_the_next_begins() {
+        let behaves = acts([Act::Never]);
+        let stage = Stage { behaves, ends_when_dropped: true, ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.submit(vec![declared(2)]).await;
+        world.quiet().await;
+        let notes = world.stage.notes();
+        let notes: Vec<_> = notes.iter().filter(|n| n.starts_with(['1', '2'])).collect();
+        assert_eq!(notes, ["1 begins", "1 ends", "2 begins", "2 ends"]);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_of_the_moment_is_tried_again_until_it_is_over() {
+        let trouble = || Act::Trouble { transient: true };
+        let stage = Stage { behaves: acts([trouble(), trouble(), trouble()]), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        world.quiet().await;
+        assert!(world.ask(|state| state.storages[&STORAGE].is_initialized()).await);
+        assert_eq!(world.stage.times("4 begins").len(), 1);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_that_stays_is_answered_at_once_and_that_of_the_moment_by_the_deadline() {
+        for transient in [false, true] {
+            let behaves = Box::new(move |_: &Plan, _| Act::Trouble { transient });
+            let (_dir, mut world) = world(Stage { behaves, ..Stage::default() }, 1).await;
+            let begun = Instant::now();
+            world.submit(vec![declared(1)]).await;
+            world.quiet().await;
+            assert_eq!(said(&world).await, "trouble");
+            let limit = Class::Store.terms().deadline;
+            let took = begun.elapsed();
+            assert_eq!(took > limit / 2, transient, "{took:?}");
+            assert!(took < limit + Duration::from_secs(1), "{took:?}");
+            world.stop().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_waits_between_tries_follow_from_the_seed() {
+        let waits = async |seed| {
+            let behaves = Box::new(|_: &Plan, _| Act::Trouble { transient: true });
+            let (_dir, mut world) = world(Stage { behaves, ..Stage::default() }, seed).await;
+            world.submit(vec![declared(1)]).await;
+            world.quiet().await;
+            let notes = world.stage.notes().iter().filter(|n| n.ends_with("begins")).count();
+            let times: Vec<Duration> =
+                (1..=notes).flat_map(|n| world.stage.times(&format!("{n} begins"))).collect();
+            world.stop().await;
+            times
+        };
+        let one = waits(1).await;
+        assert!(one.len() > 10, "{one:?}");
+        assert_eq!(one, waits(1).await);
+        assert_ne!(one, waits(2).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_without_an_end_is_answered_and_keeps_the_next_of_its_subject_waiting() {
+        let stage = Stage { behaves: acts([done(600)]), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        let said = said(&world).await;
+        assert!(said.contains("did not end within 120 s"), "{said}");
+        world.submit(vec![declared(2)]).await;
+        world.quiet().await;
+        assert!(world.stage.times("2 begins")[0] >= world.stage.times("1 ends")[0]);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_class_has_its_own_places_and_no_more() {
+        let stage = Stage { behaves: Box::new(|_, _| done(10)), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        let at_once = Class::Store.terms().at_once;
+        let count = u8::try_from(at_once).unwrap() + 2;
+        let declare = |n: u8| declared_as(Uid([n; 16]), &format!("s{n}"), 1);
+        world.submit((1..=count).map(declare).collect()).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let begun = |world: &World| {
+            world.stage.notes().iter().filter(|note| note.ends_with("begins")).count()
+        };
+        assert_eq!(begun(&world), at_once);
+        // What is removed does not wait for what is looked at.
+        let gone = |n: u8| Command::Storage(storage::Command::Delete { uid: Uid([n; 16]) });
+        world.submit(vec![gone(count)]).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.quiet().await;
+        assert!(begun(&world) > at_once);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_lost_the_lead_begins_nothing_and_answers_nothing() {
+        let stage = Stage { behaves: acts([done(10)]), ..Stage::default() };
+        let (dir, world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.stage.lose();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(world.stage.times("1 ends").len(), 1);
+        world.crash().await;
+        let ledger =
+            holdfast_eventlog::Ledger::open(dir.path(), holdfast_eventlog::Options::default());
+        assert_eq!(ledger.unwrap().state().outbox.len(), 1, "it is the next leader's");
+    }
+
+    #[test]
+    fn nothing_is_begun_that_another_term_or_nobody_asks_for() {
+        let mut state = State { epoch: 3, ..State::default() };
+        let id = EffectId { seq: 1, ordinal: 0 };
+        assert!(!is_wanted(&state, id, 3), "nobody asks for it");
+        state.outbox.insert(id, Once::InitializeBackend { storage: STORAGE });
+        assert!(is_wanted(&state, id, 3));
+        assert!(!is_wanted(&state, id, 2) && !is_wanted(&state, id, 4));
+    }
+}

@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use self::answer::Answer;
+use crate::operator::progress::Teller;
 use crate::sighting::Sightings;
 use crate::sighting::name::ObjectName;
 use crate::translate::kubestash::object::Published;
@@ -46,8 +47,8 @@ pub trait Place: Send + Sync + 'static {
     /// Whether an effect of this kind ends, with all that it started, when its future is dropped.
     fn ends_when_dropped(&self, once: &Once) -> bool;
 
-    /// Waits for the end of a worker. Dropped, nobody waits any more; the worker works on.
-    fn attend(&self, attended: &Attended) -> impl Future<Output = End> + Send;
+    /// Waits for the end of a worker, and tells how far it comes. Dropped, nobody waits any more; the worker works on.
+    fn attend(&self, attended: &Attended, teller: &Teller) -> impl Future<Output = End> + Send;
 
     /// How an attempt that an earlier operator left stands. It may take long where the place cannot be asked.
     fn survey(&self, attended: &Attended) -> impl Future<Output = Standing> + Send;

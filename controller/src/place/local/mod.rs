@@ -30,9 +30,10 @@ use serde_json::Value;
 
 use self::publish::Statuses;
 use self::watch::Watcher;
-use self::workers::{Progress, Workers};
+use self::workers::Workers;
 use super::{Answer, End, Place, Standing, Term, Trigger, Trouble};
 use crate::operator::Ports;
+use crate::operator::progress::Teller;
 use crate::ports::clock;
 use crate::ports::secrets::Secrets;
 use crate::sighting::Sightings;
@@ -105,7 +106,6 @@ impl Local {
         layout: &Layout,
         program: PathBuf,
         attachments: Attachments,
-        progress: Progress,
         ports: Ports,
     ) -> Self {
         let catalog = Shared::default();
@@ -113,7 +113,7 @@ impl Local {
             secrets: Arc::new(catalog.clone()),
             attachments,
             volumes: layout.volumes(),
-            workers: Workers::new(layout.work(), program, progress, ports.ids),
+            workers: Workers::new(layout.work(), program, ports.ids),
             statuses: Statuses::new(layout.status()),
             watcher: Watcher::new(manifests, catalog.clone()),
             catalog,
@@ -163,8 +163,8 @@ impl Place for Local {
         matches!(once, Once::RunHook { .. })
     }
 
-    async fn attend(&self, attended: &Attended) -> End {
-        self.workers.wait(&attended.attempt).await
+    async fn attend(&self, attended: &Attended, teller: &Teller) -> End {
+        self.workers.wait(&attended.attempt, |update| teller.tell(update)).await
     }
 
     async fn survey(&self, attended: &Attended) -> Standing {

@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_engine::{Attempt, Failure, Uid};
@@ -38,18 +37,14 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 pub struct Workers {
     root: PathBuf,
     program: PathBuf,
-    progress: Progress,
     ids: ids::Handle,
 }
-
-/// Hears of the components of long jobs how far they have come.
-pub type Progress = Arc<dyn Fn(&str, &ProgressUpdate) + Send + Sync>;
 
 impl Workers {
     /// Workers below `root`, as processes of `program`.
     #[must_use]
-    pub fn new(root: PathBuf, program: PathBuf, progress: Progress, ids: ids::Handle) -> Self {
-        Self { root, program, progress, ids }
+    pub fn new(root: PathBuf, program: PathBuf, ids: ids::Handle) -> Self {
+        Self { root, program, ids }
     }
 
     /// The directories of an attempt, one for each time that somebody started a worker for it. More than one
@@ -120,8 +115,8 @@ impl Workers {
         }
     }
 
-    /// Waits until a worker has ended.
-    pub async fn wait(&self, attempt: &Attempt) -> End {
+    /// Waits until a worker has ended, and tells how far it comes.
+    pub async fn wait(&self, attempt: &Attempt, tell: impl Fn(&ProgressUpdate) + Send) -> End {
         let mut told = Instant::now();
         loop {
             if let Some(end) = self.ended(attempt) {
@@ -130,7 +125,7 @@ impl Workers {
             if told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
                 if let Some(update) = self.starts(attempt).iter().find_map(Directory::progress) {
-                    (self.progress)(&attempt.component, &update);
+                    tell(&update);
                 }
             }
             tokio::time::sleep(POLL).await;
@@ -229,6 +224,8 @@ mod tests {
     };
     use holdfast_executor::report::{FailureKind, Outcome, Report};
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::worker::directory::Ended;
     use crate::worker::process::Identity;
@@ -261,7 +258,7 @@ mod tests {
                 .unwrap();
             assert!(written.success());
             let (work, ids) = (dir.path().join("work"), Arc::new(ids::Machine));
-            let workers = Workers::new(work, program, Arc::new(|_, _| {}), ids);
+            let workers = Workers::new(work, program, ids);
             Self { dir, workers }
         }
 
@@ -361,7 +358,7 @@ mod tests {
             other => panic!("{other:?}"),
         }
         directory.leave_result(&result()).unwrap();
-        match bench.workers.wait(&attempt()).await {
+        match bench.workers.wait(&attempt(), |_| {}).await {
             End::Reported(ended) => assert_eq!(*ended, result()),
             other => panic!("{other:?}"),
         }
@@ -372,6 +369,6 @@ mod tests {
     #[tokio::test]
     async fn an_attempt_without_a_directory_has_vanished() {
         let bench = Bench::new("exit 0");
-        assert!(matches!(bench.workers.wait(&attempt()).await, End::Vanished(_)));
+        assert!(matches!(bench.workers.wait(&attempt(), |_| {}).await, End::Vanished(_)));
     }
 }
