@@ -137,8 +137,8 @@ mod tests {
     use holdfast_eventlog::{Answer, Ledger, Options};
 
     use super::*;
+    use crate::place::local::declared::manifest::read_documents;
     use crate::ports::ids;
-    use crate::watch::manifest::read_documents;
 
     const KEY: [u8; 32] = [7; 32];
 

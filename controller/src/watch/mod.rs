@@ -1,7 +1,3 @@
-//! Sees objects: where they are declared, and what changed about them.
+//! What failed outside and may have recovered by itself.
 
 pub mod again;
-pub mod builtin;
-pub mod catalog;
-pub mod files;
-pub mod manifest;

@@ -11,6 +11,7 @@ use holdfast_engine::backup::Worker;
 use holdfast_engine::effect::Once;
 use holdfast_engine::plan::{Attended, Plan};
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
+use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
     Actor, Attempt, Command, EffectId, Failure, Hash, Key, Millis, State, StreamKind, Timestamp,
     Uid, namespace,
@@ -351,7 +352,7 @@ pub(crate) fn declared_as(uid: Uid, name: &str, version: u8) -> Command {
             provider: Provider::Local,
             identity: name.into(),
             secret: None,
-            usage: None,
+            usage: Some(UsagePolicy::All),
             default: false,
             deletion: DeletionPolicy::Delete,
             own_namespace_only: false,

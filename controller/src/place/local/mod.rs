@@ -3,6 +3,7 @@
 
 mod attempt;
 mod backend;
+pub mod declared;
 mod document;
 mod hook;
 mod metadata;
@@ -14,7 +15,6 @@ mod run_hook;
 mod survey;
 mod trouble;
 pub mod volumes;
-pub mod watch;
 pub mod workers;
 
 use std::collections::BTreeSet;
@@ -28,8 +28,9 @@ use holdfast_engine::{Attempt, EffectId, Key};
 use holdfast_eventlog::Attachments;
 use serde_json::Value;
 
+use self::declared::catalog::Shared;
+use self::declared::watch::Watcher;
 use self::publish::Statuses;
-use self::watch::Watcher;
 use self::workers::Workers;
 use super::{Answer, End, Place, Standing, Term, Trigger, Trouble};
 use crate::operator::Ports;
@@ -40,7 +41,6 @@ use crate::sighting::Sightings;
 use crate::sighting::name::ObjectName;
 use crate::translate::job::attempt_name;
 use crate::translate::kubestash::object::Published;
-use crate::watch::catalog::Shared;
 
 /// This machine as a cluster.
 pub struct Local {

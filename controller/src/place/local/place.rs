@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::Local;
 use super::volumes::Volumes;
+use crate::place::local::declared::catalog::Catalog;
 use crate::translate::kubestash::secret::PASSPHRASE;
-use crate::watch::catalog::Catalog;
 
 /// All that is ours below the path of a Repository. KubeStash keeps restic's below `repository`, and never meets us.
 pub(super) const FOLDER: &str = "holdfast";

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Interval, MissedTickBehavior};
 
+use super::catalog::{Catalog, Shared};
+use super::{builtin, files};
 use crate::sighting::Sightings;
-use crate::watch::catalog::{Catalog, Shared};
-use crate::watch::{builtin, files};
 
 /// How often the directory is read: soon enough for somebody who waits, seldom enough for a laptop.
 const READ_EVERY: Duration = Duration::from_secs(1);
