@@ -314,7 +314,9 @@ mod tests {
         let begun = Instant::now();
         world.submit(vec![backup()]).await;
         world.quiet().await;
-        assert_eq!(phase_now(&world).await, Phase::Succeeded);
+        let why = world
+            .ask(|state| holdfast_engine::view::phases::backup_error(&state.backups[&SESSION]));
+        assert_eq!((phase_now(&world).await, why.await), (Phase::Succeeded, None));
         let took = begun.elapsed();
         assert!(took >= Duration::from_secs(60) && took < Duration::from_millis(TIMEOUT.0));
         let released = world.stage.times("released");

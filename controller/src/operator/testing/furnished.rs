@@ -11,7 +11,9 @@ use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
     Command, Hash, Key, Millis, Timestamp, TypedRef, Uid, backup, configuration, retention,
 };
-use holdfast_executor::report::{Figures, Outcome, Report, RepositoryReport};
+use holdfast_executor::report::{
+    BackupFigures, Entries, Figures, Grade, Outcome, Report, RepositoryReport, SnapshotInfo,
+};
 
 use super::{Act, BEGIN, STORAGE, declared, worker};
 use crate::place::{Answer, End};
@@ -177,9 +179,28 @@ fn host(ordinal: u32) -> Host {
     }
 }
 
-/// The end of a worker that finds its work committed by an earlier attempt.
+/// The end of a worker that has committed to this repository what it read, and has read it back.
 pub(crate) fn committed(repository: Uid) -> End {
-    let outcome = Outcome::Superseded { snapshot: "c1".into() };
+    let outcome = Outcome::Succeeded { grade: Grade::ReadBack };
+    let entries = Entries { files: 1, directories: 1, ..Entries::default() };
+    let snapshot = SnapshotInfo {
+        id: "c1".into(),
+        object_digest: None,
+        tree: String::new(),
+        at: 0,
+        ended_at: None,
+        stored_at: None,
+        host: String::new(),
+        session: String::new(),
+        component: String::new(),
+        tags: Vec::new(),
+        roots: Vec::new(),
+        partial: false,
+        parent: None,
+        files: 1,
+        directories: 1,
+        bytes: 1,
+    };
     let report = Report {
         attempt: "a".into(),
         outcome: outcome.clone(),
@@ -187,8 +208,11 @@ pub(crate) fn committed(repository: Uid) -> End {
             name: repository.to_string(),
             outcome,
             repository_id: None,
-            snapshot: None,
-            figures: Figures::Nothing,
+            snapshot: Some(snapshot),
+            figures: Figures::Backup(Box::new(BackupFigures {
+                entries,
+                ..BackupFigures::default()
+            })),
             duration_ms: 1,
         }],
         duration_ms: 1,
