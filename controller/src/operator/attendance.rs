@@ -36,7 +36,7 @@ impl<P: Place> Attendance<P> {
 
     /// Waits for the end of a worker and reports it.
     pub fn attend(&self, attended: Attended) {
-        self.tasks.run(self.clone().to_its_end(attended));
+        self.tasks.run(self.clone().sees_it_end(attended));
     }
 
     /// The same for an attempt whose place has not said yet how it stands: until it has, the deadline of its session
@@ -61,7 +61,7 @@ impl<P: Place> Attendance<P> {
         self.place.release(attempt).await;
     }
 
-    async fn to_its_end(self, attended: Attended) {
+    async fn sees_it_end(self, attended: Attended) {
         let attempt = attended.attempt.clone();
         let shown_by = self.line.ask(move |state| progress::shown_by(state, &attempt)).await;
         let Ok(shown_by) = shown_by else { return };

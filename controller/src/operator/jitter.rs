@@ -34,7 +34,7 @@ mod tests {
         Backoff { least: Duration::from_millis(100), most: Duration::from_secs(10) };
 
     fn waits(seed: u64) -> Vec<Duration> {
-        let ids = Seeded::new(seed);
+        let ids = Seeded::of(seed);
         let mut last = None;
         let waits = (0..200).map(|_| {
             let wait = BACKOFF.after(last, &*ids);

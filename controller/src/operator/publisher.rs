@@ -493,7 +493,7 @@ mod tests {
     /// Declares storages at odd times, in a place that is slow and fails now and then.
     async fn stormy(seed: u64) {
         let dir = tempfile::tempdir().unwrap();
-        let (weather, dice) = (Seeded::new(seed), Seeded::new(seed + 1_000));
+        let (weather, dice) = (Seeded::of(seed), Seeded::of(seed + 1_000));
         let shows = Box::new(move |_| {
             let chance = weather.chance();
             (Duration::from_millis(chance % 3_000), chance % 5 != 0)

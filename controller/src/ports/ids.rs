@@ -64,7 +64,7 @@ pub(crate) mod tests {
 
     impl Seeded {
         /// Dice of this seed.
-        pub(crate) fn new(seed: u64) -> Handle {
+        pub(crate) fn of(seed: u64) -> Handle {
             Arc::new(Self { seed, thrown: AtomicU64::new(0) })
         }
     }
@@ -81,7 +81,7 @@ pub(crate) mod tests {
 
     #[test]
     fn dice_of_one_seed_fall_alike_and_never_twice_the_same() {
-        let (one, same, other) = (Seeded::new(1), Seeded::new(1), Seeded::new(2));
+        let (one, same, other) = (Seeded::of(1), Seeded::of(1), Seeded::of(2));
         let throws = |ids: &Handle| (0..50).map(|_| ids.fresh()).collect::<Vec<_>>();
         let mut thrown = throws(&one);
         assert_eq!(thrown, throws(&same));

@@ -282,7 +282,7 @@ impl World {
         let ledger = Ledger::open(dir, Options::default()).unwrap();
         let later = Millis(u64::try_from(later.as_millis()).unwrap());
         let now = BEGIN.max(ledger.state().last_at).plus(later);
-        let ports = Ports { clock: Virtual::at(now), ids: Seeded::new(seed) };
+        let ports = Ports { clock: Virtual::at(now), ids: Seeded::of(seed) };
         let stage = Arc::new(stage);
         let audience = Audience { statuses: Box::new(Nobody), progress: Arc::new(|_, _| {}) };
         let started = start(Arc::clone(&stage), ledger, ports, audience).await.unwrap();
