@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use holdfast_api::Kind;
 use holdfast_engine::view::object::object;
-use holdfast_engine::{Rejection, State};
+use holdfast_engine::{Level, Rejection, State, level};
 use holdfast_eventlog::{Answer, Attachments, Ledger, Options, Refusal};
 use tokio::sync::watch;
 
@@ -16,7 +16,6 @@ use crate::chain_key;
 use crate::narrate::{Narrator, Phases, Voice};
 use crate::operator::Ports;
 use crate::operator::dispatcher::{Inbox, Order, Quiet, Stopped};
-use crate::operator::level::{self, Level};
 use crate::operator::publisher::Readers as _;
 use crate::operator::start::{Audience, Started, start};
 use crate::place::Place as _;

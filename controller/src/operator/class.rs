@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_engine::effect::Once;
+use holdfast_engine::Once;
 use tokio::sync::Semaphore;
 
 use super::jitter::Backoff;

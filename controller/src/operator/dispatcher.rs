@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_engine::{
-    Actor, Attempt, Command, Due, Envelope, Millis, State, Timestamp, Uid, deadline, lease,
+    Actor, Attempt, Command, Due, Envelope, Millis, State, Timestamp, Uid, deadline, lease, level,
+    outbox,
 };
 use holdfast_eventlog::{Answer, Error, Ledger};
 use tokio::sync::watch;
@@ -19,8 +20,7 @@ use super::inbox::{Client, Mail, Own, Waiting};
 pub use super::inbox::{Inbox, Order, Stopped};
 use super::publisher::Marks;
 use super::tasks::Tasks;
-use super::{Ports, due, level};
-use crate::place;
+use super::{Ports, due};
 
 /// Commands that are decided together at most: a frame has a limit, and the first of them waits.
 const BATCH: usize = 256;
@@ -165,10 +165,8 @@ impl Dispatcher {
         match message {
             Own::Submit(more) => orders.extend(more),
             Own::Answer { effect, answer } => {
-                let command = place::answer::command(self.ledger.state(), effect, answer);
-                orders.extend(
-                    command.map(|command| Waiting::nobody(Order::new(Actor::Operator, command))),
-                );
+                let command = Command::Outbox(outbox::Command::Answer { effect, answer });
+                orders.push(Waiting::nobody(Order::new(Actor::Operator, command)));
             }
             Own::Ask(question) => {
                 self.decide(std::mem::take(orders))?;
@@ -234,7 +232,8 @@ impl Dispatcher {
         let submitted = self.ledger.submit(&batch)?;
         let state = self.ledger.state();
         if !submitted.recorded.is_empty() {
-            self.listeners.marks.mark(level::changed(state, &submitted));
+            let changed = |recorded| level::changed(state, recorded);
+            self.listeners.marks.mark(submitted.recorded.iter().flat_map(changed));
             self.listeners.recorded.send_replace(state.seq);
         }
         for ((answer, sender), envelope) in submitted.answers.into_iter().zip(answers).zip(&batch) {
@@ -285,9 +284,7 @@ impl Dispatcher {
 
     /// Whether a deadline waits for a place's answer about an attempt of its session.
     fn is_held(&self, due: &Due, now: Timestamp) -> bool {
-        let (Due::ExpireBackup { session } | Due::ExpireRestore { session }) = due else {
-            return false;
-        };
+        let Due::Expire { session } = due else { return false };
         let waits = self.held.iter().any(|attempt| attempt.session == *session);
         waits && self.deadline(*session).is_some_and(|deadline| now < deadline.plus(HOLD))
     }
@@ -324,7 +321,7 @@ impl Dispatcher {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_engine::{CommandId, EffectId, Envelope, Failure, outbox, storage};
+    use holdfast_engine::{CommandId, EffectId, Envelope, Failure, outbox};
     use holdfast_eventlog::{Ledger, Options, Refusal};
 
     use super::*;
@@ -344,7 +341,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn answers_come_in_the_order_of_the_questions_after_the_log_has_them() {
         let (dir, world) = world().await;
-        let nobody = outbox::Command::Done { effect: nobody() };
+        let nobody = outbox::Command::Answer { effect: EffectId(1), answer: Placed::Done };
         let answers = world.submit(vec![seen(1), Command::Outbox(nobody), declared(1)]).await;
         assert!(matches!(
             answers.as_slice(),
@@ -357,10 +354,6 @@ mod tests {
         world.stop().await;
         let state = again(&dir);
         assert_eq!((state.state().namespaces.len(), state.state().storages.len()), (1, 1));
-    }
-
-    fn nobody() -> EffectId {
-        EffectId { seq: 1, ordinal: 0 }
     }
 
     #[tokio::test(start_paused = true)]
@@ -474,15 +467,10 @@ mod tests {
         let (_dir, world) = world().await;
         let seq = world.ask(|state| state.seq).await;
         let failure = Failure { reason: "X".into(), message: "x".into(), permanent: true };
-        let late = Placed::Failed(failure);
-        let command = world.ask(move |state| place::answer::command(state, nobody(), late)).await;
-        assert!(command.is_none());
-        let nobody = storage::Command::BackendReported {
-            uid: STORAGE,
-            effect: nobody(),
-            outcome: holdfast_engine::Outcome::Succeeded,
-        };
-        world.submit(vec![Command::Storage(nobody)]).await;
+        let answer = Placed::Failed(failure);
+        let late = outbox::Command::Answer { effect: EffectId(1), answer };
+        let answers = world.submit(vec![Command::Outbox(late)]).await;
+        assert!(matches!(answers.as_slice(), [Answer::Refused(_)]), "{answers:?}");
         assert_eq!(world.ask(|state| state.seq).await, seq);
         world.stop().await;
     }

@@ -22,7 +22,6 @@ mod due;
 pub mod inbox;
 pub mod jitter;
 pub mod leadership;
-pub mod level;
 pub mod progress;
 pub mod publisher;
 pub mod runner;

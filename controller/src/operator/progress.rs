@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use holdfast_engine::units::format_size;
 use holdfast_engine::view::object::Object;
-use holdfast_engine::{Attempt, State, StreamKind, Uid};
+use holdfast_engine::{Attempt, Level, State, StreamKind, Uid};
 use holdfast_executor::report::ProgressUpdate;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::level::Level;
 use super::publisher::Marks;
 
 /// How often a session's statuses show it at most: each time is a write (design 4.3).

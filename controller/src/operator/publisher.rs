@@ -15,14 +15,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_engine::view::object::{Object, object};
-use holdfast_engine::{Actor, Command, Outcome, State, StreamKind, Uid, configuration};
+use holdfast_engine::{Actor, Command, Level, Outcome, State, StreamKind, Uid, configuration};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::inbox::{Line, Order, Stopped};
 use super::jitter::Backoff;
-use super::level::Level;
 use super::progress::Overlay;
 use super::tasks::{Tasks, words_of};
 use super::{Ports, broken};

@@ -18,7 +18,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use holdfast_engine::effect::Once;
+use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, Plan, Work, plan};
 use holdfast_engine::{Attempt, EffectId, Failure, State};
 use tokio::sync::{oneshot, watch};
@@ -517,7 +517,7 @@ mod tests {
     #[test]
     fn nothing_is_begun_that_another_term_or_nobody_asks_for() {
         let mut state = State { epoch: 3, ..State::default() };
-        let id = EffectId { seq: 1, ordinal: 0 };
+        let id = EffectId(1);
         assert!(!is_wanted(&state, id, 3), "nobody asks for it");
         state.outbox.insert(id, Once::InitializeBackend { storage: STORAGE });
         assert!(is_wanted(&state, id, 3));

@@ -14,9 +14,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_engine::effect::Once;
+use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, attended};
-use holdfast_engine::{Actor, Attempt, State};
+use holdfast_engine::{Actor, Attempt, State, level};
 use holdfast_eventlog::Ledger;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -30,7 +30,7 @@ use super::progress::{Heard, Overlay};
 use super::publisher::{Desk, Marks, Publisher, Readers};
 use super::runner::{Crew, GivenUp, Runner};
 use super::tasks::Tasks;
-use super::{Ports, leadership, level};
+use super::{Ports, leadership};
 use crate::place::{End, Place, Standing, Trouble};
 use crate::translate::report;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_engine::effect::Once;
+use holdfast_engine::Once;
 use holdfast_engine::{Attempt, EffectId, Uid};
 use tokio::sync::oneshot;
 

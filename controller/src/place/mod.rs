@@ -10,22 +10,21 @@
 //!  lease ──────▶ a term of leadership
 //! ```
 
-pub mod answer;
 pub mod local;
 
 use holdfast_api::Kind;
-use holdfast_engine::effect::Once;
+use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, Plan};
 use holdfast_engine::{Attempt, EffectId, Failure, Key, Uid};
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub use self::answer::Answer;
 use crate::operator::progress::Teller;
 use crate::sighting::Sightings;
 use crate::sighting::name::ObjectName;
 use crate::translate::kubestash::object::Published;
 use crate::worker::directory::Ended;
+pub use holdfast_engine::outbox::Answer;
 
 /// What a place can do. Every future is owned by whoever awaits it; one that is dropped before its end has either done
 /// nothing that is left over, or says so.

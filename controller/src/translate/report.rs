@@ -2,9 +2,7 @@
 
 use holdfast_engine::plan::{self as engine, Attended};
 use holdfast_engine::report::{BackupReport, Grade, PathResult, RepositoryResult, RestoreReport};
-use holdfast_engine::{
-    Command, Failure, Millis, Timestamp, Uid, backup as engine_backup, restore as engine_restore,
-};
+use holdfast_engine::{Command, Failure, Millis, Timestamp, Uid, run};
 use holdfast_executor::report::{
     self as executor, BackupFigures, Figures, Listed, Outcome, Report, SourceFigures,
 };
@@ -16,23 +14,19 @@ use crate::place::End;
 #[must_use]
 pub fn news(attended: &Attended, end: End) -> Command {
     let (attempt, worker) = (attended.attempt.clone(), attended.worker);
-    match (&attended.work, end) {
-        (engine::Work::Backup(component), End::Reported(ended)) => {
-            let paths = job::paths(component);
-            let report = backup(&ended.report, Timestamp(ended.ended_ms), &paths);
-            Command::Backup(engine_backup::Command::WorkerReported { attempt, worker, report })
+    Command::Run(match (&attended.work, end) {
+        (work, End::Reported(ended)) => {
+            let at = Timestamp(ended.ended_ms);
+            let report = match work {
+                engine::Work::Backup(component) => {
+                    run::Report::Backup(backup(&ended.report, at, &job::paths(component)))
+                }
+                engine::Work::Restore => run::Report::Restore(restore(&ended.report, at)),
+            };
+            run::Command::WorkerReported { attempt, worker, report }
         }
-        (engine::Work::Restore, End::Reported(ended)) => {
-            let report = restore(&ended.report, Timestamp(ended.ended_ms));
-            Command::Restore(engine_restore::Command::WorkerReported { attempt, worker, report })
-        }
-        (engine::Work::Backup(_), End::Vanished(failure)) => {
-            Command::Backup(engine_backup::Command::WorkerVanished { attempt, failure })
-        }
-        (engine::Work::Restore, End::Vanished(failure)) => {
-            Command::Restore(engine_restore::Command::WorkerVanished { attempt, failure })
-        }
-    }
+        (_, End::Vanished(failure)) => run::Command::WorkerVanished { attempt, failure },
+    })
 }
 
 /// The report of a backup; `ended` is when the worker was through, `paths` what it was asked to read: the

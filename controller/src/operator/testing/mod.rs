@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_api::Kind;
+use holdfast_engine::Once;
 use holdfast_engine::backup::Worker;
-use holdfast_engine::effect::Once;
 use holdfast_engine::plan::{Attended, Plan};
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
 use holdfast_engine::usage::UsagePolicy;

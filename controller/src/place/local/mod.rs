@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_api::Kind;
-use holdfast_engine::effect::Once;
+use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, Plan};
 use holdfast_engine::{Attempt, EffectId, Key};
 use holdfast_eventlog::Attachments;
