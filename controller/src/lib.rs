@@ -17,6 +17,7 @@ mod ports;
 mod replace;
 mod repository;
 mod show;
+mod sighting;
 mod signals;
 mod telemetry;
 mod translate;

@@ -1,33 +1,34 @@
 //! The operator without a cluster, put together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use holdfast_api::Kind;
-use holdfast_engine::{EffectId, Level, Once, Rejection, State, level};
-use holdfast_eventlog::{Answer, Ledger, Options, Refusal};
+use holdfast_engine::view::object::object;
+use holdfast_engine::{Level, Rejection, State, level};
+use holdfast_eventlog::{Answer, Attachments, Ledger, Options, Refusal};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 use crate::chain_key;
 use crate::narrate::{Narrator, Phases, Voice};
-use crate::operator::Kernel;
-use crate::operator::dispatcher::{Dispatcher, Inbox, Order, Quiet, Stopped, inbox};
-use crate::operator::tasks::Tasks;
+use crate::operator::Ports;
+use crate::operator::dispatcher::{Inbox, Order, Quiet, Stopped};
+use crate::operator::publisher::Readers as _;
+use crate::operator::start::{Audience, Started, start};
+use crate::place::Place as _;
 use crate::place::local::{Layout, Local};
-use crate::ports::ids;
+use crate::ports::ids::Ids as _;
+use crate::ports::{clock, ids};
 use crate::replace::{PRIVATE, replace};
+use crate::sighting::Sightings;
+use crate::sighting::changes::{Applied, Changes, Sighter};
+use crate::sighting::known::Known;
+use crate::sighting::name::ObjectName;
+use crate::translate::kubestash::object as kubestash;
 use crate::watch::again;
-use crate::watch::catalog::Shared;
-use crate::watch::follow::{FollowError, Follower, submit};
-use crate::watch::manifest::ObjectName;
-
-/// How often the directory is read: soon enough for somebody who waits, seldom enough for a laptop.
-const READ_EVERY: Duration = Duration::from_secs(1);
 
 /// After how many looks at the directory failures outside are tried again: half a minute.
 const RETRY_EVERY_LOOKS: u64 = 30;
@@ -81,44 +82,40 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
     let ledger = Ledger::open(&layout.log(), options).context("cannot open the log")?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+    let ports = Ports { clock: Arc::new(clock::Machine), ids: Arc::new(ids::Machine) };
     let narrator = Narrator::new(voice);
-    let catalog = Shared::default();
-    let mut follower = Follower::new(settings.file.clone(), catalog.clone(), version_key);
-    // Effects that an earlier operator left need the declared objects.
-    follower.read();
-
-    let (inbox, mail) = inbox();
     let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let tasks = Tasks::new(runtime.handle().clone(), inbox.clone());
-    let mut place = Local::new(
-        tasks.clone(),
-        catalog,
-        &layout,
-        program,
-        Box::new(narrator.clone()),
-        narrator.progress(),
-    );
-    let left = ledger.state().outbox.clone();
-    let ended = place.adopt(ledger.state());
-    place.publish_all(ledger.state());
-    narrator.begin();
-    let kernel = Kernel::new(place, tasks, ledger.state().epoch);
-    let quiet = Arc::new(watch::Sender::new(Quiet::default()));
-    let looks = quiet.subscribe();
-    let holder = format!("local-{}", std::process::id());
-    let mut dispatcher = Dispatcher::begin(ledger, kernel, mail, &holder, quiet)?;
-    // Reports first: a result that is there must not lose against its deadline.
-    dispatcher.take(ended)?;
-    dispatcher.carry_out(still_left(left, &dispatcher));
-    let schedulers = schedulers(dispatcher.ledger().state());
-    dispatcher.look_at(schedulers);
+    let attachments = ledger.attachments();
+    let place =
+        Local::new(settings.file.clone(), &layout, program, attachments.clone(), ports.clone());
+    let place = Arc::new(place);
+    let (first, started) = runtime.block_on(async {
+        // Effects that an earlier operator left need the declared objects.
+        let first = place.watch().await;
+        known_before(ledger.state(), &place, &narrator);
+        let audience =
+            Audience { statuses: Box::new(narrator.clone()), progress: narrator.progress() };
+        (first, start(Arc::clone(&place), ledger, ports.clone(), audience).await)
+    });
+    let Started { dispatcher, inbox, looks } = started?;
     let handle = runtime.handle().clone();
+    // The thread of the log: whatever waits for a disk waits here.
     let thread = std::thread::Builder::new()
         .name("dispatcher".into())
-        .spawn(move || dispatcher.run(&handle))?;
+        .spawn(move || handle.block_on(dispatcher.run()))?;
 
-    let operator = Operator { inbox, narrator, follower, looks, waiting: BTreeSet::new() };
-    let end = runtime.block_on(operator.work(settings.once));
+    let watcher = Watcher { version_key, attachments, ports, known: Known::default() };
+    let operator = Operator {
+        inbox,
+        narrator,
+        place,
+        watcher,
+        looks,
+        applied: Applied::new(),
+        told: BTreeSet::new(),
+        waiting: BTreeSet::new(),
+    };
+    let end = runtime.block_on(operator.work(first, settings.once));
     let closed = thread.join().map_err(|_| {
         anyhow::anyhow!("the dispatcher broke off; the log has everything that was acknowledged")
     })?;
@@ -128,21 +125,16 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
     end
 }
 
-/// Effects of an earlier term that its successor's beginning has not settled.
-fn still_left(
-    mut left: BTreeMap<EffectId, Once>,
-    dispatcher: &Dispatcher<Kernel<Local>>,
-) -> BTreeMap<EffectId, Once> {
-    let outbox = &dispatcher.ledger().state().outbox;
-    left.retain(|id, _| outbox.contains_key(id));
-    left
-}
-
-/// What triggers sessions is set up anew at each start: an operator may have died between the decision and
-/// the deed, and only the answer lets the first backup begin.
-fn schedulers(state: &State) -> Vec<Level> {
-    let schedulers = |level: &Level| matches!(level, Level::Scheduler { .. });
-    level::all(state).into_iter().filter(schedulers).collect()
+/// What was so before is no news.
+fn known_before(state: &State, place: &Local, narrator: &Narrator) {
+    for level in level::all(state) {
+        let Level::Object { kind, uid } = level else { continue };
+        let Some(found) = object(state, kind, uid) else { continue };
+        let (declared, key) = kubestash::name(&found);
+        let published = kubestash::render(&found, place.declared(declared, &key));
+        narrator.clone().published(kind, uid, &published);
+    }
+    narrator.begin();
 }
 
 fn prepare(state: &Path) -> anyhow::Result<PathBuf> {
@@ -167,30 +159,79 @@ fn version_key(layout: &Layout) -> anyhow::Result<[u8; 32]> {
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
     let mut key = [0; 32];
-    key[..16].copy_from_slice(&ids::uid().0);
-    key[16..].copy_from_slice(&ids::uid().0);
+    key[..16].copy_from_slice(&ids::Machine.fresh());
+    key[16..].copy_from_slice(&ids::Machine.fresh());
     replace(&path, &key, PRIVATE).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(key)
+}
+
+/// Why a look came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    /// The operator is stopping.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// A document could not be stored.
+    #[error("cannot store a declared object")]
+    Log(#[from] holdfast_eventlog::Error),
+}
+
+/// Makes commands of what is seen.
+struct Watcher {
+    version_key: [u8; 32],
+    attachments: Attachments,
+    ports: Ports,
+    /// What the log knew when it was asked last.
+    known: Known,
+}
+
+impl Watcher {
+    /// Compares a look with what was applied, and with the log as it is now.
+    async fn compare(
+        &mut self,
+        inbox: &Inbox,
+        look: &Sightings,
+        applied: &mut Applied,
+    ) -> Result<Changes, FollowError> {
+        let seq = self.known.seq;
+        let news = inbox.ask(move |state| (state.seq != seq).then(|| Known::of(state))).await?;
+        self.known = news.unwrap_or_else(|| std::mem::take(&mut self.known));
+        let sighter = Sighter {
+            version_key: &self.version_key,
+            attachments: &self.attachments,
+            ids: &*self.ports.ids,
+            now: self.ports.clock.now(),
+        };
+        Ok(sighter.changes(&self.known, look, applied)?)
+    }
 }
 
 /// The part that watches and waits.
 struct Operator {
     inbox: Inbox,
     narrator: Narrator,
-    follower: Follower,
+    place: Arc<Local>,
+    watcher: Watcher,
     looks: watch::Receiver<Quiet>,
+    applied: Applied,
+    /// Problems and notices of the last look.
+    told: BTreeSet<String>,
     /// What was said about commands that have to be asked again.
     waiting: BTreeSet<String>,
 }
 
 impl Operator {
-    async fn work(mut self, once: bool) -> anyhow::Result<End> {
+    async fn work(mut self, first: Sightings, once: bool) -> anyhow::Result<End> {
         let work = async {
-            if once { self.once().await } else { self.follow().await.map(|()| End::Fine) }
+            match once {
+                true => self.once(first).await,
+                false => self.follow(first).await.map(|()| End::Fine),
+            }
         };
         let end = tokio::select! {
-            end = work => end,
+            biased;
             () = signal() => Ok(End::Interrupted),
+            end = work => end,
         };
         self.inbox.stop().await;
         match end {
@@ -202,15 +243,9 @@ impl Operator {
 
     /// Applies, waits until nothing is left to do, then runs what was declared to run, in the order backups,
     /// restores: a restore of the latest snapshot means the one that was just made.
-    async fn once(&mut self) -> Result<End, FollowError> {
-        let mut fine = true;
-        let look = self.follower.compare(&self.inbox).await?;
-        fine &= look.problems.is_empty() && look.changes.refused.is_empty();
-        self.tell(&look.problems, &look.notices);
-        for (name, message) in &look.changes.refused {
-            self.narrator.problem(&format!("{name}: {message}"));
-        }
-        let changes = look.changes;
+    async fn once(&mut self, look: Sightings) -> Result<End, FollowError> {
+        let changes = self.look(&look).await?;
+        let mut fine = look.problems.is_empty() && changes.refused.is_empty();
         for orders in [changes.objects, changes.gone, changes.backups, changes.restores] {
             for order in orders {
                 fine &= self.submit(vec![order]).await?;
@@ -220,45 +255,49 @@ impl Operator {
         Ok(if fine && all_well(&self.narrator.phases()) { End::Fine } else { End::SomethingFailed })
     }
 
-    async fn follow(&mut self) -> Result<(), FollowError> {
-        let mut ticks = tokio::time::interval(READ_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for look in 1_u64.. {
-            ticks.tick().await;
-            if look.is_multiple_of(RETRY_EVERY_LOOKS) {
+    async fn follow(&mut self, first: Sightings) -> Result<(), FollowError> {
+        let mut look = first;
+        for number in 1_u64.. {
+            if number.is_multiple_of(RETRY_EVERY_LOOKS) {
                 self.retry().await?;
             }
-            self.follower.read();
-            let look = self.follower.compare(&self.inbox).await?;
-            self.tell(&look.problems, &look.notices);
-            for (name, message) in &look.changes.refused {
-                self.narrator.problem(&format!("{name}: {message}"));
-            }
-            let changes = look.changes;
+            let changes = self.look(&look).await?;
             for orders in [changes.objects, changes.backups, changes.restores, changes.gone] {
-                self.submit(orders).await?;
+                if !orders.is_empty() {
+                    self.submit(orders).await?;
+                }
             }
+            look = self.place.watch().await;
         }
         Ok(())
+    }
+
+    /// What a look leads to; tells what is new about it.
+    async fn look(&mut self, look: &Sightings) -> Result<Changes, FollowError> {
+        let changes = self.watcher.compare(&self.inbox, look, &mut self.applied).await?;
+        let is_new = |text: &&String| !self.told.contains(*text);
+        look.problems.iter().filter(is_new).for_each(|problem| self.narrator.problem(problem));
+        look.notices.iter().filter(is_new).for_each(|notice| self.narrator.notice(notice));
+        self.told = look.problems.iter().chain(&look.notices).cloned().collect();
+        for (name, message) in &changes.refused {
+            self.narrator.problem(&format!("{name}: {message}"));
+        }
+        Ok(changes)
     }
 
     /// Has tried again what failed outside and may have recovered: a directory that was not mounted, a wipe
     /// that was refused. Nothing in the log would ever ask for it.
     async fn retry(&mut self) -> Result<(), Stopped> {
-        let failed = self.inbox.ask(|ledger| again::find(ledger.state())).await?;
-        failed.storages.iter().for_each(|name| self.follower.forget(name));
+        let failed = self.inbox.ask(again::find).await?;
+        self.applied.retain(|name, _| !failed.storages.contains(name));
         self.inbox.submit(failed.orders).await.map(drop)
-    }
-
-    fn tell(&self, problems: &[String], notices: &[String]) {
-        problems.iter().for_each(|problem| self.narrator.problem(problem));
-        notices.iter().for_each(|notice| self.narrator.notice(notice));
     }
 
     /// Submits; false when something was refused for good.
     async fn submit(&mut self, orders: Vec<(ObjectName, Order)>) -> Result<bool, Stopped> {
         let mut fine = true;
-        for (name, answer) in submit(&self.inbox, orders).await? {
+        let (names, orders): (Vec<_>, Vec<_>) = orders.into_iter().unzip();
+        for (name, answer) in names.into_iter().zip(self.inbox.submit(orders).await?) {
             match answer {
                 Answer::Recorded { .. } | Answer::Nothing => {}
                 Answer::Repeated { .. } if name.own_kind() == Some(Kind::BackupSession) => {
@@ -272,7 +311,7 @@ impl Operator {
                     refusal @ (Refusal::Rejected(Rejection::Retry { .. }) | Refusal::NoSpace(_)),
                 ) => {
                     fine = false;
-                    self.follower.forget(&name);
+                    self.applied.remove(&name);
                     let text = format!("{name}: {refusal}");
                     if self.waiting.insert(text.clone()) {
                         self.narrator.problem(&text);

@@ -10,8 +10,8 @@ use holdfast_engine::{StreamKind, Uid};
 use holdfast_executor::report::without_credentials;
 use serde_json::json;
 
-use crate::place::local::Audience;
-use crate::place::local::workers::Progress;
+use crate::operator::progress::Heard;
+use crate::operator::publisher::Readers;
 use crate::show::style::{Style, sealed};
 use crate::translate::kubestash::object::Published;
 
@@ -107,13 +107,14 @@ impl Narrator {
 
     /// Tells how far long jobs have come, where somebody watches.
     #[must_use]
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> Heard {
         let watched = self.voice == Voice::Text && std::io::stdout().is_terminal();
         let narrator = self.clone();
-        Arc::new(move |component, update| {
+        Arc::new(move |attempt, update| {
             if watched {
                 let done = format_size(update.bytes);
-                let text = format!("{:<9} {component}: {} files, {done}", "", update.files);
+                let (component, files) = (&attempt.component, update.files);
+                let text = format!("{:<9} {component}: {files} files, {done}", "");
                 narrator.line(&text);
             }
         })
@@ -150,7 +151,7 @@ impl Narrator {
     }
 }
 
-impl Audience for Narrator {
+impl Readers for Narrator {
     fn published(&mut self, _: StreamKind, uid: Uid, published: &Published) {
         let phase = published.object["status"]["phase"].as_str().unwrap_or_default().to_owned();
         let begun = self.begun.load(std::sync::atomic::Ordering::Relaxed);

@@ -31,6 +31,7 @@ pub mod names;
 pub mod namespace;
 pub mod outbox;
 pub mod outcome;
+pub mod plan;
 pub mod rejection;
 pub mod report;
 pub mod repository;

@@ -2,11 +2,11 @@
 
 use holdfast_engine::view::catalog::{SessionKind, SessionRow};
 use holdfast_engine::view::fold::History;
-use holdfast_engine::{Hash, State, StreamKind};
+use holdfast_engine::{Hash, State, StreamKind, view};
 use holdfast_eventlog::{Damage, Error, Fault, Reader, Until};
 use serde_json::Value;
 
-use crate::translate::kubestash::object::{self, Published};
+use crate::translate::kubestash::object;
 
 /// The object of a session at a moment: from the state of that moment, which the operator published it
 /// from; of one that was archived by then, as it was published last. Where that cannot be had any more, since
@@ -41,8 +41,8 @@ fn in_state(reader: &Reader, state: &State, session: &SessionRow) -> Option<Valu
             (StreamKind::Restore, document(reader, &restore.hash))
         }
     };
-    object::published(state, stream, session.uid, |_, _| declared.clone())
-        .map(|Published { object, .. }| object)
+    let found = view::object::object(state, stream, session.uid)?;
+    Some(object::render(&found, declared).object)
 }
 
 /// A document that is gone or damaged is left out: `verify` is there to say so.

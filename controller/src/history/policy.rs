@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail, ensure};
 use holdfast_api::storage::RetentionPolicy;
 use holdfast_engine::retention::Spec;
 
+use crate::place::local::declared::manifest::read_documents;
 use crate::translate::kubestash::retention_policy;
-use crate::watch::manifest::read_documents;
 
 /// The kind that the file has to hold, once.
 const KIND: &str = "RetentionPolicy";

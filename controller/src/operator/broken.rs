@@ -1,7 +1,6 @@
-//! What is reported of an effect whose work broke off: a failure with its reason, as if the place had told it.
+//! What is answered for work that broke off: a failure with its reason, as if the place had told it.
 
-use holdfast_engine::outbox::{self, Answer};
-use holdfast_engine::{Command, EffectId, Failure};
+use holdfast_engine::Failure;
 
 /// The reason of a failure that is a defect of ours.
 pub const REASON: &str = "EffectBrokeOff";
@@ -14,10 +13,4 @@ pub fn failure(words: &str) -> Failure {
         message: format!("the operator's own code broke off: {words}"),
         permanent: false,
     }
-}
-
-/// The report of a failure.
-#[must_use]
-pub fn report(effect: EffectId, failure: Failure) -> Command {
-    Command::Outbox(outbox::Command::Answer { effect, answer: Answer::Failed(failure) })
 }

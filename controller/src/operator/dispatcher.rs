@@ -1,25 +1,26 @@
-//! The actor that owns the log: one inbox, one thread, one order of events.
+//! The actor that owns the log: one task, one order of events. It stamps, submits, answers, and nothing else.
 //!
-//! Whoever wants something recorded sends a command. What waits is decided together and written as one frame;
-//! only then do answers go out and effects to their handler. Deadlines are computed from the state after
-//! every batch, and one that passed is a command like any other.
+//! Whoever wants something recorded sends a command. What waits is decided together and written as one frame; only then
+//! do answers go out. What the frame added to the outbox is the runner's, which is told how far the log goes; what may
+//! have changed outside is marked for the publisher. Deadlines are computed from the state, and one that passed is a
+//! command like any other.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_engine::{
-    Actor, Command, CommandId, EffectId, Envelope, Event, Level, Millis, Once, Recorded, Timestamp,
-    deadline, lease, level, outbox,
+    Actor, Attempt, Command, Due, Envelope, Millis, State, Timestamp, Uid, deadline, lease, level,
+    outbox,
 };
 use holdfast_eventlog::{Answer, Error, Ledger};
-use tokio::runtime::Handle as Runtime;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 
-use crate::ports::{clock, ids};
-
-/// Commands that wait at most; senders wait when it is full.
-const INBOX: usize = 1024;
+use super::inbox::{Client, Mail, Own, Waiting};
+pub use super::inbox::{Inbox, Order, Stopped};
+use super::publisher::Marks;
+use super::tasks::Tasks;
+use super::{Ports, due};
 
 /// Commands that are decided together at most: a frame has a limit, and the first of them waits.
 const BATCH: usize = 256;
@@ -27,172 +28,69 @@ const BATCH: usize = 256;
 /// The longest sleep: a clock that is set forward is noticed within this.
 const LONGEST_SLEEP: Millis = Millis(60_000);
 
+/// The shortest sleep: a deadline that is refused again and again must not keep the processor busy.
+const SHORTEST_SLEEP: Millis = Millis(20);
+
+/// How often a deadline that waits for a place's answer is looked at.
+const HELD_SLEEP: Millis = Millis(250);
+
+/// How long the deadline of an attempt whose place has not answered sleeps beyond its time (design, section 3).
+pub const HOLD: Millis = Millis(20 * 60 * 1000);
+
 /// Nobody but the dispatcher triggers slots here, so none is left to others.
 const SLOT_GRACE: Millis = Millis(0);
-
-/// What the dispatcher hands out after each batch, while the log stands still.
-pub trait Handler: Send {
-    /// Carries out an effect. It must not wait: what takes time is a task that sends a command.
-    fn carry_out(&mut self, ledger: &Ledger, id: EffectId, once: Once);
-
-    /// Looks again at what follows from the state as it is.
-    fn level(&mut self, ledger: &Ledger, level: Level);
-
-    /// What was recorded, before the effects of the same batch.
-    fn recorded(&mut self, ledger: &Ledger, events: &[Recorded]);
-
-    /// Turns a deadline that passed into a command.
-    fn due(&mut self, ledger: &Ledger, due: deadline::Due, now: Timestamp) -> Option<Command>;
-
-    /// Whether a task is under way that nothing in the log tells of.
-    fn is_busy(&self) -> bool;
-}
-
-/// What can be sent.
-enum Message {
-    Submit(Vec<Order>),
-    Ask(Box<dyn FnOnce(&mut Ledger) + Send>),
-    Look,
-    Stop,
-}
-
-/// A command to submit.
-pub struct Order {
-    /// Its id; the same id twice has one effect.
-    pub id: CommandId,
-    /// Who asks.
-    pub actor: Actor,
-    /// What is asked.
-    pub command: Command,
-    answer: Option<oneshot::Sender<Answer>>,
-}
-
-impl Order {
-    /// A command with an id of its own.
-    #[must_use]
-    pub fn new(actor: Actor, command: Command) -> Self {
-        Self { id: ids::command_id(), actor, command, answer: None }
-    }
-
-    /// The same with an id that was chosen.
-    #[must_use]
-    pub fn with_id(self, id: CommandId) -> Self {
-        Self { id, ..self }
-    }
-}
-
-/// Sends to the dispatcher.
-#[derive(Clone)]
-pub struct Inbox {
-    sender: mpsc::Sender<Message>,
-}
-
-/// The dispatcher is gone.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the operator is stopping")]
-pub struct Stopped;
-
-impl Inbox {
-    /// Submits commands, in order, and waits for their answers.
-    ///
-    /// # Errors
-    /// [`Stopped`] when nobody decides any more.
-    pub async fn submit(&self, orders: Vec<Order>) -> Result<Vec<Answer>, Stopped> {
-        let (orders, answers): (Vec<_>, Vec<_>) = orders
-            .into_iter()
-            .map(|order| {
-                let (sender, receiver) = oneshot::channel();
-                (Order { answer: Some(sender), ..order }, receiver)
-            })
-            .unzip();
-        self.sender.send(Message::Submit(orders)).await.map_err(|_| Stopped)?;
-        let mut all = Vec::with_capacity(answers.len());
-        for answer in answers {
-            all.push(answer.await.map_err(|_| Stopped)?);
-        }
-        Ok(all)
-    }
-
-    /// Reports what came of an effect. Nobody waits for the answer: a report that comes too late is refused,
-    /// and that is the end of it.
-    pub async fn report(&self, actor: Actor, command: Command) {
-        // When the dispatcher is gone, the next start finds the effect in the outbox.
-        let _ = self.sender.send(Message::Submit(vec![Order::new(actor, command)])).await;
-    }
-
-    /// Asks the log something.
-    ///
-    /// # Errors
-    /// [`Stopped`] when nobody answers any more.
-    pub async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&mut Ledger) -> T + Send + 'static,
-    ) -> Result<T, Stopped> {
-        let (sender, receiver) = oneshot::channel();
-        let question = Box::new(move |ledger: &mut Ledger| {
-            // Whoever asked may have gone.
-            let _ = sender.send(question(ledger));
-        });
-        self.sender.send(Message::Ask(question)).await.map_err(|_| Stopped)?;
-        receiver.await.map_err(|_| Stopped)
-    }
-
-    /// Has the dispatcher look again whether it is quiet. A full inbox leads to a look anyway.
-    pub fn nudge(&self) {
-        let _ = self.sender.try_send(Message::Look);
-    }
-
-    /// Ends the dispatcher after what is already in the inbox.
-    pub async fn stop(&self) {
-        // It may have ended by itself.
-        let _ = self.sender.send(Message::Stop).await;
-    }
-}
-
-/// The receiving end of an inbox.
-pub struct Mail(mpsc::Receiver<Message>);
-
-/// An inbox and its receiving end.
-#[must_use]
-pub fn inbox() -> (Inbox, Mail) {
-    let (sender, receiver) = mpsc::channel(INBOX);
-    (Inbox { sender }, Mail(receiver))
-}
 
 /// How quiet it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quiet {
-    /// Nothing waits in the inbox or the outbox, no session is open, no deadline has passed.
+    /// Nothing waits in the inbox or the outbox, no session is open, no deadline has passed, all is published.
     pub quiet: bool,
     /// Grows with every look, so that a wait can tell an old answer from a new one.
     pub look: u64,
 }
 
-/// The actor.
-pub struct Dispatcher<H> {
-    ledger: Ledger,
-    handler: H,
-    mail: Mail,
-    epoch: u64,
-    quiet: Arc<watch::Sender<Quiet>>,
+/// Who hears of what the dispatcher recorded.
+pub struct Listeners {
+    /// How far the log goes, for the runner.
+    pub recorded: watch::Sender<u64>,
+    /// What may have changed, for the publisher.
+    pub marks: Marks,
+    /// What is under way beside the log.
+    pub tasks: Tasks,
+    /// How quiet it is.
+    pub quiet: Arc<watch::Sender<Quiet>>,
 }
 
-impl<H: Handler> Dispatcher<H> {
-    /// Begins a term of leadership. Deadlines sleep until [`Dispatcher::run`].
+/// The actor.
+pub struct Dispatcher {
+    ledger: Ledger,
+    ports: Ports,
+    mail: Mail,
+    listeners: Listeners,
+    epoch: u64,
+    /// Attempts of an earlier operator for which their place has not answered yet.
+    held: BTreeSet<Attempt>,
+    /// The next deadline, and the event after which it was computed.
+    next: Option<(u64, Option<Timestamp>)>,
+}
+
+impl Dispatcher {
+    /// Begins a term of leadership in the log. Deadlines sleep until [`Dispatcher::run`].
     ///
     /// # Errors
     /// When the log cannot be written.
     pub fn begin(
         ledger: Ledger,
-        handler: H,
+        ports: Ports,
         mail: Mail,
+        listeners: Listeners,
         holder: &str,
-        quiet: Arc<watch::Sender<Quiet>>,
     ) -> Result<Self, Error> {
         let epoch = ledger.state().epoch + 1;
-        let mut dispatcher = Self { ledger, handler, mail, epoch, quiet };
+        let held = BTreeSet::new();
+        let mut dispatcher = Self { ledger, ports, mail, listeners, epoch, held, next: None };
         let begin = Command::Lease(lease::Command::Begin { holder: holder.into() });
-        dispatcher.decide(vec![Order::new(Actor::Operator, begin)])?;
+        dispatcher.take(vec![Order::new(Actor::Operator, begin)])?;
         Ok(dispatcher)
     }
 
@@ -201,78 +99,123 @@ impl<H: Handler> Dispatcher<H> {
     /// # Errors
     /// When the log cannot be written.
     pub fn take(&mut self, orders: Vec<Order>) -> Result<(), Error> {
-        self.decide(orders)
+        self.decide(orders.into_iter().map(Waiting::nobody).collect())
     }
 
-    /// The log, between two batches.
+    /// The state, between two batches.
     #[must_use]
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub fn state(&self) -> &State {
+        self.ledger.state()
     }
 
-    /// Carries out effects that an earlier term left.
-    pub fn carry_out(&mut self, effects: impl IntoIterator<Item = (EffectId, Once)>) {
-        for (id, once) in effects {
-            self.handler.carry_out(&self.ledger, id, once);
-        }
+    /// The term.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
-    /// Looks again at what follows from the state as it is.
-    pub fn look_at(&mut self, levels: impl IntoIterator<Item = Level>) {
-        for level in levels {
-            self.handler.level(&self.ledger, level);
-        }
+    /// Lets the deadline of an attempt's session sleep until its place has answered.
+    pub fn hold(&mut self, attempt: Attempt) {
+        self.held.insert(attempt);
     }
 
     /// Works until it is stopped.
     ///
     /// # Errors
     /// When the log cannot be written any more: the process has to end.
-    pub fn run(mut self, runtime: &Runtime) -> Result<(), Error> {
+    pub async fn run(mut self) -> Result<(), Error> {
         loop {
-            self.wake()?;
+            let wait = self.wake()?;
             self.look();
-            let wait = self.sleep();
-            let received =
-                runtime.block_on(async { tokio::time::timeout(wait, self.mail.0.recv()).await });
             let mut orders = Vec::new();
-            let mut next = match received {
-                Err(_elapsed) => continue,
-                Ok(message) => message,
+            let goes_on = tokio::select! {
+                biased;
+                Some(message) = self.mail.line.recv() => {
+                    self.own(message, &mut orders)?;
+                    true
+                }
+                message = self.mail.inbox.recv() => self.client(message, &mut orders)?,
+                () = tokio::time::sleep(Duration::from_millis(wait.0)) => continue,
             };
-            loop {
-                match next {
-                    None | Some(Message::Stop) => {
-                        self.decide(orders)?;
-                        return self.ledger.close();
-                    }
-                    Some(Message::Look) => {}
-                    Some(Message::Submit(more)) => orders.extend(more),
-                    Some(Message::Ask(question)) => {
-                        // What came before the question is part of its answer.
-                        self.decide(std::mem::take(&mut orders))?;
-                        question(&mut self.ledger);
-                    }
-                }
-                if orders.len() >= BATCH {
-                    break;
-                }
-                match self.mail.0.try_recv() {
-                    Ok(message) => next = Some(message),
-                    Err(mpsc::error::TryRecvError::Empty) => break,
-                    Err(mpsc::error::TryRecvError::Disconnected) => next = None,
-                }
-            }
+            let goes_on = goes_on && self.gather(&mut orders)?;
             self.decide(orders)?;
+            if !goes_on {
+                return self.ledger.close();
+            }
         }
+    }
+
+    /// Takes what waits already, up to a batch, the kernel's own first; false when it has to end.
+    fn gather(&mut self, orders: &mut Vec<Waiting>) -> Result<bool, Error> {
+        while orders.len() < BATCH {
+            if let Ok(message) = self.mail.line.try_recv() {
+                self.own(message, orders)?;
+            } else if let Ok(message) = self.mail.inbox.try_recv() {
+                if !self.client(Some(message), orders)? {
+                    return Ok(false);
+                }
+            } else {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    fn own(&mut self, message: Own, orders: &mut Vec<Waiting>) -> Result<(), Error> {
+        match message {
+            Own::Submit(more) => orders.extend(more),
+            Own::Answer { effect, answer } => {
+                let command = Command::Outbox(outbox::Command::Answer { effect, answer });
+                orders.push(Waiting::nobody(Order::new(Actor::Operator, command)));
+            }
+            Own::Ask(question) => {
+                self.decide(std::mem::take(orders))?;
+                question(self.ledger.state());
+            }
+            Own::Answered(attempt) => {
+                self.held.remove(&attempt);
+                self.next = None;
+            }
+            Own::Look => {}
+        }
+        Ok(())
+    }
+
+    /// False when it has to end.
+    fn client(
+        &mut self,
+        message: Option<Client>,
+        orders: &mut Vec<Waiting>,
+    ) -> Result<bool, Error> {
+        match message {
+            Some(Client::Submit(more)) => orders.extend(more),
+            None | Some(Client::Stop) => {
+                self.drain(orders)?;
+                return Ok(false);
+            }
+            Some(Client::Ask(question)) => {
+                // What came before the question is part of its answer, on whichever lane it came.
+                self.drain(orders)?;
+                self.decide(std::mem::take(orders))?;
+                question(self.ledger.state());
+            }
+        }
+        Ok(true)
+    }
+
+    fn drain(&mut self, orders: &mut Vec<Waiting>) -> Result<(), Error> {
+        while let Ok(message) = self.mail.line.try_recv() {
+            self.own(message, orders)?;
+        }
+        Ok(())
     }
 
     /// The later of the clock and the log: time in the log never runs backwards.
     fn now(&self) -> Timestamp {
-        clock::now().max(self.ledger.state().last_at)
+        self.ports.clock.now().max(self.ledger.state().last_at)
     }
 
-    fn decide(&mut self, orders: Vec<Order>) -> Result<(), Error> {
+    fn decide(&mut self, orders: Vec<Waiting>) -> Result<(), Error> {
         if orders.is_empty() {
             return Ok(());
         }
@@ -280,14 +223,19 @@ impl<H: Handler> Dispatcher<H> {
         let mut answers = Vec::with_capacity(orders.len());
         let batch: Vec<Envelope> = orders
             .into_iter()
-            .map(|Order { id, actor, command, answer }| {
+            .map(|Waiting { order: Order { id, actor, command }, answer }| {
                 answers.push(answer);
+                let id = id.unwrap_or_else(|| self.ports.ids.command_id());
                 Envelope { id, at, actor, epoch: self.epoch, command }
             })
             .collect();
         let submitted = self.ledger.submit(&batch)?;
-        self.handler.recorded(&self.ledger, &submitted.recorded);
-        self.look_at(changed(&self.ledger, &submitted.recorded));
+        let state = self.ledger.state();
+        if !submitted.recorded.is_empty() {
+            let changed = |recorded| level::changed(state, recorded);
+            self.listeners.marks.mark(submitted.recorded.iter().flat_map(changed));
+            self.listeners.recorded.send_replace(state.seq);
+        }
         for ((answer, sender), envelope) in submitted.answers.into_iter().zip(answers).zip(&batch) {
             if let Answer::Refused(refusal) = &answer {
                 tracing::debug!(%refusal, command = ?std::mem::discriminant(&envelope.command), "refused");
@@ -297,201 +245,104 @@ impl<H: Handler> Dispatcher<H> {
                 let _ = sender.send(answer);
             }
         }
-        self.carry_out(wanted(&self.ledger, &submitted.recorded));
         Ok(())
     }
 
-    /// Turns every deadline that has passed into a command.
-    fn wake(&mut self) -> Result<(), Error> {
-        let now = self.now();
-        let passed = deadline::due(self.ledger.state(), now, SLOT_GRACE);
-        let orders: Vec<Order> = passed
-            .into_iter()
-            .filter_map(|due| self.handler.due(&self.ledger, due, now))
-            .map(|command| Order::new(Actor::Clock, command))
-            .collect();
-        self.decide(orders)
-    }
-
-    fn sleep(&self) -> Duration {
-        let wait = deadline::next_wakeup(self.ledger.state(), SLOT_GRACE)
-            .map_or(LONGEST_SLEEP, |at| at.since(self.now()).min(LONGEST_SLEEP));
-        // A deadline that is refused again and again must not keep the processor busy.
-        Duration::from_millis(wait.0.max(20))
-    }
-
-    fn look(&self) {
-        let state = self.ledger.state();
-        let open = state.backups.values().any(|backup| !backup.is_finished())
-            || state.restores.values().any(holdfast_engine::restore::state::Restore::is_going);
-        let due = deadline::next_wakeup(state, SLOT_GRACE).is_some_and(|at| at <= self.now());
-        let quiet = state.outbox.is_empty()
-            && !open
-            && !due
-            && !self.handler.is_busy()
-            && self.mail.0.is_empty();
-        self.quiet.send_modify(|seen| *seen = Quiet { quiet, look: seen.look + 1 });
-    }
-}
-
-/// What these events requested and nothing has settled since.
-fn wanted(ledger: &Ledger, recorded: &[Recorded]) -> Vec<(EffectId, Once)> {
-    let requested = recorded.iter().filter_map(|recorded| match &recorded.event {
-        Event::Outbox(outbox::Event::Requested { once }) => {
-            Some((EffectId(recorded.seq), once.clone()))
+    /// When the next deadline wakes; computed anew only after something was recorded.
+    fn next(&mut self) -> Option<Timestamp> {
+        let seq = self.ledger.state().seq;
+        match self.next {
+            Some((known, next)) if known == seq => next,
+            _ => {
+                let next = deadline::next_wakeup(self.ledger.state(), SLOT_GRACE);
+                self.next = Some((seq, next));
+                next
+            }
         }
-        _ => None,
-    });
-    requested.filter(|(id, _)| ledger.state().outbox.contains_key(id)).collect()
-}
+    }
 
-/// What has to be looked at again because of these events, each once.
-fn changed(ledger: &Ledger, recorded: &[Recorded]) -> BTreeSet<Level> {
-    recorded.iter().flat_map(|recorded| level::changed(ledger.state(), recorded)).collect()
+    /// Turns every deadline that has passed into a command; how long to sleep until the next one.
+    fn wake(&mut self) -> Result<Millis, Error> {
+        let now = self.now();
+        let mut least = SHORTEST_SLEEP;
+        if self.next().is_some_and(|next| next <= now) {
+            let passed = deadline::due(self.ledger.state(), now, SLOT_GRACE);
+            let (held, awake): (Vec<Due>, Vec<Due>) =
+                passed.into_iter().partition(|due| self.is_held(due, now));
+            if !held.is_empty() {
+                least = HELD_SLEEP;
+            }
+            let state = self.ledger.state();
+            let commands = awake.into_iter().filter_map(|due| due::command(state, due, now));
+            let orders = commands.map(|command| Order::new(Actor::Clock, command)).collect();
+            self.take(orders)?;
+        }
+        let next = self.next();
+        let wait = next.map_or(LONGEST_SLEEP, |at| at.since(self.now()).min(LONGEST_SLEEP));
+        Ok(wait.max(least))
+    }
+
+    /// Whether a deadline waits for a place's answer about an attempt of its session.
+    fn is_held(&self, due: &Due, now: Timestamp) -> bool {
+        let Due::Expire { session } = due else { return false };
+        let waits = self.held.iter().any(|attempt| attempt.session == *session);
+        waits && self.deadline(*session).is_some_and(|deadline| now < deadline.plus(HOLD))
+    }
+
+    fn deadline(&self, session: Uid) -> Option<Timestamp> {
+        let state = self.ledger.state();
+        match state.backups.get(&session) {
+            Some(backup) => backup.deadline,
+            None => state.restores.get(&session)?.deadline,
+        }
+    }
+
+    fn look(&mut self) {
+        let quiet = self.is_quiet();
+        self.listeners
+            .quiet
+            .send_modify(|seen| *seen = Quiet { quiet, look: seen.look.wrapping_add(1) });
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        let busy = self.listeners.tasks.is_any() || !self.listeners.marks.is_clean();
+        if busy || !self.mail.is_empty() || !self.ledger.state().outbox.is_empty() {
+            return false;
+        }
+        let now = self.now();
+        if self.next().is_some_and(|at| at <= now) {
+            return false;
+        }
+        let state = self.ledger.state();
+        state.backups.values().all(holdfast_engine::backup::state::Backup::is_finished)
+            && !state.restores.values().any(holdfast_engine::restore::state::Restore::is_going)
+    }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::sync::{Mutex, PoisonError};
-
-    use holdfast_engine::effect::Once;
-    use holdfast_engine::storage::{self, DeletionPolicy, Provider};
-    use holdfast_engine::{Event, Hash, Key, Uid, namespace};
-    use holdfast_eventlog::{Options, Refusal};
+mod tests {
+    use holdfast_engine::{CommandId, EffectId, Envelope, Failure, outbox};
+    use holdfast_eventlog::{Ledger, Options, Refusal};
 
     use super::*;
+    use crate::operator::testing::{Act, BEGIN, STORAGE, Stage, World, acts, declared, seen};
+    use crate::place::Answer as Placed;
 
-    /// Notes what it is handed, in order.
-    #[derive(Clone, Default)]
-    struct Notes(Arc<Mutex<Vec<String>>>);
-
-    impl Notes {
-        fn add(&self, note: impl Into<String>) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(note.into());
-        }
-
-        fn take(&self) -> Vec<String> {
-            std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-        }
+    async fn world() -> (tempfile::TempDir, World) {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::start(dir.path(), Stage::default(), 1).await;
+        (dir, world)
     }
 
-    impl Handler for Notes {
-        fn carry_out(&mut self, ledger: &Ledger, id: EffectId, once: Once) {
-            if let Once::InitializeBackend { .. } = once {
-                assert!(ledger.state().outbox.contains_key(&id), "it is recorded by now");
-                self.add("effect");
-            }
-        }
-
-        fn level(&mut self, _: &Ledger, _: Level) {}
-
-        fn recorded(&mut self, ledger: &Ledger, events: &[Recorded]) {
-            if let Some(last) = events.last() {
-                assert_eq!(ledger.head().seq, last.seq, "it is on disk by now");
-            }
-            for recorded in events {
-                self.add(match recorded.event {
-                    Event::Storage(_) => "storage",
-                    Event::Namespace(_) => "namespace",
-                    Event::Outbox(_) => continue,
-                    _ => "other",
-                });
-            }
-        }
-
-        fn due(&mut self, _: &Ledger, _: deadline::Due, _: Timestamp) -> Option<Command> {
-            None
-        }
-
-        fn is_busy(&self) -> bool {
-            false
-        }
+    fn again(dir: &tempfile::TempDir) -> Ledger {
+        Ledger::open(dir.path(), Options::default()).unwrap()
     }
 
-    struct World {
-        dir: tempfile::TempDir,
-        notes: Notes,
-        inbox: Inbox,
-        looks: watch::Receiver<Quiet>,
-        runtime: tokio::runtime::Runtime,
-        thread: std::thread::JoinHandle<Result<(), Error>>,
-    }
-
-    impl World {
-        /// A dispatcher at work on a new log whose last event is from this instant.
-        fn new(last_at: Timestamp) -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let mut ledger = Ledger::open(dir.path(), Options::default()).unwrap();
-            let begin = Command::Lease(lease::Command::Begin { holder: "before".into() });
-            let (id, actor) = (CommandId([1; 16]), Actor::Operator);
-            let envelope = Envelope { id, at: last_at, actor, epoch: 1, command: begin };
-            ledger.submit(&[envelope]).unwrap();
-            let (inbox, mail) = inbox();
-            let notes = Notes::default();
-            let quiet = Arc::new(watch::Sender::new(Quiet::default()));
-            let looks = quiet.subscribe();
-            let dispatcher = Dispatcher::begin(ledger, notes.clone(), mail, "me", quiet).unwrap();
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .unwrap();
-            let handle = runtime.handle().clone();
-            let thread = std::thread::spawn(move || dispatcher.run(&handle));
-            assert_eq!(notes.take(), ["other"], "its own term");
-            Self { dir, notes, inbox, looks, runtime, thread }
-        }
-
-        fn submit(&self, commands: Vec<Command>) -> Vec<Answer> {
-            let orders = commands.into_iter().map(|c| Order::new(Actor::Operator, c)).collect();
-            self.runtime.block_on(self.inbox.submit(orders)).unwrap()
-        }
-
-        /// Stops it; the log as it was left.
-        fn stop(self) -> (tempfile::TempDir, Ledger) {
-            self.runtime.block_on(self.inbox.stop());
-            self.thread.join().unwrap().unwrap();
-            let ledger = Ledger::open(self.dir.path(), Options::default()).unwrap();
-            (self.dir, ledger)
-        }
-    }
-
-    fn seen(number: u8) -> Command {
-        Command::Namespace(namespace::Command::Observe {
-            uid: Uid([number; 16]),
-            name: format!("n{number}"),
-            labels: std::collections::BTreeMap::new(),
-        })
-    }
-
-    /// The storage that [`declared`] declares.
-    pub(crate) const STORAGE: Uid = Uid([9; 16]);
-
-    /// The storage `demo/store`; each version has other content.
-    pub(crate) fn declared(version: u8) -> Command {
-        Command::Storage(storage::Command::Declare {
-            uid: STORAGE,
-            key: Key::new("demo", "store"),
-            generation: version.into(),
-            hash: Hash([version; 32]),
-            spec: storage::Spec {
-                provider: Provider::Local,
-                identity: String::new(),
-                secret: None,
-                usage: None,
-                default: false,
-                deletion: DeletionPolicy::Delete,
-                own_namespace_only: false,
-                invalid: None,
-            },
-        })
-    }
-
-    #[test]
-    fn answers_come_in_the_order_of_the_questions_after_the_log_has_them() {
-        let world = World::new(Timestamp(1));
-        let nobody = outbox::Command::Answer { effect: EffectId(1), answer: outbox::Answer::Done };
-        let answers = world.submit(vec![seen(1), Command::Outbox(nobody), declared(1)]);
+    #[tokio::test(start_paused = true)]
+    async fn answers_come_in_the_order_of_the_questions_after_the_log_has_them() {
+        let (dir, world) = world().await;
+        let nobody = outbox::Command::Answer { effect: EffectId(1), answer: Placed::Done };
+        let answers = world.submit(vec![seen(1), Command::Outbox(nobody), declared(1)]).await;
         assert!(matches!(
             answers.as_slice(),
             [
@@ -500,70 +351,127 @@ pub(crate) mod tests {
                 Answer::Recorded { .. }
             ]
         ));
-        let notes = world.notes.clone();
-        let (_dir, ledger) = world.stop();
-        assert_eq!(notes.take(), ["namespace", "storage", "effect"]);
-        assert_eq!(ledger.state().namespaces.len(), 1);
+        world.stop().await;
+        let state = again(&dir);
+        assert_eq!((state.state().namespaces.len(), state.state().storages.len()), (1, 1));
     }
 
-    #[test]
-    fn the_same_order_twice_has_one_effect() {
-        let world = World::new(Timestamp(1));
+    #[tokio::test(start_paused = true)]
+    async fn the_same_order_twice_has_one_effect() {
+        let (_dir, mut world) = world().await;
         let id = CommandId([5; 16]);
         let order = || vec![Order::new(Actor::Operator, declared(1)).with_id(id)];
         for repeated in [false, true] {
-            let answers = world.runtime.block_on(world.inbox.submit(order())).unwrap();
+            let answers = world.inbox.submit(order()).await.unwrap();
             assert_eq!(matches!(answers[0], Answer::Repeated { .. }), repeated, "{answers:?}");
         }
-        let notes = world.notes.clone();
-        world.stop();
-        assert_eq!(notes.take(), ["storage", "effect"]);
+        world.quiet().await;
+        assert_eq!(world.stage.times("1 begins").len(), 1);
+        assert!(world.stage.times("2 begins").is_empty());
+        world.stop().await;
     }
 
-    #[test]
-    fn time_in_the_log_never_runs_backwards() {
+    #[tokio::test(start_paused = true)]
+    async fn time_in_the_log_never_runs_backwards() {
+        let dir = tempfile::tempdir().unwrap();
         let future = Timestamp(4_102_444_800_000);
-        let world = World::new(future);
-        world.submit(vec![seen(1)]);
-        let (_dir, ledger) = world.stop();
-        assert_eq!(ledger.state().last_at, future);
+        let mut ledger = again(&dir);
+        let begin = Command::Lease(lease::Command::Begin { holder: "before".into() });
+        let (id, actor) = (CommandId([1; 16]), Actor::Operator);
+        ledger.submit(&[Envelope { id, at: future, actor, epoch: 1, command: begin }]).unwrap();
+        ledger.close().unwrap();
+        assert!(BEGIN < future);
+        let world = World::start(dir.path(), Stage::default(), 1).await;
+        world.submit(vec![seen(1)]).await;
+        world.stop().await;
+        assert_eq!(again(&dir).state().last_at, future);
     }
 
-    #[test]
-    fn what_was_sent_before_a_question_or_the_end_is_decided_before_it() {
-        let world = World::new(Timestamp(1));
+    #[tokio::test(start_paused = true)]
+    async fn what_was_sent_before_a_question_or_the_end_is_decided_before_it() {
+        let (dir, world) = world().await;
         let inbox = world.inbox.clone();
-        let known = world.runtime.block_on(async {
-            for number in 1..=5 {
-                inbox.report(Actor::Operator, seen(number)).await;
-            }
-            inbox.ask(|ledger| ledger.state().namespaces.len()).await
-        });
-        assert_eq!(known.unwrap(), 5);
-        world.runtime.block_on(inbox.report(Actor::Operator, seen(6)));
-        let (_dir, ledger) = world.stop();
-        assert_eq!(ledger.state().namespaces.len(), 6);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert!(runtime.block_on(inbox.ask(|_| ())).is_err(), "nobody is there any more");
-        assert!(runtime.block_on(inbox.submit(vec![])).is_err());
+        let sent: Vec<_> = (1..=5)
+            .map(|number| {
+                let (inbox, order) = (inbox.clone(), Order::new(Actor::Operator, seen(number)));
+                tokio::spawn(async move { inbox.submit(vec![order]).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert_eq!(world.ask(|state| state.namespaces.len()).await, 5);
+        for sent in sent {
+            assert!(sent.await.unwrap().is_ok());
+        }
+        let last = inbox.submit(vec![Order::new(Actor::Operator, seen(6))]);
+        let (last, ()) = tokio::join!(last, world.stop());
+        assert!(last.is_ok());
+        assert_eq!(again(&dir).state().namespaces.len(), 6);
+        assert!(inbox.ask(|_| ()).await.is_err(), "nobody is there any more");
+        assert!(inbox.submit(vec![]).await.is_err());
     }
 
-    #[test]
-    fn it_is_not_quiet_while_an_effect_is_under_way() {
-        let mut world = World::new(Timestamp(1));
-        let limit = Duration::from_secs(60);
-        let quiet = world.looks.wait_for(|seen| seen.quiet);
-        let quiet = world.runtime.block_on(async { tokio::time::timeout(limit, quiet).await });
-        assert!(quiet.unwrap().unwrap().quiet);
-        world.submit(vec![declared(1)]);
-        // Two looks later the first of them is certainly from after the answer.
-        let before = world.looks.borrow().look;
-        for look in 1..=2 {
-            world.runtime.block_on(world.inbox.ask(|_| ())).unwrap();
-            let next = world.looks.wait_for(|seen| seen.look >= before + look);
-            let next = world.runtime.block_on(async { tokio::time::timeout(limit, next).await });
-            assert!(!next.unwrap().unwrap().quiet, "a backend is being looked at");
+    #[tokio::test(start_paused = true)]
+    async fn it_is_not_quiet_while_an_effect_is_under_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let act = Act::after(30, Act::Answer(Placed::Done));
+        let stage = Stage { behaves: acts([act]), ..Stage::default() };
+        let mut world = World::start(dir.path(), stage, 1).await;
+        world.quiet().await;
+        let begun = tokio::time::Instant::now();
+        world.submit(vec![declared(1)]).await;
+        world.ask(|_| ()).await;
+        assert!(!world.looks.borrow().quiet, "a backend is being looked at");
+        world.quiet().await;
+        assert!(begun.elapsed() >= Duration::from_secs(30));
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn watchers_that_flood_it_keep_no_answer_waiting() {
+        let (_dir, mut world) = world().await;
+        // More than the inbox holds, from many who never stop.
+        let flood: Vec<_> = (0..8_u8)
+            .map(|number| {
+                let inbox = world.inbox.clone();
+                tokio::spawn(async move {
+                    loop {
+                        let orders =
+                            (0..400).map(|_| Order::new(Actor::Operator, seen(number))).collect();
+                        if inbox.submit(orders).await.is_err() {
+                            break;
+                        }
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
         }
-        world.stop();
+        let before = world.looks.borrow_and_update().look;
+        world.submit(vec![declared(1)]).await;
+        // The effect is begun and answered within a few passes, however much waits in the inbox.
+        let initialized = loop {
+            world.looks.changed().await.unwrap();
+            let known = world.ask(|state| state.storages[&STORAGE].is_initialized()).await;
+            if known {
+                break world.looks.borrow().look;
+            }
+        };
+        assert!(initialized - before < 60, "{} passes", initialized - before);
+        flood.iter().for_each(tokio::task::JoinHandle::abort);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_waits_for_changes_nothing() {
+        let (_dir, world) = world().await;
+        let seq = world.ask(|state| state.seq).await;
+        let failure = Failure { reason: "X".into(), message: "x".into(), permanent: true };
+        let answer = Placed::Failed(failure);
+        let late = outbox::Command::Answer { effect: EffectId(1), answer };
+        let answers = world.submit(vec![Command::Outbox(late)]).await;
+        assert!(matches!(answers.as_slice(), [Answer::Refused(_)]), "{answers:?}");
+        assert_eq!(world.ask(|state| state.seq).await, seq);
+        world.stop().await;
     }
 }

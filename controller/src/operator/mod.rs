@@ -1,65 +1,43 @@
 //! The kernel: the same operator in every place.
 //!
-//! The dispatcher decides and acknowledges. What is to be done outside goes from it to the runner, which has the place
-//! do it, and comes back as a command.
+//! ```text
+//!            sightings, commands of clients                    views ──▶ publisher ──▶ place
+//!                      │                                         ▲ marks
+//!                      ▼ inbox                                   │
+//!                  dispatcher ───────── ledger ──────────────────┤
+//!                      ▲ line                                    │ "the log goes to n"
+//!                      │                                         ▼
+//!                      └────────── answers, ends of workers ◀── runner ──▶ place
+//! ```
+//!
+//! The dispatcher decides and acknowledges. What is to be done outside is in the outbox of the state: the runner has the
+//! place do it, and the answer comes back over the line. Everything between ports is a task that waits on the runtime's
+//! clock; time of day, names and dice are ports.
 
+pub mod attendance;
 pub mod broken;
+pub mod class;
 pub mod dispatcher;
 mod due;
+pub mod inbox;
+pub mod jitter;
+pub mod leadership;
+pub mod progress;
+pub mod publisher;
 pub mod runner;
+pub mod start;
+pub mod subject;
 pub mod tasks;
+#[cfg(test)]
+pub(crate) mod testing;
 
-use holdfast_engine::{Command, EffectId, Level, Once, Recorded, Timestamp, deadline};
-use holdfast_eventlog::Ledger;
+use crate::ports::{clock, ids};
 
-use self::dispatcher::Handler;
-use self::runner::Runner;
-use self::tasks::Tasks;
-use crate::place::Place;
-
-/// What the dispatcher hands effects to.
-pub struct Kernel<P> {
-    place: P,
-    runner: Runner,
-    tasks: Tasks,
-    epoch: u64,
-}
-
-impl<P: Place> Kernel<P> {
-    /// A kernel whose term begins after `epoch`.
-    pub fn new(place: P, tasks: Tasks, epoch: u64) -> Self {
-        let epoch = epoch + 1;
-        Self { place, runner: Runner::new(tasks.clone(), epoch), tasks, epoch }
-    }
-}
-
-impl<P: Place> Handler for Kernel<P> {
-    fn carry_out(&mut self, ledger: &Ledger, id: EffectId, once: Once) {
-        if ledger.state().epoch != self.epoch {
-            tracing::warn!(epoch = self.epoch, "an effect of a term that is over was left undone");
-            return;
-        }
-        if let Some(task) = self.place.task(ledger, id, once.clone()) {
-            self.runner.begin(id, once, task);
-        }
-    }
-
-    fn level(&mut self, ledger: &Ledger, level: Level) {
-        if let Some(answer) = self.place.level(ledger, level) {
-            self.tasks.report(answer);
-        }
-    }
-
-    fn recorded(&mut self, ledger: &Ledger, events: &[Recorded]) {
-        self.runner.give_up(ledger);
-        self.place.recorded(ledger, events);
-    }
-
-    fn due(&mut self, ledger: &Ledger, due: deadline::Due, now: Timestamp) -> Option<Command> {
-        due::command(ledger.state(), due, now)
-    }
-
-    fn is_busy(&self) -> bool {
-        self.tasks.is_any()
-    }
+/// What the kernel asks of the outside besides a place.
+#[derive(Clone)]
+pub struct Ports {
+    /// The time of day.
+    pub clock: clock::Handle,
+    /// Names and dice.
+    pub ids: ids::Handle,
 }

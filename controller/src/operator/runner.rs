@@ -3,104 +3,284 @@
 //! | Situation | What happens |
 //! |---|---|
 //! | two effects of one subject (an attempt, a session's hooks, a repository, a storage) | the later one begins when the earlier one has ended |
+//! | too many of one class | the others wait for a place, in their order |
 //! | an effect that nobody waits for any more, before it begins | it is left undone |
-//! | the same while it works | work that ends when it is given up (a hook) is ended, all else goes on to its end |
-//! | a term of leadership that is over | effects that have not begun are left undone |
+//! | the same while it works | work that ends when it is dropped (a hook) is ended, all else goes on to its end |
+//! | a term of leadership that is over | effects that have not begun are left undone, and nothing is answered |
+//! | trouble of the moment | another try after a wait, until the deadline of the class |
+//! | the deadline of the class | the effect has failed; work that cannot be ended holds its turn and its place to its end |
 //! | a panic | the effect has failed, with the words of the panic |
+//!
+//! The outbox of the state is the queue. The runner is told how far the log goes and asks for what is new in it.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use holdfast_engine::effect::Once;
-use holdfast_engine::{Actor, Attempt, EffectId, State, Uid};
-use holdfast_eventlog::Ledger;
-use tokio::sync::oneshot;
+use holdfast_engine::Once;
+use holdfast_engine::plan::{Attended, Plan, Work, plan};
+use holdfast_engine::{Attempt, EffectId, Failure, State};
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::broken;
+use super::attendance::Attendance;
+use super::class::{Class, Places};
+use super::inbox::Line;
+use super::subject::{Turn, Turns};
 use super::tasks::{Tasks, words_of};
-use crate::place::Task;
+use super::{Ports, broken};
+use crate::place::{Answer, Place, Term, Trouble};
 
-/// What effects are about: those of one subject are carried out one after the other.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Subject {
-    Storage(Uid),
-    Repository(Uid),
-    Session(Uid),
-    Attempt(Attempt),
-    Snapshot(Uid),
+/// Runs the effects of one term.
+pub struct Runner<P> {
+    crew: Crew<P>,
+    turns: Turns,
+    /// The last entry of the outbox that was begun.
+    seen: Option<EffectId>,
 }
 
-impl Subject {
-    fn of(once: &Once) -> Self {
-        match once {
-            Once::InitializeBackend { storage } | Once::WipeBackend { storage } => {
-                Self::Storage(*storage)
-            }
-            Once::InitializeRepository { repository } | Once::WipeRepository { repository } => {
-                Self::Repository(*repository)
-            }
-            // What a hook undoes is what the hook before it did.
-            Once::Survey { session } | Once::RunHook { session, .. } => Self::Session(*session),
-            Once::StartWorker { attempt } | Once::StopWorker { attempt } => {
-                Self::Attempt(attempt.clone())
-            }
-            Once::UploadMetadata { snapshot } | Once::RemoveSnapshot { snapshot, .. } => {
-                Self::Snapshot(*snapshot)
-            }
+/// What every effect is carried out with.
+pub struct Crew<P> {
+    /// Where.
+    pub place: Arc<P>,
+    /// Whom to ask and to answer.
+    pub line: Line,
+    /// Who counts what is under way.
+    pub tasks: Tasks,
+    /// Dice.
+    pub ports: Ports,
+    /// The term.
+    pub epoch: u64,
+    /// The place's word on it.
+    pub term: Term,
+    /// Who waits for workers.
+    pub attendance: Attendance<P>,
+    /// Places of the classes.
+    pub places: Places,
+    /// Work that ends when it is given up; so it does when its sender goes.
+    pub given_up: GivenUp,
+}
+
+/// Work that is ended when nobody waits for it any more.
+#[derive(Clone, Default)]
+pub struct GivenUp(Arc<Mutex<BTreeMap<EffectId, oneshot::Sender<()>>>>);
+
+impl<P> Clone for Crew<P> {
+    fn clone(&self) -> Self {
+        Self {
+            place: Arc::clone(&self.place),
+            line: self.line.clone(),
+            tasks: self.tasks.clone(),
+            ports: self.ports.clone(),
+            epoch: self.epoch,
+            term: self.term.clone(),
+            attendance: self.attendance.clone(),
+            places: self.places.clone(),
+            given_up: self.given_up.clone(),
         }
     }
 }
 
-/// Runs the effects of one term.
-pub struct Runner {
-    tasks: Tasks,
-    epoch: u64,
-    /// Each is answered by the end of the last effect of its subject.
-    last: BTreeMap<Subject, oneshot::Receiver<()>>,
-    /// Work that ends when it is given up; so it does when its sender goes.
-    given_up: BTreeMap<EffectId, oneshot::Sender<()>>,
-}
-
-impl Runner {
-    /// A runner of the term `epoch`.
+impl<P: Place> Runner<P> {
+    /// A runner that has begun nothing yet.
     #[must_use]
-    pub fn new(tasks: Tasks, epoch: u64) -> Self {
-        Self { tasks, epoch, last: BTreeMap::new(), given_up: BTreeMap::new() }
+    pub fn new(crew: Crew<P>) -> Self {
+        Self { crew, turns: Turns::default(), seen: None }
+    }
+
+    /// Begins what is in the outbox, and whatever comes into it, until the operator or the term ends.
+    pub async fn run(mut self, mut recorded: watch::Receiver<u64>) {
+        loop {
+            recorded.mark_unchanged();
+            let (seen, working) = (self.seen, self.crew.given_up.known());
+            let asked = self.crew.line.ask(move |state| {
+                let new = state.outbox.range((seen.map_or(Unbounded, Excluded), Unbounded));
+                let new: Vec<(EffectId, Once)> =
+                    new.map(|(id, once)| (*id, once.clone())).collect();
+                let left = working.into_iter().filter(|id| !state.outbox.contains_key(id));
+                (new, left.collect::<Vec<_>>())
+            });
+            let Ok((new, left)) = asked.await else { return };
+            self.crew.given_up.end(&left);
+            for (id, once) in new {
+                self.seen = Some(id);
+                self.begin(id, once);
+            }
+            if recorded.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Begins an effect when it is its turn.
-    pub fn begin(&mut self, id: EffectId, once: Once, task: Task) {
-        // Whose end is known needs no place any more.
-        self.last
-            .retain(|_, end| matches!(end.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
-        let (ends, end) = oneshot::channel();
-        let before = self.last.insert(Subject::of(&once), end);
-        let gone = task.ends_when_given_up.then(|| {
-            let (keep, gone) = oneshot::channel();
-            self.given_up.insert(id, keep);
-            gone
-        });
+    fn begin(&self, id: EffectId, once: Once) {
+        let turn = self.turns.take(id, &once);
         let span = tracing::info_span!("effect", %id, what = name(&once));
-        let (inbox, epoch) = (self.tasks.inbox().clone(), self.epoch);
-        let work = async move {
-            if let Some(before) = before {
-                // It ends by a message or by going away.
-                let _ = before.await;
+        let crew = self.crew.clone();
+        self.crew.tasks.run(crew.carry_out(id, once, turn).instrument(span));
+    }
+}
+
+impl<P: Place> Crew<P> {
+    async fn carry_out(self, id: EffectId, once: Once, mut turn: Turn) {
+        turn.comes().await;
+        let class = Class::of(&once);
+        let Ok(_place) = self.places.of(class).acquire_owned().await else { return };
+        // From before the first question on: whoever gives it up from now on is heard.
+        let gone = self.place.ends_when_dropped(&once).then(|| self.given_up.note(id));
+        let ended = self.tries(id, &once, class, gone).await;
+        self.given_up.forget(id);
+        let Some((answer, left)) = ended else { return };
+        if self.is_ours().await {
+            let attended = attended_by(&answer, left.work);
+            self.line.answer(id, answer);
+            if let Some(attended) = attended {
+                self.attendance.attend(attended);
             }
-            let wanted = inbox.ask(move |ledger| is_wanted(ledger.state(), id, epoch)).await;
-            if matches!(wanted, Ok(true)) {
-                carry_out(&inbox, id, task, gone).await;
-            }
-            drop(ends);
-        };
-        self.tasks.run(work.instrument(span));
+        }
+        if let Some(working) = left.still {
+            // What goes on must not meet the next effect of its subject.
+            let _ = working.await;
+        }
+        drop(turn);
     }
 
-    /// Ends work that nobody waits for any more.
-    pub fn give_up(&mut self, ledger: &Ledger) {
-        let outbox = &ledger.state().outbox;
-        self.given_up.retain(|id, _| outbox.contains_key(id));
+    /// Tries until it is done, fails for good, or its time is up; none where nobody waits for an answer.
+    async fn tries(
+        &self,
+        id: EffectId,
+        once: &Once,
+        class: Class,
+        mut gone: Option<oneshot::Receiver<()>>,
+    ) -> Option<(Answer, Left)> {
+        let terms = class.terms();
+        let until = Instant::now() + terms.deadline;
+        let mut last = None;
+        loop {
+            let plan = match self.ask(id, once).await? {
+                Ok(plan) => plan,
+                Err(failure) => return Some((Answer::Failed(failure), Left::default())),
+            };
+            let work = started_by(&plan);
+            let trouble = match self.call(id, plan, until, &mut gone).await? {
+                Ended::Done(Ok(answer)) => return Some((answer, Left { work, still: None })),
+                Ended::Done(Err(trouble)) => trouble,
+                Ended::Late(still) => {
+                    let failure = late(once, terms.deadline);
+                    return Some((Answer::Failed(failure), Left { work: None, still }));
+                }
+            };
+            let wait = terms.backoff.filter(|_| trouble.transient);
+            let wait = wait.map(|backoff| backoff.after(last, &*self.ports.ids));
+            let Some(wait) = wait.filter(|wait| Instant::now() + *wait < until) else {
+                return Some((Answer::Failed(trouble.failure), Left::default()));
+            };
+            tracing::info!(%trouble, ?wait, "it is tried again");
+            last = Some(wait);
+            tokio::time::sleep(wait).await;
+        }
     }
+
+    /// How to carry out an effect as things are now; none when nobody waits for it any more.
+    async fn ask(&self, id: EffectId, once: &Once) -> Option<Result<Plan, Failure>> {
+        let (epoch, once) = (self.epoch, once.clone());
+        let asked =
+            self.line.ask(move |state| is_wanted(state, id, epoch).then(|| plan(state, &once)));
+        asked.await.ok().flatten().filter(|_| !self.term.is_over())
+    }
+
+    /// One call of the place; none when it was given up.
+    async fn call(
+        &self,
+        id: EffectId,
+        plan: Plan,
+        until: Instant,
+        gone: &mut Option<oneshot::Receiver<()>>,
+    ) -> Option<Ended> {
+        let place = Arc::clone(&self.place);
+        let work = async move { place.carry_out(id, plan).await };
+        let mut working = tokio::spawn(work.in_current_span());
+        let may_end = gone.is_some();
+        let given_up = async {
+            match gone {
+                Some(gone) => drop(gone.await),
+                None => std::future::pending().await,
+            }
+        };
+        let done = tokio::select! {
+            biased;
+            done = &mut working => done,
+            () = given_up => {
+                working.abort();
+                // What it started has ended when it is gone.
+                let _ = working.await;
+                return None;
+            }
+            () = tokio::time::sleep_until(until) => {
+                if may_end {
+                    working.abort();
+                    let _ = working.await;
+                    return Some(Ended::Late(None));
+                }
+                return Some(Ended::Late(Some(working)));
+            }
+        };
+        match done.map_err(tokio::task::JoinError::try_into_panic) {
+            Ok(done) => Some(Ended::Done(done)),
+            Err(Ok(panic)) => {
+                let failure = broken::failure(&words_of(&*panic));
+                tracing::error!(failure.message, "an effect broke off");
+                Some(Ended::Done(Err(failure.into())))
+            }
+            // The process ends: nobody hears an answer any more.
+            Err(Err(_ended)) => None,
+        }
+    }
+
+    /// Whether it is still our term, in the log and outside.
+    async fn is_ours(&self) -> bool {
+        let epoch = self.line.ask(|state| state.epoch).await;
+        let ours = epoch.is_ok_and(|epoch| epoch == self.epoch) && !self.term.is_over();
+        if !ours {
+            tracing::warn!(epoch = self.epoch, "an effect of a term that is over is not answered");
+        }
+        ours
+    }
+}
+
+type Working = tokio::task::JoinHandle<Result<Answer, Trouble>>;
+
+enum Ended {
+    Done(Result<Answer, Trouble>),
+    /// Its time is up; work that cannot be ended goes on.
+    Late(Option<Working>),
+}
+
+/// What is left of an effect beside its answer.
+#[derive(Default)]
+struct Left {
+    work: Option<(Attempt, Work)>,
+    still: Option<Working>,
+}
+
+/// The worker that a plan starts.
+fn started_by(plan: &Plan) -> Option<(Attempt, Work)> {
+    match plan {
+        Plan::StartBackup(work) => {
+            Some((work.attempt.clone(), Work::Backup(Box::new(work.component.clone()))))
+        }
+        Plan::StartRestore(work) => Some((work.attempt.clone(), Work::Restore)),
+        _ => None,
+    }
+}
+
+/// The worker that was started, if one was.
+fn attended_by(answer: &Answer, work: Option<(Attempt, Work)>) -> Option<Attended> {
+    let Answer::Worker(worker) = answer else { return None };
+    let (attempt, work) = work?;
+    Some(Attended { attempt, worker: *worker, work })
 }
 
 fn is_wanted(state: &State, id: EffectId, epoch: u64) -> bool {
@@ -110,37 +290,33 @@ fn is_wanted(state: &State, id: EffectId, epoch: u64) -> bool {
     state.epoch == epoch && state.outbox.contains_key(&id)
 }
 
-async fn carry_out(
-    inbox: &super::dispatcher::Inbox,
-    id: EffectId,
-    task: Task,
-    gone: Option<oneshot::Receiver<()>>,
-) {
-    let given_up = async {
-        match gone {
-            Some(gone) => drop(gone.await),
-            None => std::future::pending().await,
-        }
-    };
-    let mut working = tokio::spawn(task.work.in_current_span());
-    let done = tokio::select! {
-        done = &mut working => done,
-        () = given_up => {
-            working.abort();
-            // What it started has ended when it is gone.
-            working.await
-        }
-    };
-    let panic = match done {
-        Ok(command) => return inbox.report(Actor::Operator, command).await,
-        Err(broken) => match broken.try_into_panic() {
-            Ok(panic) => panic,
-            Err(_given_up) => return,
-        },
-    };
-    let failure = broken::failure(&words_of(&*panic));
-    tracing::error!(failure.message, "an effect broke off");
-    inbox.report(Actor::Operator, broken::report(id, failure)).await;
+impl GivenUp {
+    fn note(&self, id: EffectId) -> oneshot::Receiver<()> {
+        let (keep, gone) = oneshot::channel();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, keep);
+        gone
+    }
+
+    fn forget(&self, id: EffectId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    fn known(&self) -> Vec<EffectId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    fn end(&self, left: &[EffectId]) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        left.iter().for_each(|id| drop(known.remove(id)));
+    }
+}
+
+fn late(once: &Once, limit: Duration) -> Failure {
+    Failure {
+        reason: "Timeout".into(),
+        message: format!("{} did not end within {} s", name(once), limit.as_secs()),
+        permanent: false,
+    }
 }
 
 fn name(once: &Once) -> &'static str {
@@ -160,195 +336,182 @@ fn name(once: &Once) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex, PoisonError};
-    use std::time::{Duration, Instant};
-
-    use holdfast_engine::{Command, Level, Recorded, outbox};
-    use holdfast_eventlog::{Ledger, Options};
-    use tokio::sync::{Notify, watch};
+    use holdfast_engine::{Command, Uid, storage};
 
     use super::*;
-    use crate::operator::Kernel;
-    use crate::operator::dispatcher::tests::{STORAGE, declared};
-    use crate::operator::dispatcher::{Dispatcher, Inbox, Order, Quiet, inbox};
-    use crate::place::Place;
+    use crate::operator::testing::{Act, STORAGE, Stage, World, acts, declared, declared_as};
 
-    #[derive(Clone, Copy)]
-    enum Work {
-        Panics,
-        WaitsForTheGate,
-        EndsWhenGivenUp,
+    async fn world(stage: Stage, seed: u64) -> (tempfile::TempDir, World) {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::start(dir.path(), stage, seed).await;
+        (dir, world)
     }
 
-    /// A place that does what it is told, and notes it.
-    #[derive(Clone, Default)]
-    struct Told {
-        notes: Arc<Mutex<Vec<String>>>,
-        gate: Arc<Notify>,
-        works: Arc<Mutex<Vec<Work>>>,
+    fn done(seconds: u64) -> Act {
+        Act::after(seconds, Act::Answer(Answer::Done))
     }
 
-    impl Told {
-        fn note(&self, note: String) {
-            self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(note);
-        }
-
-        fn notes(&self) -> Vec<String> {
-            self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
-        }
+    /// What is said of the storage.
+    async fn said(world: &World) -> String {
+        let said = world.ask(|state| {
+            let known = state.storages.get(&STORAGE)?;
+            let word = holdfast_engine::condition::Type::BackendInitialized;
+            known.conditions.get(word).map(|found| found.message.clone())
+        });
+        said.await.unwrap_or_default()
     }
 
-    struct Ends(Told, usize);
-
-    impl Drop for Ends {
-        fn drop(&mut self) {
-            self.0.note(format!("{} ends", self.1));
-        }
-    }
-
-    impl Place for Told {
-        fn task(&mut self, _: &Ledger, effect: EffectId, _: Once) -> Option<Task> {
-            let mut works = self.works.lock().unwrap();
-            let work = if works.is_empty() { Work::WaitsForTheGate } else { works.remove(0) };
-            let (told, number) = (self.clone(), 3 - works.len());
-            let task = Task::new(async move {
-                told.note(format!("{number} begins"));
-                let gate = told.gate.clone();
-                let _ends = Ends(told, number);
-                match work {
-                    Work::Panics => panic!("no luck"),
-                    Work::WaitsForTheGate => gate.notified().await,
-                    Work::EndsWhenGivenUp => std::future::pending().await,
-                }
-                Command::Outbox(outbox::Command::Answer { effect, answer: outbox::Answer::Done })
-            });
-            Some(if matches!(work, Work::EndsWhenGivenUp) {
-                task.ends_when_given_up()
-            } else {
-                task
-            })
-        }
-
-        fn recorded(&mut self, _: &Ledger, _: &[Recorded]) {}
-
-        fn level(&mut self, _: &Ledger, _: Level) -> Option<Command> {
-            None
-        }
-    }
-
-    struct World {
-        _dir: tempfile::TempDir,
-        told: Told,
-        inbox: Inbox,
-        runtime: tokio::runtime::Runtime,
-        thread: std::thread::JoinHandle<Result<(), holdfast_eventlog::Error>>,
-    }
-
-    impl World {
-        /// An operator whose effects come to these works, in order; three at most.
-        fn new(works: [Work; 3]) -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let ledger = Ledger::open(dir.path(), Options::default()).unwrap();
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-            let (inbox, mail) = inbox();
-            let told = Told { works: Arc::new(Mutex::new(works.to_vec())), ..Told::default() };
-            let tasks = Tasks::new(runtime.handle().clone(), inbox.clone());
-            let kernel = Kernel::new(told.clone(), tasks, 0);
-            let quiet = Arc::new(watch::Sender::new(Quiet::default()));
-            let dispatcher = Dispatcher::begin(ledger, kernel, mail, "me", quiet).unwrap();
-            let handle = runtime.handle().clone();
-            let thread = std::thread::spawn(move || dispatcher.run(&handle));
-            Self { _dir: dir, told, inbox, runtime, thread }
-        }
-
-        /// Declares the storage with other content, which gives up what was asked for before.
-        fn declare(&self, version: u8) {
-            let order = Order::new(Actor::Operator, declared(version));
-            self.runtime.block_on(self.inbox.submit(vec![order])).unwrap();
-        }
-
-        fn until(&self, notes: &[&str]) {
-            let begun = Instant::now();
-            while self.told.notes() != notes {
-                let waited = begun.elapsed() > Duration::from_secs(20);
-                assert!(!waited, "{:?} instead of {notes:?}", self.told.notes());
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        }
-
-        /// What is said of the storage once nothing is asked of it any more.
-        fn said(&self) -> Option<String> {
-            let begun = Instant::now();
-            loop {
-                let asked = self.inbox.ask(|ledger| {
-                    let state = ledger.state();
-                    let failure = state.storages.get(&STORAGE).and_then(|known| {
-                        let word = holdfast_engine::condition::Type::BackendInitialized;
-                        known.conditions.get(word).map(|found| found.message.clone())
-                    });
-                    (state.outbox.is_empty(), failure)
-                });
-                match self.runtime.block_on(asked).unwrap() {
-                    (true, said) => return said,
-                    _ if begun.elapsed() > Duration::from_secs(20) => panic!("it still waits"),
-                    _ => std::thread::sleep(Duration::from_millis(5)),
-                }
-            }
-        }
-
-        fn stop(self) {
-            self.runtime.block_on(self.inbox.stop());
-            self.thread.join().unwrap().unwrap();
-        }
-    }
-
-    #[test]
-    fn work_that_panics_has_failed_with_its_words() {
-        let world = World::new([Work::Panics, Work::WaitsForTheGate, Work::WaitsForTheGate]);
-        world.declare(1);
-        let said = world.said().unwrap();
+    #[tokio::test(start_paused = true)]
+    async fn work_that_panics_has_failed_with_its_words() {
+        let stage = Stage { behaves: acts([Act::Panic]), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        world.quiet().await;
+        let said = said(&world).await;
         assert!(said.contains("broke off: no luck"), "{said}");
-        world.stop();
+        assert_eq!(world.stage.notes().iter().filter(|note| note.ends_with("begins")).count(), 1);
+        world.stop().await;
     }
 
-    #[test]
-    fn effects_of_one_subject_are_carried_out_one_after_the_other() {
-        use Work::WaitsForTheGate as Waits;
-        let world = World::new([Waits, Waits, Waits]);
-        world.declare(1);
-        world.until(&["1 begins"]);
-        world.declare(2);
-        std::thread::sleep(Duration::from_millis(100));
-        world.until(&["1 begins"]);
-        world.told.gate.notify_one();
-        world.until(&["1 begins", "1 ends", "2 begins"]);
-        world.told.gate.notify_one();
-        world.said();
-        world.stop();
+    #[tokio::test(start_paused = true)]
+    async fn effects_of_one_subject_are_carried_out_one_after_the_other() {
+        let stage = Stage { behaves: acts([done(10), done(10)]), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.submit(vec![declared(2)]).await;
+        world.quiet().await;
+        let (first, second) = (world.stage.times("1 ends"), world.stage.times("2 begins"));
+        assert!(second[0] >= first[0] && first[0] >= Duration::from_secs(10));
+        world.stop().await;
     }
 
-    #[test]
-    fn what_is_given_up_before_its_turn_is_never_begun() {
-        use Work::WaitsForTheGate as Waits;
-        let world = World::new([Waits, Waits, Waits]);
-        world.declare(1);
-        world.until(&["1 begins"]);
-        world.declare(2);
-        world.declare(3);
-        world.told.gate.notify_one();
-        world.until(&["1 begins", "1 ends", "3 begins"]);
-        world.stop();
+    #[tokio::test(start_paused = true)]
+    async fn what_is_given_up_before_its_turn_is_never_begun() {
+        let stage = Stage { behaves: acts([done(10)]), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        for version in 1..=3 {
+            world.submit(vec![declared(version)]).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        world.quiet().await;
+        assert_eq!(world.stage.times("2 begins").len(), 1);
+        assert!(world.stage.times("3 begins").is_empty(), "the second version was given up");
+        world.stop().await;
     }
 
-    #[test]
-    fn work_that_ends_when_it_is_given_up_has_ended_before_the_next_begins() {
-        use Work::{EndsWhenGivenUp, WaitsForTheGate as Waits};
-        let world = World::new([EndsWhenGivenUp, Waits, Waits]);
-        world.declare(1);
-        world.until(&["1 begins"]);
-        world.declare(2);
-        world.until(&["1 begins", "1 ends", "2 begins"]);
-        world.stop();
+    #[tokio::test(start_paused = true)]
+    async fn work_that_ends_when_it_is_given_up_has_ended_before_the_next_begins() {
+        let behaves = acts([Act::Never]);
+        let stage = Stage { behaves, ends_when_dropped: true, ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.submit(vec![declared(2)]).await;
+        world.quiet().await;
+        let notes = world.stage.notes();
+        let notes: Vec<_> = notes.iter().filter(|n| n.starts_with(['1', '2'])).collect();
+        assert_eq!(notes, ["1 begins", "1 ends", "2 begins", "2 ends"]);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_of_the_moment_is_tried_again_until_it_is_over() {
+        let trouble = || Act::Trouble { transient: true };
+        let stage = Stage { behaves: acts([trouble(), trouble(), trouble()]), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        world.quiet().await;
+        assert!(world.ask(|state| state.storages[&STORAGE].is_initialized()).await);
+        assert_eq!(world.stage.times("4 begins").len(), 1);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_that_stays_is_answered_at_once_and_that_of_the_moment_by_the_deadline() {
+        for transient in [false, true] {
+            let behaves = Box::new(move |_: &Plan, _| Act::Trouble { transient });
+            let (_dir, mut world) = world(Stage { behaves, ..Stage::default() }, 1).await;
+            let begun = Instant::now();
+            world.submit(vec![declared(1)]).await;
+            world.quiet().await;
+            assert_eq!(said(&world).await, "trouble");
+            let limit = Class::Store.terms().deadline;
+            let took = begun.elapsed();
+            assert_eq!(took > limit / 2, transient, "{took:?}");
+            assert!(took < limit + Duration::from_secs(1), "{took:?}");
+            world.stop().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_waits_between_tries_follow_from_the_seed() {
+        let waits = async |seed| {
+            let behaves = Box::new(|_: &Plan, _| Act::Trouble { transient: true });
+            let (_dir, mut world) = world(Stage { behaves, ..Stage::default() }, seed).await;
+            world.submit(vec![declared(1)]).await;
+            world.quiet().await;
+            let notes = world.stage.notes().iter().filter(|n| n.ends_with("begins")).count();
+            let times: Vec<Duration> =
+                (1..=notes).flat_map(|n| world.stage.times(&format!("{n} begins"))).collect();
+            world.stop().await;
+            times
+        };
+        let one = waits(1).await;
+        assert!(one.len() > 10, "{one:?}");
+        assert_eq!(one, waits(1).await);
+        assert_ne!(one, waits(2).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_without_an_end_is_answered_and_keeps_the_next_of_its_subject_waiting() {
+        let stage = Stage { behaves: acts([done(600)]), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        let said = said(&world).await;
+        assert!(said.contains("did not end within 120 s"), "{said}");
+        world.submit(vec![declared(2)]).await;
+        world.quiet().await;
+        assert!(world.stage.times("2 begins")[0] >= world.stage.times("1 ends")[0]);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_class_has_its_own_places_and_no_more() {
+        let stage = Stage { behaves: Box::new(|_, _| done(10)), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        let at_once = Class::Store.terms().at_once;
+        let count = u8::try_from(at_once).unwrap() + 2;
+        let declare = |n: u8| declared_as(Uid([n; 16]), &format!("s{n}"), 1);
+        world.submit((1..=count).map(declare).collect()).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let begun = |world: &World| {
+            world.stage.notes().iter().filter(|note| note.ends_with("begins")).count()
+        };
+        assert_eq!(begun(&world), at_once);
+        // What is removed does not wait for what is looked at.
+        let gone = |n: u8| Command::Storage(storage::Command::Delete { uid: Uid([n; 16]) });
+        world.submit(vec![gone(count)]).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.quiet().await;
+        assert!(begun(&world) > at_once);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_lost_the_lead_begins_nothing_and_answers_nothing() {
+        let stage = Stage { behaves: acts([done(10)]), ..Stage::default() };
+        let (dir, world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.stage.lose();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(world.stage.times("1 ends").len(), 1);
+        world.crash().await;
+        let ledger =
+            holdfast_eventlog::Ledger::open(dir.path(), holdfast_eventlog::Options::default());
+        assert_eq!(ledger.unwrap().state().outbox.len(), 1, "it is the next leader's");
     }
 
     #[test]

@@ -1,32 +1,22 @@
-//! Tasks beside the dispatcher, counted until they end.
+//! Tasks beside the dispatcher, counted until they end: work that nothing in the log tells of.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use holdfast_engine::{Actor, Command};
-use tokio::runtime::Handle as Runtime;
-
-use super::dispatcher::Inbox;
+use super::inbox::Line;
 
 /// Runs tasks, and knows whether any is under way.
 #[derive(Clone)]
 pub struct Tasks {
-    runtime: Runtime,
-    inbox: Inbox,
+    line: Line,
     count: Arc<AtomicUsize>,
 }
 
 impl Tasks {
-    /// Tasks of this runtime that report to `inbox`.
+    /// Tasks whose end is told to the dispatcher.
     #[must_use]
-    pub fn new(runtime: Runtime, inbox: Inbox) -> Self {
-        Self { runtime, inbox, count: Arc::default() }
-    }
-
-    /// Where reports go.
-    #[must_use]
-    pub fn inbox(&self) -> &Inbox {
-        &self.inbox
+    pub fn new(line: Line) -> Self {
+        Self { line, count: Arc::default() }
     }
 
     /// Whether one is under way.
@@ -35,40 +25,34 @@ impl Tasks {
         self.count.load(Ordering::Acquire) > 0
     }
 
+    /// Counts as a task while it lives.
+    #[must_use]
+    pub fn busy(&self) -> Busy {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        Busy { line: self.line.clone(), count: Arc::clone(&self.count) }
+    }
+
     /// Runs a task.
     pub fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let counted = Counted::new(&self.count, self.inbox.clone());
-        self.runtime.spawn(async move {
+        let busy = self.busy();
+        tokio::spawn(async move {
             task.await;
-            drop(counted);
+            drop(busy);
         });
     }
-
-    /// Reports what is known already.
-    pub fn report(&self, command: Command) {
-        let inbox = self.inbox.clone();
-        self.run(async move { inbox.report(Actor::Operator, command).await });
-    }
 }
 
-/// Counts a task while it lives.
-struct Counted {
+/// Something is under way.
+pub struct Busy {
+    line: Line,
     count: Arc<AtomicUsize>,
-    inbox: Inbox,
 }
 
-impl Counted {
-    fn new(count: &Arc<AtomicUsize>, inbox: Inbox) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self { count: Arc::clone(count), inbox }
-    }
-}
-
-impl Drop for Counted {
+impl Drop for Busy {
     fn drop(&mut self) {
         // Nothing in the log tells that the last task has ended.
         if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.inbox.nudge();
+            self.line.nudge();
         }
     }
 }

@@ -1,8 +1,32 @@
 //! The only file that asks the time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_engine::Timestamp;
+
+/// What tells the time of day. Waiting is the runtime's, whose clock may be a made-up one as well.
+pub trait Clock: Send + Sync {
+    /// Nanoseconds since 1970.
+    fn nanos(&self) -> i64;
+
+    /// The time now.
+    fn now(&self) -> Timestamp {
+        Timestamp(self.nanos() / 1_000_000)
+    }
+}
+
+/// A clock that can be handed on.
+pub type Handle = Arc<dyn Clock>;
+
+/// The clock of this machine.
+pub struct Machine;
+
+impl Clock for Machine {
+    fn nanos(&self) -> i64 {
+        now_nanos()
+    }
+}
 
 /// The time now, by the clock of this machine.
 #[must_use]
@@ -23,15 +47,36 @@ fn since_1970() -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A clock that goes with the runtime's: where that is paused, both are made up.
+    pub(crate) struct Virtual {
+        since: i64,
+        begun: tokio::time::Instant,
+    }
+
+    impl Virtual {
+        /// A clock that shows `since` now.
+        pub(crate) fn at(since: Timestamp) -> Handle {
+            Arc::new(Self { since: since.0, begun: tokio::time::Instant::now() })
+        }
+    }
+
+    impl Clock for Virtual {
+        fn nanos(&self) -> i64 {
+            let passed = i64::try_from(self.begun.elapsed().as_nanos()).unwrap();
+            self.since * 1_000_000 + passed
+        }
+    }
 
     #[test]
     fn nanoseconds_are_more_than_milliseconds_with_zeros() {
         let before = now().0;
         // One look may fall on a whole millisecond; ten in a row do not.
-        let looks: Vec<i64> = (0..10).map(|_| now_nanos()).collect();
+        let looks: Vec<i64> = (0..10).map(|_| Machine.nanos()).collect();
         assert!(looks.iter().any(|nanos| nanos % 1_000_000 != 0), "{looks:?}");
         assert!(looks.iter().all(|nanos| nanos / 1_000_000 >= before));
+        assert!(Machine.now().0 >= before);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component as Part, Path, PathBuf};
 
 use holdfast_engine::backup::Component;
+use holdfast_engine::plan::{BackupWork, RestoreWork};
 use holdfast_engine::survey::Volume;
 use holdfast_engine::{Attempt, Failure, Uid};
 use holdfast_executor::job::{
@@ -11,6 +12,7 @@ use holdfast_executor::job::{
     Target, Work,
 };
 use holdfast_executor::store::Access;
+use zeroize::Zeroizing;
 
 /// The label of a snapshot that says whose it is.
 const CONFIGURATION: &str = "configuration";
@@ -22,7 +24,7 @@ pub struct Place {
     /// Where it lies.
     pub url: String,
     /// What opens it.
-    pub passphrase: Vec<u8>,
+    pub passphrase: Zeroizing<Vec<u8>>,
     /// The identity that the log remembers.
     pub id: Option<Uid>,
 }
@@ -35,25 +37,12 @@ pub struct Mounted {
     pub directory: PathBuf,
 }
 
-/// What a backup needs besides the component.
+/// What a backup needs besides its plan.
 pub struct BackupOrder<'a> {
-    /// The attempt.
-    pub attempt: &'a Attempt,
+    /// The plan.
+    pub plan: &'a BackupWork,
     /// When it starts, nanoseconds since 1970.
     pub at: i64,
-    /// The component as planned.
-    pub component: &'a Component,
-    /// Name of the BackupSession.
-    pub session_name: &'a str,
-    /// Name of the session in the configuration.
-    pub session: &'a str,
-    /// Name of the configuration.
-    pub configuration: &'a str,
-    /// Namespace and name of the configuration: another one with pods and paths of the same names may share the
-    /// repository.
-    pub configuration_key: &'a str,
-    /// A partial result is a success.
-    pub allow_partial: bool,
     /// Where the data goes.
     pub places: Vec<Place>,
     /// Where the data is.
@@ -65,7 +54,8 @@ pub struct BackupOrder<'a> {
 /// # Errors
 /// When a path lies in no volume, or a passphrase is no text.
 pub fn backup(order: BackupOrder<'_>) -> Result<Job, Failure> {
-    let component = order.component;
+    let plan = order.plan;
+    let component = &plan.component;
     let paths = paths(component);
     if paths.is_empty() {
         return Err(invalid(format!("{} has no volume to back up", describe(component))));
@@ -79,7 +69,7 @@ pub fn backup(order: BackupOrder<'_>) -> Result<Job, Failure> {
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     Ok(Job {
-        attempt: attempt_name(order.attempt),
+        attempt: attempt_name(&plan.attempt),
         at: order.at,
         work: Work::Backup(Backup {
             repositories: order.places.into_iter().map(repository).collect::<Result<_, _>>()?,
@@ -89,21 +79,19 @@ pub fn backup(order: BackupOrder<'_>) -> Result<Job, Failure> {
                 ..Selection::default()
             },
             tags: [
-                format!("configuration={}", order.configuration),
-                format!("session={}", order.session),
+                format!("configuration={}", plan.configuration.name),
+                format!("session={}", plan.session),
             ]
             .into(),
             host: component.pod.clone(),
-            session: order.session_name.into(),
+            session: plan.session_name.clone(),
             component: component.name.clone(),
-            attempt_number: order.attempt.number,
+            attempt_number: plan.attempt.number,
             parent: None,
-            allow_partial: order.allow_partial,
+            allow_partial: plan.allow_partial,
             had_files_before: None,
-            labels: BTreeMap::from([(
-                CONFIGURATION.to_owned(),
-                order.configuration_key.to_owned(),
-            )]),
+            // Another one with pods and paths of the same names may share the repository.
+            labels: BTreeMap::from([(CONFIGURATION.to_owned(), plan.configuration.to_string())]),
             reading: Default::default(),
         }),
         resources: Resources::default(),
@@ -122,20 +110,14 @@ pub fn paths(component: &Component) -> Vec<String> {
     written.into_iter().filter(|path| seen.insert(clean(path))).collect()
 }
 
-/// What a restore needs besides the component.
+/// What a restore needs besides its plan.
 pub struct RestoreOrder<'a> {
-    /// The attempt.
-    pub attempt: &'a Attempt,
+    /// The plan.
+    pub plan: &'a RestoreWork,
     /// When it starts, nanoseconds since 1970.
     pub at: i64,
-    /// The component as planned.
-    pub component: &'a Component,
     /// Where the data comes from.
     pub place: Place,
-    /// Name of the commit object.
-    pub commit: String,
-    /// The paths that were backed up; empty when the log does not know them.
-    pub paths: Vec<String>,
     /// Where the data goes.
     pub mounted: Vec<Mounted>,
 }
@@ -145,22 +127,23 @@ pub struct RestoreOrder<'a> {
 /// # Errors
 /// When nothing of the snapshot belongs into a volume of the target.
 pub fn restore(order: RestoreOrder<'_>) -> Result<Job, Failure> {
-    let component = order.component;
-    let targets = targets(&order.paths, &order.mounted);
+    let plan = order.plan;
+    let component = &plan.component;
+    let targets = targets(&plan.paths, &order.mounted);
     if targets.is_empty() {
         let volumes = mounts_of(&order.mounted);
         return Err(invalid(format!(
             "{} holds {}, and its target mounts {volumes}: nothing would be restored; name the mounts in targetVolumes",
             describe(component),
-            order.paths.join(", "),
+            plan.paths.join(", "),
         )));
     }
     Ok(Job {
-        attempt: attempt_name(order.attempt),
+        attempt: attempt_name(&plan.attempt),
         at: order.at,
         work: Work::Restore(Restore {
             repository: repository(order.place)?,
-            snapshot: order.commit,
+            snapshot: plan.commit.clone(),
             component: None,
             targets,
             options: RestoreOptions {
@@ -224,7 +207,8 @@ fn clean(path: &str) -> String {
 }
 
 fn repository(place: Place) -> Result<Repository, Failure> {
-    let passphrase = String::from_utf8(place.passphrase)
+    let passphrase = std::str::from_utf8(&place.passphrase)
+        .map(ToOwned::to_owned)
         .map_err(|_| invalid("RESTIC_PASSWORD of the encryption Secret is not UTF-8".into()))?;
     Ok(Repository {
         name: place.uid.to_string(),
@@ -293,6 +277,7 @@ fn invalid(message: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use holdfast_engine::Key;
     use holdfast_engine::dependency::Driver;
 
     fn mounted(list: &[(&str, &str)]) -> Vec<Mounted> {
@@ -316,28 +301,25 @@ mod tests {
         }
     }
 
-    fn order<'a>(
-        attempt: &'a Attempt,
-        component: &'a Component,
-        mounts: &[(&str, &str)],
-    ) -> BackupOrder<'a> {
-        BackupOrder {
-            attempt,
-            at: 1,
-            component,
-            session_name: "sample-1700000000",
-            session: "demo-session",
-            configuration: "sample",
-            configuration_key: "demo/sample",
+    fn backup_of(component: &Component, mounts: &[(&str, &str)]) -> Result<Job, Failure> {
+        let plan = BackupWork {
+            attempt: attempt(),
+            component: component.clone(),
+            session_name: "sample-1700000000".into(),
+            session: "demo-session".into(),
+            configuration: Key::new("demo", "sample"),
             allow_partial: false,
-            places: vec![Place {
-                uid: Uid([1; 16]),
-                url: "file:///r".into(),
-                passphrase: b"p".to_vec(),
-                id: Some(Uid([2; 16])),
-            }],
-            mounted: mounted(mounts),
-        }
+            target: None,
+            repositories: Vec::new(),
+        };
+        let place = Place {
+            uid: Uid([1; 16]),
+            url: "file:///r".into(),
+            passphrase: Zeroizing::new(b"p".to_vec()),
+            id: Some(Uid([2; 16])),
+        };
+        let (places, mounted) = (vec![place], mounted(mounts));
+        backup(BackupOrder { plan: &plan, at: 1, places, mounted })
     }
 
     fn attempt() -> Attempt {
@@ -346,19 +328,12 @@ mod tests {
 
     #[test]
     fn paths_are_found_in_the_innermost_volume() {
-        let (attempt, component) = (
-            attempt(),
-            component(&[
-                ("paths", "/source/data, /source/data/db/"),
-                ("exclude", "/source/data/lost+found"),
-            ]),
-        );
-        let job = backup(order(
-            &attempt,
-            &component,
-            &[("/source/data", "/srv/a"), ("/source/data/db", "/srv/b")],
-        ))
-        .unwrap();
+        let component = component(&[
+            ("paths", "/source/data, /source/data/db/"),
+            ("exclude", "/source/data/lost+found"),
+        ]);
+        let mounts = [("/source/data", "/srv/a"), ("/source/data/db", "/srv/b")];
+        let job = backup_of(&component, &mounts).unwrap();
         let Work::Backup(job) = job.work else { panic!("a backup") };
         let places: Vec<_> = job
             .sources
@@ -377,10 +352,10 @@ mod tests {
 
     #[test]
     fn without_paths_all_volumes_are_taken_and_without_volumes_nothing_is_green() {
-        let (attempt, mut component) = (attempt(), component(&[]));
-        assert!(backup(order(&attempt, &component, &[])).is_err());
+        let mut component = component(&[]);
+        assert!(backup_of(&component, &[]).is_err());
         component.volumes = mounted(&[("/a", "")]).into_iter().map(|m| m.volume).collect();
-        let job = backup(order(&attempt, &component, &[("/a", "/srv/a")])).unwrap();
+        let job = backup_of(&component, &[("/a", "/srv/a")]).unwrap();
         let Work::Backup(job) = job.work else { panic!("a backup") };
         assert_eq!(job.sources.len(), 1);
     }
@@ -389,20 +364,20 @@ mod tests {
     fn a_path_that_is_written_twice_is_read_once() {
         let component = component(&[("paths", "/data/a, /data/b,/data//a/ ,/data/a")]);
         assert_eq!(paths(&component), ["/data/a", "/data/b"]);
-        let job = backup(order(&attempt(), &component, &[("/data", "/srv")])).unwrap();
+        let job = backup_of(&component, &[("/data", "/srv")]).unwrap();
         let Work::Backup(job) = job.work else { panic!("a backup") };
         assert_eq!(job.sources.len(), 2);
     }
 
     #[test]
     fn a_path_outside_of_all_volumes_is_refused_with_the_volumes() {
-        let (attempt, component) = (attempt(), component(&[("paths", "/etc")]));
-        let error = backup(order(&attempt, &component, &[("/data", "/srv/a")])).unwrap_err();
+        let component = component(&[("paths", "/etc")]);
+        let error = backup_of(&component, &[("/data", "/srv/a")]).unwrap_err();
         assert!(
             error.message.contains("/etc") && error.message.contains("/data") && error.permanent
         );
         let escape = component_escape();
-        assert!(backup(order(&attempt, &escape, &[("/data", "/srv/a")])).is_err());
+        assert!(backup_of(&escape, &[("/data", "/srv/a")]).is_err());
     }
 
     fn component_escape() -> Component {

@@ -1,10 +1,33 @@
 //! A report of the executor becomes the engine's. The only place where the two words meet.
 
+use holdfast_engine::plan::{self as engine, Attended};
 use holdfast_engine::report::{BackupReport, Grade, PathResult, RepositoryResult, RestoreReport};
-use holdfast_engine::{Failure, Millis, Timestamp, Uid};
+use holdfast_engine::{Command, Failure, Millis, Timestamp, Uid, run};
 use holdfast_executor::report::{
     self as executor, BackupFigures, Figures, Listed, Outcome, Report, SourceFigures,
 };
+
+use super::job;
+use crate::place::End;
+
+/// The command for the end of a worker.
+#[must_use]
+pub fn news(attended: &Attended, end: End) -> Command {
+    let (attempt, worker) = (attended.attempt.clone(), attended.worker);
+    Command::Run(match (&attended.work, end) {
+        (work, End::Reported(ended)) => {
+            let at = Timestamp(ended.ended_ms);
+            let report = match work {
+                engine::Work::Backup(component) => {
+                    run::Report::Backup(backup(&ended.report, at, &job::paths(component)))
+                }
+                engine::Work::Restore => run::Report::Restore(restore(&ended.report, at)),
+            };
+            run::Command::WorkerReported { attempt, worker, report }
+        }
+        (_, End::Vanished(failure)) => run::Command::WorkerVanished { attempt, failure },
+    })
+}
 
 /// The report of a backup; `ended` is when the worker was through, `paths` what it was asked to read: the
 /// sources of its job, in their order.

@@ -3,8 +3,8 @@
 use holdfast_api::Kind;
 use holdfast_engine::{Actor, Command, State, repository, storage};
 
-use super::manifest::ObjectName;
 use crate::operator::dispatcher::Order;
+use crate::sighting::name::ObjectName;
 
 /// What is to be tried again.
 #[derive(Default)]

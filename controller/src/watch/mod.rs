@@ -1,9 +1,3 @@
-//! Sees objects: where they are declared, and what changed about them.
+//! What failed outside and may have recovered by itself.
 
 pub mod again;
-pub mod builtin;
-pub mod catalog;
-pub mod declare;
-pub mod files;
-pub mod follow;
-pub mod manifest;

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod configuration;
 pub mod fold;
 pub mod hooks;
+pub mod object;
 pub mod phases;
 pub mod repository;
 pub mod restore;

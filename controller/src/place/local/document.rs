@@ -1,40 +1,26 @@
 //! Descriptions that lie beside the data, as YAML.
 
-use holdfast_engine::storage::state::Storage;
-use holdfast_engine::{Failure, State, StreamKind, Uid, view};
+use holdfast_engine::Failure;
+use holdfast_engine::plan::Description;
+use holdfast_engine::view::object::Object;
 use serde_json::{Value, json};
 
 use crate::translate::kubestash::{backup_storage, fields, object};
 
-/// `repository.yaml`.
-pub(super) fn repository(state: &State, uid: Uid) -> Result<String, Failure> {
-    of(state, StreamKind::Repository, uid)
-}
-
-/// `snapshots/<name>.yaml`.
-pub(super) fn snapshot(state: &State, uid: Uid) -> Result<String, Failure> {
-    of(state, StreamKind::Snapshot, uid)
-}
-
 /// `metadata.yaml` of a storage.
-pub(super) fn backend(state: &State, storage: &Storage) -> Result<String, Failure> {
-    let view = view::storage::status(state, storage);
+pub(super) fn backend(storage: &Description) -> Result<String, Failure> {
     yaml(&json!({
         "apiVersion": "config.kubestash.com/v1alpha1",
         "kind": "BackendMeta",
         "creationTimestamp": fields::time(storage.created_at),
         "operatorVersion": env!("CARGO_PKG_VERSION"),
-        "repositories": backup_storage::repositories(&view.repositories),
+        "repositories": backup_storage::repositories(&storage.status.repositories),
     }))
 }
 
-fn of(state: &State, kind: StreamKind, uid: Uid) -> Result<String, Failure> {
-    let published = object::published(state, kind, uid, |_, _| None).ok_or_else(|| Failure {
-        reason: "ObjectGone".into(),
-        message: "the object is not known any more".into(),
-        permanent: true,
-    })?;
-    yaml(&published.object)
+/// `repository.yaml`, or `snapshots/<name>.yaml`.
+pub(super) fn of(object: &Object) -> Result<String, Failure> {
+    yaml(&object::render(object, None).object)
 }
 
 /// YAML that readers of YAML 1.1 understand as it is meant.

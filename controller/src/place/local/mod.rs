@@ -1,7 +1,9 @@
-//! Effects without a cluster: directories, files and child processes. One effect a file.
+//! Effects without a cluster: directories, files and child processes. One effect a file, each a function from a plan to
+//! an answer.
 
 mod attempt;
 mod backend;
+pub mod declared;
 mod document;
 mod hook;
 mod metadata;
@@ -11,40 +13,47 @@ mod remove_snapshot;
 mod repository;
 mod run_hook;
 mod survey;
+mod trouble;
 pub mod volumes;
 pub mod workers;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use holdfast_engine::{
-    Actor, Command, EffectId, Level, Once, Outcome, Recorded, State, StreamKind, Uid,
-    configuration, level,
-};
-use holdfast_eventlog::Ledger;
+use holdfast_api::Kind;
+use holdfast_engine::Once;
+use holdfast_engine::plan::{Attended, Plan};
+use holdfast_engine::{Attempt, EffectId, Key};
+use holdfast_eventlog::Attachments;
+use serde_json::Value;
 
-use self::publish::Publisher;
-use self::workers::{Progress, Workers};
-use super::{Place, Task};
-use crate::operator::dispatcher::Order;
-use crate::operator::tasks::Tasks;
+use self::declared::catalog::Shared;
+use self::declared::watch::Watcher;
+use self::publish::Statuses;
+use self::workers::Workers;
+use super::{Answer, End, Place, Standing, Term, Trigger, Trouble};
+use crate::operator::Ports;
+use crate::operator::progress::Teller;
+use crate::ports::clock;
+use crate::ports::secrets::Secrets;
+use crate::sighting::Sightings;
+use crate::sighting::name::ObjectName;
+use crate::translate::job::attempt_name;
 use crate::translate::kubestash::object::Published;
-use crate::watch::catalog::Shared;
-
-/// Hears of every object whose status may have changed.
-pub trait Audience: Send {
-    /// An object as it is published now.
-    fn published(&mut self, kind: StreamKind, uid: Uid, object: &Published);
-}
 
 /// This machine as a cluster.
 pub struct Local {
-    tasks: Tasks,
     catalog: Shared,
+    secrets: Arc<dyn Secrets>,
+    attachments: Attachments,
     volumes: PathBuf,
     workers: Workers,
-    publisher: Publisher,
-    audience: Box<dyn Audience>,
+    statuses: Statuses,
+    watcher: Watcher,
+    clock: clock::Handle,
+    /// Nobody takes the lead from whoever has the log's lock.
+    lost: tokio::sync::watch::Sender<bool>,
 }
 
 /// Directories below the state directory.
@@ -90,106 +99,125 @@ impl Layout {
 }
 
 impl Local {
-    /// A place below `layout`; the ends of workers are awaited as `tasks`.
+    /// A place below `layout` that reads manifests at `manifests`, and whose workers are processes of `program`.
     #[must_use]
     pub fn new(
-        tasks: Tasks,
-        catalog: Shared,
+        manifests: PathBuf,
         layout: &Layout,
         program: PathBuf,
-        audience: Box<dyn Audience>,
-        progress: Progress,
+        attachments: Attachments,
+        ports: Ports,
     ) -> Self {
+        let catalog = Shared::default();
         Self {
-            tasks,
-            catalog,
+            secrets: Arc::new(catalog.clone()),
+            attachments,
             volumes: layout.volumes(),
-            workers: Workers::new(layout.work(), program, progress),
-            publisher: Publisher::new(layout.status()),
-            audience,
+            workers: Workers::new(layout.work(), program, ports.ids),
+            statuses: Statuses::new(layout.status()),
+            watcher: Watcher::new(manifests, catalog.clone()),
+            catalog,
+            clock: ports.clock,
+            lost: tokio::sync::watch::Sender::new(false),
         }
     }
 
-    /// Looks after the attempts that an earlier operator left: those that have ended become commands, which
-    /// have to be taken before any deadline; the others are awaited.
-    pub fn adopt(&mut self, state: &State) -> Vec<Order> {
-        let mut ended = Vec::new();
-        let open = attempt::open_attempts(state);
-        let names: BTreeSet<String> = open
-            .iter()
-            .map(|(attempt, _, _)| crate::translate::job::attempt_name(attempt))
-            .collect();
-        let waiting = state.outbox.values().filter_map(|once| match once {
-            Once::StartWorker { attempt } | Once::StopWorker { attempt } => {
-                Some(crate::translate::job::attempt_name(attempt))
-            }
-            _ => None,
-        });
-        let keep: BTreeSet<String> = waiting.chain(names).collect();
-        self.workers.clean(|name| keep.contains(name));
-        for (attempt, worker, session) in open {
-            match attempt::ended(&self.workers, &attempt, worker, &session) {
-                Some(command) => ended.push(Order::new(Actor::Worker, command)),
-                None => attempt::adopt(self, attempt, worker, session),
-            }
-        }
-        ended
-    }
-
-    /// Publishes everything anew.
-    pub fn publish_all(&mut self, state: &State) {
-        for level in level::all(state) {
-            if let Level::Object { kind, uid } = level {
-                self.publish(state, kind, uid);
-            }
-        }
-        self.publisher.sweep();
-    }
-
-    fn publish(&mut self, state: &State, kind: StreamKind, uid: Uid) {
-        let catalog = self.catalog.get();
-        if let Some(object) = self.publisher.publish(state, &catalog, kind, uid) {
-            self.audience.published(kind, uid, &object);
+    /// What tells where things lie, as it is now.
+    fn here(&self) -> place::Here {
+        place::Here {
+            catalog: self.catalog.get(),
+            attachments: self.attachments.clone(),
+            volumes: self.volumes.clone(),
         }
     }
 }
 
 impl Place for Local {
-    fn task(&mut self, ledger: &Ledger, id: EffectId, once: Once) -> Option<Task> {
-        match once {
-            Once::InitializeBackend { storage } => backend::initialize(self, ledger, id, storage),
-            Once::WipeBackend { storage } => backend::wipe(self, ledger, id, storage),
-            Once::InitializeRepository { repository } => {
-                repository::initialize(self, ledger, id, repository)
+    async fn watch(&self) -> Sightings {
+        self.watcher.next().await
+    }
+
+    async fn carry_out(&self, _: EffectId, plan: Plan) -> Result<Answer, Trouble> {
+        match plan {
+            Plan::InitializeBackend(storage) => backend::initialize(self, *storage).await,
+            Plan::WipeBackend(storage) => backend::wipe(self, storage).await,
+            Plan::InitializeRepository(repository) => {
+                let (place, described) = *repository;
+                repository::initialize(self, place, described).await
             }
-            Once::WipeRepository { repository } => repository::wipe(self, ledger, id, repository),
-            Once::Survey { session } => Some(survey::survey(self, ledger, id, session)),
-            Once::RunHook { session, run } => Some(run_hook::run(self, ledger, id, session, run)),
-            Once::StartWorker { attempt } => Some(attempt::start(self, ledger, id, attempt)),
-            Once::StopWorker { attempt } => Some(attempt::stop(self, id, attempt)),
-            Once::UploadMetadata { snapshot } => Some(metadata::upload(self, ledger, id, snapshot)),
-            Once::RemoveSnapshot { snapshot, .. } => {
-                Some(remove_snapshot::remove(self, ledger, id, snapshot))
+            Plan::WipeRepository(place) => repository::wipe(self, *place).await,
+            Plan::Survey(target) => survey::survey(self, target).await,
+            Plan::RunHook(hook) => run_hook::run(self, *hook).await,
+            Plan::StartBackup(work) => attempt::start_backup(self, *work).await,
+            Plan::StartRestore(work) => attempt::start_restore(self, *work).await,
+            Plan::StopWorker(attempt) => {
+                self.workers.stop(&attempt).await;
+                Ok(Answer::Done)
             }
+            Plan::UploadMetadata(metadata) => metadata::upload(self, *metadata).await,
+            Plan::RemoveSnapshot(doomed) => remove_snapshot::remove(self, doomed).await,
         }
     }
 
-    fn recorded(&mut self, _: &Ledger, _: &[Recorded]) {}
+    fn ends_when_dropped(&self, once: &Once) -> bool {
+        matches!(once, Once::RunHook { .. })
+    }
 
-    fn level(&mut self, ledger: &Ledger, level: Level) -> Option<Command> {
-        match level {
-            Level::Object { kind, uid } => self.publish(ledger.state(), kind, uid),
-            // The wake-up is the dispatcher's own, so there is nothing to set up.
-            Level::Scheduler { configuration: uid, session } => {
-                ledger.state().schedule(uid, &session)?;
-                let outcome = Outcome::Succeeded;
-                return Some(Command::Configuration(configuration::Command::SchedulerReported {
-                    uid,
-                    session,
-                    outcome,
-                }));
-            }
+    async fn attend(&self, attended: &Attended, teller: &Teller) -> End {
+        self.workers.wait(&attended.attempt, |update| teller.tell(update)).await
+    }
+
+    async fn survey(&self, attended: &Attended) -> Standing {
+        self.workers.ended(&attended.attempt).map_or(Standing::Works, Standing::Ended)
+    }
+
+    async fn release(&self, attempt: &Attempt) {
+        if let Err(error) = self.workers.remove(attempt) {
+            tracing::warn!(%error, "the directory of a finished worker stays");
         }
-        None
+    }
+
+    async fn tidy(&self, known: &[Attempt]) {
+        let keep: BTreeSet<String> = known.iter().map(attempt_name).collect();
+        self.workers.clean(|name| keep.contains(name));
+    }
+
+    fn declared(&self, kind: Kind, key: &Key) -> Option<Value> {
+        self.catalog.get().get(&ObjectName::own(kind, key)).cloned()
+    }
+
+    async fn publish(&self, object: &Published) -> Result<(), Trouble> {
+        self.statuses.publish(object)
+    }
+
+    async fn retract(&self, name: &ObjectName) -> Result<(), Trouble> {
+        self.statuses.retract(name)
+    }
+
+    /// The wake-up is the operator's own, so there is nothing to set up.
+    async fn trigger(&self, _: &Trigger) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    async fn sweep(&self, known: &[ObjectName]) {
+        self.statuses.sweep(known);
+    }
+
+    async fn lease(&self) -> Result<Term, Trouble> {
+        Ok(Term::new(format!("local-{}", std::process::id()), self.lost.subscribe()))
+    }
+}
+
+/// Work that holds a thread.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(broken) => match broken.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process ends: nobody hears an answer any more.
+            Err(_ended) => std::future::pending().await,
+        },
     }
 }

@@ -1,19 +1,20 @@
 //! Where storages and repositories lie, and what opens them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use holdfast_api::storage::BackupStorage;
-use holdfast_engine::repository::state::Repository;
-use holdfast_engine::storage::state::Storage;
+use holdfast_engine::plan::{Located, Stored};
 use holdfast_engine::survey::Volume;
-use holdfast_engine::{Failure, Key, TypedRef};
-use holdfast_eventlog::Ledger;
+use holdfast_engine::{Failure, TypedRef};
+use holdfast_eventlog::Attachments;
 use holdfast_executor::store::{Access, SharedStore};
+use zeroize::Zeroizing;
 
+use super::Local;
 use super::volumes::Volumes;
-use crate::translate::job;
+use crate::place::local::declared::catalog::Catalog;
 use crate::translate::kubestash::secret::PASSPHRASE;
-use crate::watch::catalog::Catalog;
 
 /// All that is ours below the path of a Repository. KubeStash keeps restic's below `repository`, and never meets us.
 pub(super) const FOLDER: &str = "holdfast";
@@ -21,21 +22,42 @@ pub(super) const FOLDER: &str = "holdfast";
 /// The folder of a repository's objects in it, by the version of the layout.
 const LAYOUT: &str = "v1";
 
-/// The directory of a storage.
-///
-/// It is read from the declaration that the engine decided on, so that a storage whose file is gone can still
-/// be wiped.
-///
-/// # Errors
-/// When no directory stands for the storage.
-pub fn of_storage(
-    ledger: &Ledger,
+/// What tells where things lie: the declared objects as they were at one moment, and the documents of the log.
+pub(super) struct Here {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) attachments: Attachments,
+    pub(super) volumes: PathBuf,
+}
+
+impl Here {
+    /// The directory of a storage.
+    ///
+    /// It is read from the declaration that the engine decided on, so that a storage whose file is gone can still
+    /// be wiped.
+    ///
+    /// # Errors
+    /// When no directory stands for the storage.
+    pub(super) fn of_storage(&self, storage: &Stored) -> Result<PathBuf, Failure> {
+        of_storage(&self.attachments, &self.catalog, &self.volumes, storage)
+    }
+
+    /// The directory of a repository: its `repository.yaml`, its snapshots' descriptions, its data.
+    ///
+    /// # Errors
+    /// When its storage has no directory.
+    pub(super) fn of_repository(&self, repository: &Located) -> Result<PathBuf, Failure> {
+        Ok(self.of_storage(&repository.storage)?.join(repository.path.trim_matches('/')))
+    }
+}
+
+fn of_storage(
+    attachments: &Attachments,
     catalog: &Catalog,
     volumes: &Path,
-    storage: &Storage,
+    storage: &Stored,
 ) -> Result<PathBuf, Failure> {
-    let document = ledger
-        .attachment(&storage.hash)
+    let document = attachments
+        .load(&storage.hash)
         .map_err(|error| failure("LogDamaged", error.to_string()))?
         .ok_or_else(|| {
             failure("LogDamaged", format!("the declaration of {} is not in the log", storage.key))
@@ -94,66 +116,31 @@ pub fn of_storage(
     Ok(base)
 }
 
-/// The directory of a repository: its `repository.yaml`, its snapshots' descriptions, its data.
-///
-/// # Errors
-/// When its storage is gone or has no directory.
-pub fn of_repository(
-    ledger: &Ledger,
-    catalog: &Catalog,
-    volumes: &Path,
-    repository: &Repository,
-) -> Result<PathBuf, Failure> {
-    let storage = ledger.state().storage_named(&repository.storage).ok_or_else(|| {
-        failure("BackupStorageNotReady", format!("BackupStorage {} not found", repository.storage))
-    })?;
-    Ok(of_storage(ledger, catalog, volumes, storage)?.join(repository.path.trim_matches('/')))
-}
-
-/// A repository as a job names it; `secret` overrides its own.
-///
-/// # Errors
-/// When its directory or its passphrase cannot be found.
-pub fn for_job(
-    ledger: &Ledger,
-    catalog: &Catalog,
-    volumes: &Path,
-    repository: &Repository,
-    secret: Option<&Key>,
-) -> Result<job::Place, Failure> {
-    let directory = of_repository(ledger, catalog, volumes, repository)?;
-    Ok(job::Place {
-        uid: repository.uid,
-        url: url(&directory),
-        passphrase: passphrase(catalog, repository, secret)?,
-        id: repository.id,
-    })
-}
-
-/// The passphrase of a repository.
-///
-/// # Errors
-/// When no Secret is named, or it is not declared, or has no passphrase.
-pub fn passphrase(
-    catalog: &Catalog,
-    repository: &Repository,
-    secret: Option<&Key>,
-) -> Result<Vec<u8>, Failure> {
-    let Some(secret) = secret.or(repository.secret.as_ref()) else {
-        return Err(failure(
-            "EncryptionSecretNotFound",
-            format!(
-                "Repository {} names no encryptionSecret, and data is never stored without encryption",
-                repository.key
-            ),
-        ));
-    };
-    match catalog.secret_value(secret, PASSPHRASE) {
-        Some(value) if !value.is_empty() => Ok(value),
-        _ => Err(failure(
-            "EncryptionSecretNotFound",
-            format!("encryption Secret {secret} is not declared, or its {PASSPHRASE} is empty"),
-        )),
+impl Local {
+    /// The passphrase of a repository.
+    ///
+    /// # Errors
+    /// When no Secret is named, or it is not declared, or has no passphrase.
+    pub(super) async fn passphrase(
+        &self,
+        repository: &Located,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let Some(secret) = &repository.secret else {
+            return Err(failure(
+                "EncryptionSecretNotFound",
+                format!(
+                    "Repository {} names no encryptionSecret, and data is never stored without encryption",
+                    repository.key
+                ),
+            ));
+        };
+        match self.secrets.value(secret, PASSPHRASE).await? {
+            Some(value) if !value.is_empty() => Ok(value),
+            _ => Err(failure(
+                "EncryptionSecretNotFound",
+                format!("encryption Secret {secret} is not declared, or its {PASSPHRASE} is empty"),
+            )),
+        }
     }
 }
 

@@ -3,14 +3,13 @@
 
 use std::path::PathBuf;
 
-use holdfast_engine::{EffectId, Failure, Outcome, Uid};
-use holdfast_eventlog::Ledger;
+use holdfast_engine::{Failure, plan};
 use holdfast_executor::digest::SnapshotName;
 use holdfast_executor::repo::Repo;
 
 use super::repository::SNAPSHOTS;
-use super::{Local, place};
-use crate::place::{Task, answered};
+use super::{Local, place, trouble};
+use crate::place::{Answer, Trouble};
 
 /// What is removed.
 struct Doomed {
@@ -20,42 +19,34 @@ struct Doomed {
 }
 
 /// Removes a snapshot's data, when its removal asks for that.
-pub(super) fn remove(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) -> Task {
-    let doomed = find(local, ledger, uid);
-    Task::blocking(move || {
-        let removed = doomed.and_then(|doomed| doomed.as_ref().map_or(Ok(()), carry_out));
-        let outcome = removed.map_or_else(Outcome::Failed, |()| Outcome::Succeeded);
-        answered(effect, outcome)
+pub(super) async fn remove(
+    local: &Local,
+    doomed: Option<Box<plan::Doomed>>,
+) -> Result<Answer, Trouble> {
+    let Some(doomed) = doomed else { return Ok(Answer::Done) };
+    let here = local.here();
+    super::blocking(move || {
+        let plan::Doomed { repository, name, commits } = *doomed;
+        let directory = here.of_repository(&repository)?;
+        let description = format!("{name}.yaml");
+        carry_out(&Doomed { directory, description, commits })?;
+        Ok(Answer::Done)
     })
+    .await
 }
 
-fn find(local: &Local, ledger: &Ledger, uid: Uid) -> Result<Option<Doomed>, Failure> {
-    let state = ledger.state();
-    let Some(found) = state.snapshots.get(&uid) else { return Ok(None) };
-    if !found.removal.as_ref().is_some_and(|removal| removal.wipe) {
-        return Ok(None);
-    }
-    let Some(repository) = state.repositories.get(&found.repository) else { return Ok(None) };
-    let commits =
-        found.components.iter().map(|c| c.commit.clone()).filter(|commit| !commit.is_empty());
-    Ok(Some(Doomed {
-        directory: place::of_repository(ledger, &local.catalog.get(), &local.volumes, repository)?,
-        description: format!("{}.yaml", found.key.name),
-        commits: commits.collect(),
-    }))
-}
-
-fn carry_out(doomed: &Doomed) -> Result<(), Failure> {
+fn carry_out(doomed: &Doomed) -> Result<(), Trouble> {
     if !doomed.commits.is_empty() {
         let repo = Repo::at(place::store(&doomed.directory)?);
         for commit in doomed.commits.iter().filter_map(|commit| SnapshotName::from_hex(commit)) {
-            repo.forget(&commit).map_err(|error| failed(error.to_string()))?;
+            repo.forget(&commit)
+                .map_err(|error| trouble::because(failed(error.to_string()), &error))?;
         }
     }
     // The commits first: a description without data would promise what is gone.
     match std::fs::remove_file(doomed.directory.join(SNAPSHOTS).join(&doomed.description)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(failed(error.to_string()))
+            Err(trouble::because(failed(error.to_string()), &error))
         }
         _ => Ok(()),
     }
@@ -180,7 +171,7 @@ mod tests {
         let object = object.unwrap();
         std::fs::remove_file(&object).unwrap();
         std::fs::create_dir_all(object.join("in the way")).unwrap();
-        let failure = carry_out(&doomed(&directory, "one", &[&one])).unwrap_err();
+        let failure = carry_out(&doomed(&directory, "one", &[&one])).unwrap_err().failure;
         assert_eq!((failure.reason.as_str(), failure.permanent), ("RemovalFailed", false));
         assert!(description(&directory, "one").exists());
     }

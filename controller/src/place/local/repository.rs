@@ -3,18 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::outbox::Answer;
-use holdfast_engine::{EffectId, Failure, Uid};
-use holdfast_eventlog::Ledger;
+use holdfast_engine::plan::Located;
+use holdfast_engine::view::object::{Object, RepositoryObject};
+use holdfast_engine::{Failure, Timestamp, Uid};
 use holdfast_executor::digest::RepoId;
 use holdfast_executor::error::Error;
 use holdfast_executor::repo::{InitOptions, Repo, Unlock};
-use zeroize::Zeroizing;
 
 use super::backend::unusable;
-use super::{Local, document, place};
-use crate::place::{Task, answered};
-use crate::ports::clock;
+use super::{Local, document, place, trouble};
+use crate::place::{Answer, Trouble};
 use crate::replace::{OPEN, replace};
 
 /// The description of a repository, at its path.
@@ -24,41 +22,37 @@ pub(super) const DESCRIPTION: &str = "repository.yaml";
 pub(super) const SNAPSHOTS: &str = "snapshots";
 
 /// Opens the repository; makes it only where provably nothing is, and never where the log remembers one.
-pub(super) fn initialize(
+pub(super) async fn initialize(
     local: &Local,
-    ledger: &Ledger,
-    effect: EffectId,
-    uid: Uid,
-) -> Option<Task> {
-    let repository = ledger.state().repositories.get(&uid)?;
-    let catalog = local.catalog.get();
-    let known = repository.id.map(|id| RepoId(id.0));
-    let prepared =
-        place::of_repository(ledger, &catalog, &local.volumes, repository).and_then(|directory| {
-            let passphrase = Zeroizing::new(place::passphrase(&catalog, repository, None)?);
-            Ok((directory, passphrase, document::repository(ledger.state(), uid)?))
-        });
-    Some(Task::blocking(move || {
-        let opened = prepared.and_then(|(directory, passphrase, text)| {
-            let id = open(&directory, &passphrase, known)?;
-            replace(&directory.join(DESCRIPTION), text.as_bytes(), OPEN)
-                .map_err(|error| unusable(&directory, &error))?;
-            Ok(id)
-        });
-        answered(effect, opened.map_or_else(Answer::Failed, |id| Answer::Repository { id }))
-    }))
+    place: Located,
+    described: RepositoryObject,
+) -> Result<Answer, Trouble> {
+    let here = local.here();
+    let directory = here.of_repository(&place)?;
+    let passphrase = local.passphrase(&place).await?;
+    let (known, now) = (place.id.map(|id| RepoId(id.0)), local.clock.now());
+    super::blocking(move || {
+        let text = document::of(&Object::Repository(Box::new(described)))?;
+        let id = open(&directory, &passphrase, known, now)?;
+        replace(&directory.join(DESCRIPTION), text.as_bytes(), OPEN)
+            .map_err(|error| trouble::because(unusable(&directory, &error), &error))?;
+        Ok(Answer::Repository { id })
+    })
+    .await
 }
 
-fn open(directory: &Path, passphrase: &[u8], known: Option<RepoId>) -> Result<Uid, Failure> {
+fn open(
+    directory: &Path,
+    passphrase: &[u8],
+    known: Option<RepoId>,
+    now: Timestamp,
+) -> Result<Uid, Trouble> {
     let place = Repo::at(place::store(directory)?);
     let unlock = Unlock { expected: known, write: true };
     let repo = match place.open(passphrase, unlock) {
         Err(Error::NoRepository) if known.is_none() => {
-            let options = InitOptions {
-                label: "encryption Secret",
-                now_ms: clock::now().0,
-                ..InitOptions::default()
-            };
+            let options =
+                InitOptions { label: "encryption Secret", now_ms: now.0, ..InitOptions::default() };
             match place.init(passphrase, options) {
                 // An earlier try that nobody waits for any more was quicker.
                 Err(Error::AlreadyInitialised { .. }) => place.open(passphrase, unlock),
@@ -67,7 +61,8 @@ fn open(directory: &Path, passphrase: &[u8], known: Option<RepoId>) -> Result<Ui
         }
         other => other,
     };
-    repo.map(|repo| Uid(repo.id().0)).map_err(|error| failure(directory, &error))
+    repo.map(|repo| Uid(repo.id().0))
+        .map_err(|error| trouble::because(failure(directory, &error), &error))
 }
 
 /// An error of the executor in the words of a status.
@@ -96,16 +91,15 @@ fn failure(directory: &Path, error: &Error) -> Failure {
 }
 
 /// Removes what belongs to the repository: another one may lie below its path.
-pub(super) fn wipe(local: &Local, ledger: &Ledger, effect: EffectId, uid: Uid) -> Option<Task> {
-    let repository = ledger.state().repositories.get(&uid)?;
-    let directory = place::of_repository(ledger, &local.catalog.get(), &local.volumes, repository);
-    let path = repository.path.clone();
-    Some(Task::blocking(move || {
-        let wiped = directory.and_then(|directory| {
-            remove(&directory, &path).map_err(|error| unusable(&directory, &error))
-        });
-        answered(effect, wiped.map_or_else(Answer::Failed, |()| Answer::Done))
-    }))
+pub(super) async fn wipe(local: &Local, place: Located) -> Result<Answer, Trouble> {
+    let here = local.here();
+    super::blocking(move || {
+        let directory = here.of_repository(&place)?;
+        remove(&directory, &place.path)
+            .map_err(|error| trouble::because(unusable(&directory, &error), &error))?;
+        Ok(Answer::Done)
+    })
+    .await
 }
 
 fn remove(directory: &Path, path: &str) -> io::Result<()> {

@@ -3,88 +3,40 @@
 use std::time::Duration;
 
 use holdfast_api::core::HookTemplate;
-use holdfast_engine::hook::{HookSpec, Run, Stage};
-use holdfast_engine::{EffectId, Failure, Hash, Key, Outcome, Uid};
-use holdfast_eventlog::Ledger;
-use serde_json::Value;
+use holdfast_engine::plan::Hook;
+use holdfast_engine::{Failure, Hash, Key, Outcome};
+use holdfast_eventlog::Attachments;
 
 use super::{Local, hook};
-use crate::place::{Task, answered};
-use crate::translate::hook::{Order, order};
+use crate::place::{Answer, Trouble};
+use crate::translate::hook::order;
 use crate::translate::kubestash::summary;
 
-/// Fills the frozen template in and runs it.
-pub(super) fn run(
-    local: &Local,
-    ledger: &Ledger,
-    effect: EffectId,
-    session: Uid,
-    run: Run,
-) -> Task {
-    let prepared = find(ledger, session, run).and_then(|found| {
-        let template = template(ledger, &found.spec.template, found.frozen)?;
-        let order = order(&template, &found.spec.params, &found.summary)?;
-        let timeout = found.spec.timeout.map(|limit| Duration::from_millis(limit.0));
-        Ok((order, found.namespace, timeout))
-    });
-    let (catalog, volumes) = (local.catalog.get(), local.volumes.clone());
-    let work = Task::new(async move {
-        let outcome = match prepared {
-            Ok((order, namespace, timeout)) => {
-                let order: Order = order;
-                hook::run(&order, &namespace, timeout, &catalog, &volumes).await
-            }
-            Err(failure) => Outcome::Failed(failure),
-        };
-        answered(effect, outcome)
-    });
-    work.ends_when_given_up()
+/// Fills the frozen template in and runs it. Dropped, it ends with all that it started.
+pub(super) async fn run(local: &Local, plan: Hook) -> Result<Answer, Trouble> {
+    let here = local.here();
+    let template = template(&here.attachments, &plan.spec.template, plan.template)?;
+    let order = order(&template, &plan.spec.params, &summary::render(&plan.summary))?;
+    let timeout = plan.spec.timeout.map(|limit| Duration::from_millis(limit.0));
+    match hook::run(&order, &plan.namespace, timeout, &here.catalog, &here.volumes).await {
+        Outcome::Succeeded => Ok(Answer::Done),
+        Outcome::Failed(failure) => Err(failure.into()),
+    }
 }
 
-struct Found<'a> {
-    spec: &'a HookSpec,
-    frozen: &'a [(Key, Hash)],
-    namespace: String,
-    summary: Value,
-}
-
-fn find(ledger: &Ledger, session: Uid, run: Run) -> Result<Found<'_>, Failure> {
-    let state = ledger.state();
-    let gone = || failed("SessionGone", "the hook's session is not known any more".into());
-    let (pre, post, frozen, namespace, summary) = if let Some(backup) = state.backups.get(&session)
-    {
-        let plan = backup.plan.as_ref().ok_or_else(gone)?;
-        let summary = summary::of_backup(state, backup);
-        (
-            &plan.spec.pre_hooks,
-            &plan.spec.post_hooks,
-            &backup.frozen.hooks,
-            &backup.key.namespace,
-            summary,
-        )
-    } else {
-        let restore = state.restores.get(&session).ok_or_else(gone)?;
-        let summary = summary::of_restore(restore);
-        let spec = &restore.spec;
-        (&spec.pre_hooks, &spec.post_hooks, &restore.frozen.hooks, &restore.key.namespace, summary)
-    };
-    let hooks = if run.stage == Stage::Pre { pre } else { post };
-    let spec =
-        usize::try_from(run.index).ok().and_then(|index| hooks.get(index)).ok_or_else(gone)?;
-    Ok(Found { spec, frozen, namespace: namespace.clone(), summary })
-}
-
-fn template(ledger: &Ledger, key: &Key, frozen: &[(Key, Hash)]) -> Result<HookTemplate, Failure> {
+fn template(
+    attachments: &Attachments,
+    key: &Key,
+    frozen: Option<Hash>,
+) -> Result<HookTemplate, Failure> {
     let missing = || {
         failed(
             "HookTemplateNotFound",
             format!("HookTemplate {key} was not there when the session started"),
         )
     };
-    let hash =
-        frozen.iter().find(|(known, _)| known == key).map(|(_, hash)| hash).ok_or_else(missing)?;
-    let document = ledger
-        .attachment(hash)
+    let document = attachments
+        .load(&frozen.ok_or_else(missing)?)
         .map_err(|error| failed("LogDamaged", error.to_string()))?
         .ok_or_else(missing)?;
     serde_json::from_slice(&document)
@@ -99,7 +51,7 @@ fn failed(reason: &str, message: String) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_eventlog::Options;
+    use holdfast_eventlog::{Ledger, Options};
     use serde_json::json;
 
     use super::*;
@@ -126,7 +78,7 @@ mod tests {
         let before = ledger.attach(&document("before")).unwrap();
         let after = ledger.attach(&document("after")).unwrap();
         let command = |hash| {
-            let found = template(&ledger, &key, &[(key.clone(), hash)]).unwrap();
+            let found = template(&ledger.attachments(), &key, Some(hash)).unwrap();
             found.spec.action.unwrap().exec.unwrap().command.unwrap()
         };
         assert_eq!(command(before), ["before"]);
@@ -140,11 +92,11 @@ mod tests {
         let key = Key::new("demo", "freeze");
         let broken = ledger.attach(b"no JSON").unwrap();
         for (frozen, reason) in [
-            (Vec::new(), "HookTemplateNotFound"),
-            (vec![(key.clone(), Hash([9; 32]))], "HookTemplateNotFound"),
-            (vec![(key.clone(), broken)], "LogDamaged"),
+            (None, "HookTemplateNotFound"),
+            (Some(Hash([9; 32])), "HookTemplateNotFound"),
+            (Some(broken), "LogDamaged"),
         ] {
-            let failure = template(&ledger, &key, &frozen).unwrap_err();
+            let failure = template(&ledger.attachments(), &key, frozen).unwrap_err();
             assert_eq!((failure.reason.as_str(), failure.permanent), (reason, true));
             assert!(failure.message.contains("demo/freeze"), "{}", failure.message);
         }

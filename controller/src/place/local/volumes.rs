@@ -9,8 +9,8 @@ use holdfast_engine::survey::{Host, Role, Volume};
 use holdfast_engine::{Failure, TypedRef};
 use serde_json::Value;
 
+use crate::place::local::declared::catalog::Catalog;
 use crate::translate::kubestash::workload;
-use crate::watch::catalog::Catalog;
 
 /// The only node.
 pub const NODE: &str = "local";
@@ -206,7 +206,7 @@ fn failure(reason: &str, message: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::manifest::read_documents;
+    use crate::place::local::declared::manifest::read_documents;
 
     const OBJECTS: &str = "
 apiVersion: apps/v1

@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_engine::{Attempt, Failure, Uid};
@@ -15,10 +14,11 @@ use holdfast_executor::report::ProgressUpdate;
 use rustix::process::Signal;
 use tokio::process::Command;
 
+use crate::place::End;
 use crate::ports::ids;
 use crate::translate::job::attempt_name;
 use crate::translate::report::uid;
-use crate::worker::directory::{Attendance, Directory, Ended};
+use crate::worker::directory::{Attendance, Directory};
 
 /// How often a directory is looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -37,26 +37,14 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 pub struct Workers {
     root: PathBuf,
     program: PathBuf,
-    progress: Progress,
-}
-
-/// Hears of the components of long jobs how far they have come.
-pub type Progress = Arc<dyn Fn(&str, &ProgressUpdate) + Send + Sync>;
-
-/// How a worker ended.
-#[derive(Debug)]
-pub enum End {
-    /// It reported.
-    Reported(Box<Ended>),
-    /// It is gone without a report.
-    Vanished(Failure),
+    ids: ids::Handle,
 }
 
 impl Workers {
     /// Workers below `root`, as processes of `program`.
     #[must_use]
-    pub fn new(root: PathBuf, program: PathBuf, progress: Progress) -> Self {
-        Self { root, program, progress }
+    pub fn new(root: PathBuf, program: PathBuf, ids: ids::Handle) -> Self {
+        Self { root, program, ids }
     }
 
     /// The directories of an attempt, one for each time that somebody started a worker for it. More than one
@@ -82,7 +70,7 @@ impl Workers {
             // cleaned away at the next start.
             let _ = earlier.remove();
         }
-        let id = ids::uid();
+        let id = self.ids.uid();
         let directory = Directory::at(&self.root.join(attempt_name(attempt)).join(id.to_string()));
         directory.leave_job(job).map_err(|error| not_started(directory.path(), &error))?;
         self.spawn(&directory, id).await.map_err(|error| not_started(directory.path(), &error))?;
@@ -127,8 +115,8 @@ impl Workers {
         }
     }
 
-    /// Waits until a worker has ended.
-    pub async fn wait(&self, attempt: &Attempt) -> End {
+    /// Waits until a worker has ended, and tells how far it comes.
+    pub async fn wait(&self, attempt: &Attempt, tell: impl Fn(&ProgressUpdate) + Send) -> End {
         let mut told = Instant::now();
         loop {
             if let Some(end) = self.ended(attempt) {
@@ -137,7 +125,7 @@ impl Workers {
             if told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
                 if let Some(update) = self.starts(attempt).iter().find_map(Directory::progress) {
-                    (self.progress)(&attempt.component, &update);
+                    tell(&update);
                 }
             }
             tokio::time::sleep(POLL).await;
@@ -236,7 +224,10 @@ mod tests {
     };
     use holdfast_executor::report::{FailureKind, Outcome, Report};
 
+    use std::sync::Arc;
+
     use super::*;
+    use crate::worker::directory::Ended;
     use crate::worker::process::Identity;
 
     /// What a worker says first: who it is.
@@ -266,7 +257,8 @@ mod tests {
                 .status()
                 .unwrap();
             assert!(written.success());
-            let workers = Workers::new(dir.path().join("work"), program, Arc::new(|_, _| {}));
+            let (work, ids) = (dir.path().join("work"), Arc::new(ids::Machine));
+            let workers = Workers::new(work, program, ids);
             Self { dir, workers }
         }
 
@@ -366,7 +358,7 @@ mod tests {
             other => panic!("{other:?}"),
         }
         directory.leave_result(&result()).unwrap();
-        match bench.workers.wait(&attempt()).await {
+        match bench.workers.wait(&attempt(), |_| {}).await {
             End::Reported(ended) => assert_eq!(*ended, result()),
             other => panic!("{other:?}"),
         }
@@ -377,6 +369,6 @@ mod tests {
     #[tokio::test]
     async fn an_attempt_without_a_directory_has_vanished() {
         let bench = Bench::new("exit 0");
-        assert!(matches!(bench.workers.wait(&attempt()).await, End::Vanished(_)));
+        assert!(matches!(bench.workers.wait(&attempt(), |_| {}).await, End::Vanished(_)));
     }
 }

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use holdfast_api::labels::{self, Owner};
 use holdfast_api::{Kind, labels::FINALIZER};
 use holdfast_engine::condition::Status;
-use holdfast_engine::configuration::state::Configuration;
 use holdfast_engine::snapshot::state::Snapshot;
-use holdfast_engine::{Key, Outcome, State, StreamKind, Timestamp, TypedRef, Uid, view};
+use holdfast_engine::view::object::{
+    self as view, BackupObject, ConfigurationObject, Object, RepositoryObject, RestoreObject,
+    SnapshotObject, StorageObject,
+};
+use holdfast_engine::{Key, Outcome, Timestamp, TypedRef, Uid};
 use serde_json::{Value, json};
 
 use super::fields::{self, Fields};
@@ -27,26 +30,32 @@ pub struct Published {
     pub reason: Option<String>,
 }
 
-/// The object behind a stream, with its status; `declared` gives the manifest of one that a user declared.
-///
-/// None for what has no status, and for what is not known any more.
-pub fn published(
-    state: &State,
-    kind: StreamKind,
-    uid: Uid,
-    declared: impl Fn(Kind, &Key) -> Option<Value>,
-) -> Option<Published> {
-    let parts = match kind {
-        StreamKind::Storage => storage(state, uid),
-        StreamKind::Configuration => configuration(state, uid),
-        StreamKind::Repository => repository(state, uid),
-        StreamKind::Backup => backup(state, uid),
-        StreamKind::Snapshot => snapshot(state, uid),
-        StreamKind::Restore => restore(state, uid),
-        _ => None,
-    }?;
-    let Parts { kind, key, generation, created, labels, owner, spec, status, reason } = parts;
-    let mut object = declared(kind, &key).unwrap_or_else(|| {
+/// What an object is called.
+#[must_use]
+pub fn name(object: &Object) -> (Kind, Key) {
+    match object {
+        Object::Storage(found) => (Kind::BackupStorage, found.storage.key.clone()),
+        Object::Configuration(found) => (Kind::BackupConfiguration, found.key.clone()),
+        Object::Repository(found) => (Kind::Repository, found.repository.key.clone()),
+        Object::Backup(found) => (Kind::BackupSession, found.backup.key.clone()),
+        Object::Snapshot(found) => (Kind::Snapshot, found.snapshot.key.clone()),
+        Object::Restore(found) => (Kind::RestoreSession, found.key.clone()),
+    }
+}
+
+/// An object with its status; `declared` is its manifest, where a user declared it.
+#[must_use]
+pub fn render(object: &Object, declared: Option<Value>) -> Published {
+    let (kind, key) = name(object);
+    let Parts { uid, generation, created, labels, owner, spec, status, reason } = match object {
+        Object::Storage(found) => storage(found),
+        Object::Configuration(found) => configuration(found),
+        Object::Repository(found) => repository(found),
+        Object::Backup(found) => backup(found),
+        Object::Snapshot(found) => snapshot(found),
+        Object::Restore(found) => restore(found),
+    };
+    let mut object = declared.unwrap_or_else(|| {
         json!({"apiVersion": kind.api_version(), "kind": kind.name(), "metadata": {"labels": labels}, "spec": spec})
     });
     let metadata = &mut object["metadata"];
@@ -60,12 +69,11 @@ pub fn published(
         metadata["ownerReferences"] = json!([owner]);
     }
     object["status"] = status;
-    Some(Published { kind, key, object, reason })
+    Published { kind, key, object, reason }
 }
 
 struct Parts {
-    kind: Kind,
-    key: Key,
+    uid: Uid,
     generation: u64,
     created: Timestamp,
     labels: BTreeMap<String, String>,
@@ -75,102 +83,88 @@ struct Parts {
     reason: Option<String>,
 }
 
-fn storage(state: &State, uid: Uid) -> Option<Parts> {
-    let found = state.storages.get(&uid)?;
-    Some(Parts {
-        kind: Kind::BackupStorage,
-        key: found.key.clone(),
-        generation: found.generation,
-        created: found.created_at,
-        labels: BTreeMap::new(),
-        owner: None,
-        spec: Value::Null,
-        status: backup_storage::status(&view::storage::status(state, found)),
-        reason: view::storage::reason(state, found),
-    })
+impl Parts {
+    /// An object whose spec and labels are its user's.
+    fn declared(uid: Uid, generation: u64, created: Timestamp, status: Value) -> Self {
+        Self {
+            uid,
+            generation,
+            created,
+            labels: BTreeMap::new(),
+            owner: None,
+            spec: Value::Null,
+            status,
+            reason: None,
+        }
+    }
 }
 
-fn configuration(state: &State, uid: Uid) -> Option<Parts> {
-    let found = state.configurations.get(&uid)?;
-    Some(Parts {
-        kind: Kind::BackupConfiguration,
-        key: found.key.clone(),
-        generation: found.generation,
-        created: found.created_at,
-        labels: BTreeMap::new(),
-        owner: None,
-        spec: Value::Null,
-        status: backup_configuration::status(&view::configuration::status(state, found)),
-        reason: configuration_problem(state, found),
-    })
+fn storage(found: &StorageObject) -> Parts {
+    let known = &found.storage;
+    let status = backup_storage::status(&found.status);
+    let parts = Parts::declared(known.uid, known.generation, known.created_at, status);
+    Parts { reason: found.reason.clone(), ..parts }
 }
 
-fn restore(state: &State, uid: Uid) -> Option<Parts> {
-    let found = state.restores.get(&uid)?;
-    Some(Parts {
-        kind: Kind::RestoreSession,
-        key: found.key.clone(),
-        generation: found.generation,
-        created: found.created_at,
-        labels: BTreeMap::new(),
-        owner: None,
-        spec: Value::Null,
-        status: restore_session::status(&view::restore::status(state, found)),
-        reason: view::phases::restore_error(found)
-            .or_else(|| view::restore::status(state, found).waiting),
-    })
+fn configuration(found: &ConfigurationObject) -> Parts {
+    let status = backup_configuration::status(&found.status);
+    let parts = Parts::declared(found.uid, found.generation, found.created_at, status);
+    Parts { reason: configuration_problem(found), ..parts }
 }
 
-fn repository(state: &State, uid: Uid) -> Option<Parts> {
-    let found = state.repositories.get(&uid)?;
+fn restore(found: &RestoreObject) -> Parts {
+    let status = restore_session::status(&found.status);
+    let parts = Parts::declared(found.uid, found.generation, found.created_at, status);
+    Parts { reason: found.reason.clone(), ..parts }
+}
+
+fn repository(found: &RepositoryObject) -> Parts {
+    let known = &found.repository;
     let owner = Owner {
         kind: Kind::Repository,
-        namespace: &found.key.namespace,
-        name: &found.key.name,
+        namespace: &known.key.namespace,
+        name: &known.key.name,
         session: "",
     };
-    Some(Parts {
-        kind: Kind::Repository,
-        key: found.key.clone(),
+    Parts {
+        uid: known.uid,
         generation: 1,
-        created: found.created_at,
+        created: known.created_at,
         labels: labels::offshoot(owner, &BTreeMap::new()),
         owner: None,
-        spec: repository::spec(found),
-        status: repository::status(&view::repository::status(state, found)),
-        reason: found.failure.as_ref().map(|failure| failure.message.clone()),
-    })
+        spec: repository::spec(known),
+        status: repository::status(&found.status),
+        reason: known.failure.as_ref().map(|failure| failure.message.clone()),
+    }
 }
 
-fn backup(state: &State, uid: Uid) -> Option<Parts> {
-    let found = state.backups.get(&uid)?;
-    let configuration = state.configurations.get(&found.configuration);
-    let name = configuration.map_or("", |c| c.key.name.as_str());
+fn backup(found: &BackupObject) -> Parts {
+    let known = &found.backup;
+    let configuration = found.configuration.as_ref();
+    let name = configuration.map_or("", |found| found.name.as_str());
     let labels = [
         (labels::MANAGED_BY, labels::MANAGER),
         (labels::INVOKER_NAME, name),
-        (labels::INVOKER_NAMESPACE, found.key.namespace.as_str()),
-        (labels::SESSION_NAME, found.session.as_str()),
+        (labels::INVOKER_NAMESPACE, known.key.namespace.as_str()),
+        (labels::SESSION_NAME, known.session.as_str()),
     ];
-    Some(Parts {
-        kind: Kind::BackupSession,
-        key: found.key.clone(),
+    Parts {
+        uid: known.uid,
         generation: 1,
-        created: found.created_at,
+        created: known.created_at,
         labels: own(&labels),
-        owner: configuration.map(|c| owner(Kind::BackupConfiguration, &c.key.name, c.uid)),
-        spec: backup_session::spec(found, name),
-        status: backup_session::status(&view::backup::status(state, found)),
-        reason: view::phases::backup_error(found),
-    })
+        owner: configuration.map(|found| owner(Kind::BackupConfiguration, found)),
+        spec: backup_session::spec(known, name),
+        status: backup_session::status(&found.status),
+        reason: found.reason.clone(),
+    }
 }
 
-fn snapshot(state: &State, uid: Uid) -> Option<Parts> {
-    let found = state.snapshots.get(&uid)?;
-    let repository = state.repositories.get(&found.repository);
-    let name = repository.map_or("", |r| r.key.name.as_str());
-    let backup = found.backup.and_then(|uid| state.backups.get(&uid));
-    let TypedRef { kind, namespace, name: app, .. } = &found.app;
+fn snapshot(found: &SnapshotObject) -> Parts {
+    let known = &found.snapshot;
+    let repository = found.repository.as_ref();
+    let name = repository.map_or("", |found| found.name.as_str());
+    let TypedRef { kind, namespace, name: app, .. } = &known.app;
     let labels = [
         (labels::MANAGED_BY, labels::MANAGER),
         (labels::REPO_NAME, name),
@@ -178,22 +172,21 @@ fn snapshot(state: &State, uid: Uid) -> Option<Parts> {
         (labels::APP_REF_NAMESPACE, namespace.as_str()),
         (labels::APP_REF_NAME, app.as_str()),
     ];
-    Some(Parts {
-        kind: Kind::Snapshot,
-        key: found.key.clone(),
+    Parts {
+        uid: known.uid,
         generation: 1,
-        created: found.taken,
+        created: known.taken,
         labels: own(&labels),
-        owner: repository.map(|r| owner(Kind::Repository, &r.key.name, r.uid)),
-        spec: snapshot::spec(found, name, backup.map(|b| b.key.name.as_str())),
-        status: snapshot::status(&view::snapshot::status(found)),
-        reason: first_failure(found),
-    })
+        owner: repository.map(|found| owner(Kind::Repository, found)),
+        spec: snapshot::spec(known, name, found.backup.as_deref()),
+        status: snapshot::status(&found.status),
+        reason: first_failure(known),
+    }
 }
 
 /// What its conditions or its backends say.
-fn configuration_problem(state: &State, found: &Configuration) -> Option<String> {
-    let status = view::configuration::status(state, found);
+fn configuration_problem(found: &ConfigurationObject) -> Option<String> {
+    let status = &found.status;
     let conditions = status.sessions.iter().flat_map(|session| &session.conditions);
     let mut all = status.conditions.iter().chain(conditions);
     let condition = all.find(|condition| condition.status == Status::False);
@@ -224,12 +217,12 @@ fn own(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
     labels.iter().map(|(key, text)| ((*key).to_owned(), labels::value(text))).collect()
 }
 
-fn owner(kind: Kind, name: &str, uid: Uid) -> Value {
+fn owner(kind: Kind, of: &view::Owner) -> Value {
     Fields::default()
         .set("apiVersion", kind.api_version())
         .set("kind", kind.name())
-        .set("name", name)
-        .set("uid", uid.to_string())
+        .set("name", of.name.as_str())
+        .set("uid", of.uid.to_string())
         .set("controller", true)
         .set("blockOwnerDeletion", true)
         .into_value()

@@ -14,8 +14,8 @@ use holdfast_engine::{Failure, Outcome};
 
 pub use pods::Pod;
 
+use crate::place::local::declared::catalog::Catalog;
 use crate::translate::hook::{Action, Executor, Order};
-use crate::watch::catalog::Catalog;
 
 /// Limit of a hook that names none: one that hangs must not hold a session for ever.
 const TIMEOUT: Duration = Duration::from_secs(3600);
@@ -104,7 +104,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::watch::manifest::read_documents;
+    use crate::place::local::declared::manifest::read_documents;
 
     const WORKLOADS: &str = "
 apiVersion: apps/v1

@@ -8,8 +8,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 
 use super::failed;
+use crate::place::local::declared::catalog::Catalog;
 use crate::place::local::volumes::Volumes;
-use crate::watch::catalog::Catalog;
 
 /// A pod of a declared workload.
 #[derive(Clone, Debug)]

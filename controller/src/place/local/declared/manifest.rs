@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use holdfast_api::Kind;
 use serde_json::Value;
 
+pub use crate::sighting::name::ObjectName;
+
 /// Kinds besides our own that local mode reads: group, kind, whether they lie in a namespace.
 const FOREIGN: &[(&str, &str, bool)] = &[
     ("", "Namespace", false),
@@ -30,52 +32,6 @@ const WITHOUT_MEANING: &[(&str, &str)] = &[
     ("rbac.authorization.k8s.io", "RoleBinding"),
     ("storage.k8s.io", "StorageClass"),
 ];
-
-/// What an object is called; two documents with the same name are the same object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ObjectName {
-    /// API group; empty for the core group.
-    pub group: String,
-    /// Kind.
-    pub kind: String,
-    /// Namespace; empty for cluster-scoped objects.
-    pub namespace: String,
-    /// `metadata.name`.
-    pub name: String,
-}
-
-impl ObjectName {
-    /// A name of these parts.
-    pub fn new(group: &str, kind: &str, namespace: &str, name: &str) -> Self {
-        Self {
-            group: group.into(),
-            kind: kind.into(),
-            namespace: namespace.into(),
-            name: name.into(),
-        }
-    }
-
-    /// The name of an object of one of our own kinds.
-    pub fn own(kind: Kind, key: &holdfast_engine::Key) -> Self {
-        Self::new(kind.group(), kind.name(), &key.namespace, &key.name)
-    }
-
-    /// Namespace and name.
-    pub fn key(&self) -> holdfast_engine::Key {
-        holdfast_engine::Key::new(self.namespace.clone(), self.name.clone())
-    }
-
-    /// The kind, when it is one of our own.
-    pub fn own_kind(&self) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|k| k.group() == self.group && k.name() == self.kind)
-    }
-}
-
-impl fmt::Display for ObjectName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, self.key())
-    }
-}
 
 /// An object as declared, and where. A Secret's values are in it: it is shown by its name and its place only.
 #[derive(Clone)]

@@ -4,12 +4,15 @@
 //! them. Everything else that a session uses was frozen at its start and comes from the log's attachments.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use holdfast_engine::Key;
-use serde_json::Value;
+use serde_json::Value as Object;
+use zeroize::Zeroizing;
 
 use super::manifest::{Manifest, ObjectName};
+use crate::ports::secrets::{Secrets, Value};
 use crate::translate::kubestash::secret;
 
 /// A catalog that the watcher fills and the handlers of effects read.
@@ -29,6 +32,17 @@ impl Shared {
     }
 }
 
+impl Secrets for Shared {
+    fn value<'a>(
+        &'a self,
+        secret: &'a Key,
+        key: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Value> + Send + 'a>> {
+        let value = self.get().secret_value(secret, key).map(Zeroizing::new);
+        Box::pin(std::future::ready(Ok(value)))
+    }
+}
+
 /// All declared objects by name.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
@@ -39,18 +53,18 @@ pub struct Catalog {
 impl Catalog {
     /// An object by its parts.
     #[must_use]
-    pub fn find(&self, group: &str, kind: &str, namespace: &str, name: &str) -> Option<&Value> {
+    pub fn find(&self, group: &str, kind: &str, namespace: &str, name: &str) -> Option<&Object> {
         self.get(&ObjectName::new(group, kind, namespace, name))
     }
 
     /// An object by its name.
     #[must_use]
-    pub fn get(&self, name: &ObjectName) -> Option<&Value> {
+    pub fn get(&self, name: &ObjectName) -> Option<&Object> {
         self.objects.get(name).map(|manifest| &manifest.object)
     }
 
     /// All objects of a core kind, in the order of their names.
-    pub fn of_core_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    pub fn of_core_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Object> {
         self.objects
             .values()
             .filter(move |m| m.name.group.is_empty() && m.name.kind == kind)

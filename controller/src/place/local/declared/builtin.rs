@@ -24,14 +24,14 @@ pub fn add(scan: &mut Scan) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::manifest::ObjectName;
+    use crate::place::local::declared::manifest::ObjectName;
 
     #[test]
     fn every_task_of_the_catalog_has_its_function_and_a_declared_addon_wins() {
         let mut scan = Scan::default();
         add(&mut scan);
         assert!(scan.complete(), "{:?}", scan.problems);
-        let functions = |manifest: &crate::watch::manifest::Manifest| {
+        let functions = |manifest: &crate::place::local::declared::manifest::Manifest| {
             ["backupTasks", "restoreTasks"]
                 .into_iter()
                 .flat_map(|list| {

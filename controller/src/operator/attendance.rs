@@ -1,0 +1,89 @@
+//! Waits for the ends of workers, and tells the log.
+
+use std::sync::Arc;
+
+use holdfast_engine::plan::Attended;
+use holdfast_engine::{Actor, Attempt};
+
+use super::broken;
+use super::inbox::{Line, Order};
+use super::progress::{self, Overlay};
+use super::tasks::{Tasks, words_of};
+use crate::place::{End, Place, Standing};
+use crate::translate::report;
+
+/// Who waits for workers.
+pub struct Attendance<P> {
+    place: Arc<P>,
+    line: Line,
+    tasks: Tasks,
+    overlay: Overlay,
+}
+
+impl<P> Clone for Attendance<P> {
+    fn clone(&self) -> Self {
+        let (place, line, tasks) = (Arc::clone(&self.place), self.line.clone(), self.tasks.clone());
+        Self { place, line, tasks, overlay: self.overlay.clone() }
+    }
+}
+
+impl<P: Place> Attendance<P> {
+    /// Who waits for the workers of a place.
+    #[must_use]
+    pub fn new(place: Arc<P>, line: Line, tasks: Tasks, overlay: Overlay) -> Self {
+        Self { place, line, tasks, overlay }
+    }
+
+    /// Waits for the end of a worker and reports it.
+    pub fn attend(&self, attended: Attended) {
+        self.tasks.run(self.clone().sees_it_end(attended));
+    }
+
+    /// The same for an attempt whose place has not said yet how it stands: until it has, the deadline of its session
+    /// sleeps.
+    pub fn seek(&self, attended: Attended) {
+        let this = self.clone();
+        self.tasks.run(async move {
+            let (place, sought) = (Arc::clone(&this.place), attended.clone());
+            let asked = tokio::spawn(async move { place.survey(&sought).await });
+            let attempt = attended.attempt.clone();
+            match asked.await {
+                Ok(Standing::Ended(end)) => this.report(&attended, end).await,
+                // One that broke off is attended like one that works: its end will be told.
+                Ok(Standing::Works) | Err(_) => this.attend(attended),
+            }
+            this.line.answered(attempt);
+        });
+    }
+
+    /// An attempt that the log knows the end of leaves nothing behind.
+    pub async fn release(&self, attempt: &Attempt) {
+        self.place.release(attempt).await;
+    }
+
+    async fn sees_it_end(self, attended: Attended) {
+        let attempt = attended.attempt.clone();
+        let shown_by = self.line.ask(move |state| progress::shown_by(state, &attempt)).await;
+        let Ok(shown_by) = shown_by else { return };
+        let teller = self.overlay.teller(attended.attempt.clone(), shown_by);
+        let (place, waiting) = (Arc::clone(&self.place), attended.clone());
+        let attending = tokio::spawn(async move { place.attend(&waiting, &teller).await });
+        let end = match attending.await {
+            Ok(end) => end,
+            Err(broken) => match broken.try_into_panic() {
+                Ok(panic) => End::Vanished(broken::failure(&words_of(&*panic))),
+                // Nobody is there any more who would hear of it.
+                Err(_ended) => return,
+            },
+        };
+        self.report(&attended, end).await;
+    }
+
+    async fn report(&self, attended: &Attended, end: End) {
+        let order = Order::new(Actor::Worker, report::news(attended, end));
+        // What is left of the attempt goes once the log has its end; without an answer the next start finds both.
+        if self.line.submit(vec![order]).await.is_ok() {
+            self.release(&attended.attempt).await;
+        }
+    }
+}
