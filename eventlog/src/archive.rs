@@ -24,10 +24,12 @@ pub struct Archivable {
 fn new_beginning(
     dir: &Directory,
     chain: &Chain,
-    head: Position,
+    (marked, head): (u64, Position),
     archivable: Archivable,
 ) -> Result<Option<Position>, Error> {
-    let Some(covered) = dir.checkpoints()?.first().copied() else { return Ok(None) };
+    // A checkpoint that has no mark yet covers nothing.
+    let covered = dir.checkpoints()?.into_iter().find(|seq| *seq <= marked);
+    let Some(covered) = covered else { return Ok(None) };
     let start = beginning(dir, chain)?;
     let mut scan = Scan::new(dir, chain, start, head)?;
     let mut found = None;
@@ -53,10 +55,10 @@ fn new_beginning(
 pub(crate) fn drop_segments(
     dir: &Directory,
     chain: &Chain,
-    head: Position,
+    ends: (u64, Position),
     archivable: Archivable,
 ) -> Result<u64, Error> {
-    let Some(base) = new_beginning(dir, chain, head, archivable)? else {
+    let Some(base) = new_beginning(dir, chain, ends, archivable)? else {
         return Ok(beginning(dir, chain)?.seq + 1);
     };
     // BASE is on disk before the first segment goes: a log never begins with nothing.

@@ -36,6 +36,7 @@ pub enum Fault {
     Epoch,
     Checkpoint,
     Further,
+    Unreadable,
 }
 
 impl fmt::Display for Fault {
@@ -57,6 +58,7 @@ impl fmt::Display for Fault {
                 "no usable checkpoint for a log whose beginning is archived; \
                                  give its export"
             }
+            Self::Unreadable => "the disk does not give it",
             Self::Further => {
                 "valid frames lie further on, so what is here was acknowledged; \
                                  import an export"

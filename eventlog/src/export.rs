@@ -189,7 +189,7 @@ impl Export {
             out.extend_from_slice(name.as_bytes());
             out.extend_from_slice(&len_u64(bytes.len()).to_le_bytes());
             out.extend_from_slice(&bytes);
-            out.extend_from_slice(&attachment::name(&bytes).0);
+            out.extend_from_slice(&entry_check(&name, &bytes));
         }
         Files::disk(path).write_whole(path, &out)
     }
@@ -286,6 +286,13 @@ fn write_segment(target: &Directory, number: u32, bytes: &[u8]) -> Result<(), Er
     target.files.write_whole(&target.segment_path(number), &whole)
 }
 
+/// Covers the name too: an entry under another name would be left out.
+fn entry_check(name: &str, bytes: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(name.as_bytes()).update(bytes);
+    *hasher.finalize().as_bytes()
+}
+
 fn parse(bytes: &[u8]) -> Option<Vec<Piece>> {
     let mut take = Take(bytes);
     take.exactly(MAGIC)?;
@@ -295,7 +302,7 @@ fn parse(bytes: &[u8]) -> Option<Vec<Piece>> {
         let name = String::from_utf8(take.bytes(length)?.to_vec()).ok()?;
         let length = to_usize(take.u64()?);
         let bytes = take.bytes(length)?;
-        if attachment::name(bytes).0 != take.array()? {
+        if entry_check(&name, bytes) != take.array()? {
             return None;
         }
         if name.is_empty() {

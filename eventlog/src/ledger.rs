@@ -1,30 +1,32 @@
 //! The owner of the log: decide, append, apply, in this order.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use holdfast_engine::{
-    CommandId, Envelope, Event, Hash, Illegal, Recorded, Rejection, State, StreamId, apply, decide,
+    CommandId, Envelope, Event, Hash, Illegal, Recorded, Rejection, State, StreamId, decide,
 };
 
 use crate::archive::{self, Archivable};
 use crate::attachment::Attachments;
 use crate::chain::Chain;
-use crate::checkpoint::{self, Mark};
+use crate::checkpoint::Mark;
+use crate::checkpoint::make::{Job, Made, Making};
 use crate::error::Error;
 use crate::files::Files;
 use crate::frame::{Intro, Kind};
 use crate::index::{CommandPlace, FramePlace};
 use crate::journal::Position;
 use crate::journal::directory::Directory;
-use crate::journal::source::Source;
 use crate::journal::writer::Writer;
-use crate::limits::{CHECKPOINTS_KEPT, RECORD_BYTES, SUBSCRIBER_BATCHES};
+use crate::limits::{RECORD_BYTES, SUBSCRIBER_BATCHES};
 use crate::lock::Lock;
 use crate::open::{self, Opened, Options};
 use crate::positions::Positions;
+use crate::proof::{Proof, Proven};
 use crate::reader::Reader;
 use crate::record::{HEADER_BYTES, Header, Place, StreamKey};
 use crate::replay::{Fold, Machine};
@@ -39,7 +41,14 @@ pub struct Ledger {
     positions: Positions,
     attachments: Attachments,
     subscribers: Vec<SyncSender<Arc<[Recorded]>>>,
+    /// Last event in the newest checkpoint that has a mark.
     last_mark: u64,
+    /// Last event when a checkpoint was begun last, whatever became of it.
+    last_try: u64,
+    making: Option<Making>,
+    /// A checkpoint that is on disk; the next frame brings its mark.
+    unmarked: Option<Made>,
+    proof: Proof,
     poisoned: bool,
     // Dropped last: while it is held, nobody else writes.
     _lock: Lock,
@@ -130,7 +139,8 @@ struct Draft {
 }
 
 impl Ledger {
-    /// Opens the log in a directory, or makes one. Every frame is proven on the way.
+    /// Opens the log in a directory, or makes one. Every frame behind the newest checkpoint is proven on the
+    /// way, what lies before it meanwhile ([`Ledger::proven`]).
     ///
     /// # Errors
     /// [`Error::Locked`] if another process has it, [`Error::Damaged`] if anything acknowledged is not as
@@ -146,7 +156,7 @@ impl Ledger {
     /// As [`Ledger::open`].
     pub fn open_in(files: &Files, options: Options) -> Result<Self, Error> {
         let opened = open::open(files.clone(), &options)?;
-        let Opened { dir, writer, fold, positions, mark, lock } = opened;
+        let Opened { dir, writer, fold, positions, mark, proof, lock } = opened;
         Ok(Self {
             attachments: Attachments::new(dir.clone()),
             dir,
@@ -155,7 +165,11 @@ impl Ledger {
             fold,
             positions,
             subscribers: Vec::new(),
-            last_mark: mark.map_or(0, |mark| mark.seq),
+            last_mark: mark,
+            last_try: mark,
+            making: None,
+            unmarked: None,
+            proof,
             poisoned: false,
             _lock: lock,
         })
@@ -165,8 +179,12 @@ impl Ledger {
     /// state exist only once the events are on disk.
     ///
     /// # Errors
-    /// Only errors after which the process has to end; whatever befalls a single command is its answer.
+    /// [`Error::Damaged`] once the log turns out to be; it can still be read. Otherwise only errors after
+    /// which the process has to end: whatever befalls a single command is its answer.
     pub fn submit(&mut self, batch: &[Envelope]) -> Result<Submitted, Error> {
+        if let Proven::Damaged(damage) = self.proof.so_far() {
+            return Err(damage.into());
+        }
         let mut submitted = Submitted::default();
         while submitted.answers.len() < batch.len() {
             let rest = batch.get(submitted.answers.len()..).unwrap_or_default();
@@ -197,7 +215,7 @@ impl Ledger {
             }
             let draft = match decide(&self.fold.state, envelope) {
                 Err(rejection) => Err(rejection.into()),
-                Ok(events) => self.draft(envelope, events),
+                Ok(events) => self.draft(envelope, events, &pending)?,
             };
             match draft {
                 Err(refusal) => pending.answers.push(Answer::Refused(refusal)),
@@ -221,12 +239,12 @@ impl Ledger {
         pending: &mut Pending,
     ) -> Result<(), Error> {
         for (recorded, header) in draft.recorded.iter().zip(&draft.headers) {
-            if let Err(illegal) = apply(&mut self.fold.state, recorded) {
+            self.fold.header(header);
+            if let Err(illegal) = self.fold.record(recorded) {
                 self.roll_back(pending)?;
                 pending.answers.push(Answer::Refused(illegal.into()));
                 return Ok(());
             }
-            self.fold.header(header);
         }
         if let (Some(first), Some(last)) = (draft.headers.first(), draft.headers.last()) {
             let place = CommandPlace { first: first.seq, last: last.seq };
@@ -246,7 +264,15 @@ impl Ledger {
         };
         let count = u32::try_from(pending.headers.len()).unwrap_or(u32::MAX);
         let intro = Intro { kind: Kind::Events, count, first_seq: first.seq, epoch: last.epoch };
-        let start = self.writer.append(intro, &pending.content)?;
+        let mark = self.unmarked.as_ref().map(|made| made.mark.encode());
+        let start = match &mark {
+            None => self.writer.append(intro, &pending.content)?,
+            Some(mark) => {
+                let at = self.writer.position();
+                self.writer.append_both((checkpoint_intro(at), mark), (intro, &pending.content))?
+            }
+        };
+        self.marked();
         let place = FramePlace { segment: start.segment, offset: start.offset };
         self.positions.note(place, &pending.headers)
     }
@@ -277,9 +303,41 @@ impl Ledger {
     }
 
     /// Encodes a command's events for the places that are next.
-    fn draft(&self, envelope: &Envelope, events: Vec<Event>) -> Result<Draft, Refusal> {
-        let mut draft = Draft { recorded: Vec::new(), headers: Vec::new(), content: Vec::new() };
+    fn draft(
+        &mut self,
+        envelope: &Envelope,
+        events: Vec<Event>,
+        pending: &Pending,
+    ) -> Result<Result<Draft, Refusal>, Error> {
         let mut versions: BTreeMap<StreamKey, u32> = BTreeMap::new();
+        for stream in events.iter().map(|event| StreamKey::from(event.stream())) {
+            if let Entry::Vacant(unknown) = versions.entry(stream) {
+                unknown.insert(self.version(stream, pending)?);
+            }
+        }
+        Ok(self.encode(envelope, events, versions))
+    }
+
+    /// Version of the last event of a stream. The fold knows the streams that have not ended; one that has,
+    /// and is written again, goes on from where the log left it.
+    fn version(&mut self, stream: StreamKey, pending: &Pending) -> Result<u32, Error> {
+        if let Some(end) = self.fold.streams.get(&stream) {
+            return Ok(end.version);
+        }
+        let same = |header: &&Header| header.stream == stream;
+        match pending.headers.iter().rev().find(same) {
+            Some(header) => Ok(header.version),
+            None => Ok(self.positions.version(stream)?.unwrap_or_default()),
+        }
+    }
+
+    fn encode(
+        &self,
+        envelope: &Envelope,
+        events: Vec<Event>,
+        mut versions: BTreeMap<StreamKey, u32>,
+    ) -> Result<Draft, Refusal> {
+        let mut draft = Draft { recorded: Vec::new(), headers: Vec::new(), content: Vec::new() };
         let state = &self.fold.state;
         if envelope.epoch < state.epoch {
             let (given, current) = (envelope.epoch, state.epoch);
@@ -288,11 +346,10 @@ impl Ledger {
         for (seq, event) in (state.seq + 1..).zip(events) {
             let id = event.stream();
             let stream = StreamKey::from(id);
-            let end = self.fold.streams.get(&stream).copied().unwrap_or_default();
-            if end.read_only {
+            if self.fold.streams.get(&stream).is_some_and(|end| end.read_only) {
                 return Err(Refusal::ReadOnlyStream(id));
             }
-            let version = versions.entry(stream).or_insert(end.version);
+            let version = versions.entry(stream).or_default();
             *version += 1;
             let (at, cause, epoch) = (envelope.at.max(state.last_at), envelope.id, envelope.epoch);
             let place = Place { seq, epoch, at, cause, stream, version: *version };
@@ -317,27 +374,64 @@ impl Ledger {
     fn roll_back(&mut self, pending: &Pending) -> Result<(), Error> {
         self.fold = open::reload(&self.dir, &self.options)?;
         for (recorded, header) in pending.recorded.iter().zip(&pending.headers) {
-            self.fold.record(recorded)?;
             self.fold.header(header);
+            self.fold.record(recorded)?;
         }
         Ok(())
     }
 
-    /// What has to be possible before anything is decided: room for a frame, and a checkpoint if one
-    /// is due.
+    /// What has to be possible before anything is decided: room for a frame and a mark. Begins a checkpoint
+    /// if one is due.
     fn prepare(&mut self) -> Result<(), Error> {
         if self.poisoned {
             return Err(Error::Poisoned);
         }
         self.writer.make_room()?;
-        if self.fold.state.seq < self.last_mark + self.options.checkpoint_every_events {
-            return Ok(());
+        if self.making.as_ref().is_some_and(Making::has_ended) {
+            self.take_made();
         }
-        match self.checkpoint() {
-            // A checkpoint only saves time, and the next commands have room.
-            Ok(_) | Err(Error::NoSpace { .. }) => self.writer.make_room(),
-            Err(error) => Err(error),
+        let due = self.fold.state.seq >= self.last_try + self.options.checkpoint_every_events;
+        if due && self.making.is_none() && self.unmarked.is_none() {
+            let job = self.job();
+            self.making = Some(Making::begin(job));
+            if self.making.as_ref().is_some_and(Making::has_ended) {
+                self.take_made();
+            }
         }
+        Ok(())
+    }
+
+    /// A checkpoint of the state as it is. The copy is all that an answer waits for.
+    fn job(&mut self) -> Job {
+        self.last_try = self.fold.state.seq;
+        Job {
+            dir: self.dir.clone(),
+            chain: Chain::new(self.options.key.clone()),
+            fold: self.fold.clone(),
+            at: self.writer.position(),
+            before: self.positions.next().clone(),
+            vouched: self.last_mark,
+        }
+    }
+
+    /// Takes what became of the checkpoint on its way; waits for it. One that failed only costs time at the
+    /// next start, and is tried again at the next interval.
+    fn take_made(&mut self) {
+        match self.making.take().map(Making::outcome) {
+            Some(Ok(made)) => self.unmarked = Some(made),
+            Some(Err(error)) => {
+                tracing::warn!(%error, seq = self.last_try, "no checkpoint could be written");
+            }
+            None => {}
+        }
+    }
+
+    /// The mark is in the chain.
+    fn marked(&mut self) -> Option<Mark> {
+        let Made { mark, covered } = self.unmarked.take()?;
+        self.last_mark = mark.seq;
+        self.positions.cover(covered);
+        Some(mark)
     }
 
     /// Writes a checkpoint of the state as it is, and names it in the chain.
@@ -348,20 +442,23 @@ impl Ledger {
         if self.poisoned {
             return Err(Error::Poisoned);
         }
-        let (bytes, mark) = checkpoint::encode(&self.fold)?;
+        self.take_made();
         self.writer.make_room()?;
-        self.dir.files.make(&self.dir.checkpoints_path())?;
-        self.dir.files.write_whole(&self.dir.checkpoint_path(mark.seq), &bytes)?;
-        let at = self.writer.position();
-        let intro =
-            Intro { kind: Kind::Checkpoint, count: 0, first_seq: at.seq + 1, epoch: at.epoch };
-        self.writer.append(intro, &mark.encode()).map_err(|error| self.poison(error))?;
-        self.last_mark = mark.seq;
-        let all = self.dir.checkpoints()?;
-        for old in all.iter().rev().skip(CHECKPOINTS_KEPT) {
-            self.dir.files.remove(&self.dir.checkpoint_path(*old))?;
+        if self.unmarked.as_ref().is_none_or(|made| made.mark.seq != self.fold.state.seq) {
+            self.mark()?;
+            self.unmarked = Some(self.job().make()?);
         }
-        Ok(mark)
+        let marked = self.mark()?;
+        marked.ok_or(Error::Poisoned)
+    }
+
+    /// Names the checkpoint that is on disk, if there is one, in a frame of its own.
+    fn mark(&mut self) -> Result<Option<Mark>, Error> {
+        let Some(made) = &self.unmarked else { return Ok(None) };
+        let (intro, content) = (checkpoint_intro(self.writer.position()), made.mark.encode());
+        self.writer.make_room()?;
+        self.writer.append(intro, &content).map_err(|error| self.poison(error))?;
+        Ok(self.marked())
     }
 
     /// After an error of the disk nothing more is written, and nothing of what was not acknowledged is
@@ -383,6 +480,17 @@ impl Ledger {
     #[must_use]
     pub fn state(&self) -> &State {
         &self.fold.state
+    }
+
+    /// How far the log is proven. What lies behind the checkpoint that the start went on from is.
+    #[must_use]
+    pub fn proven(&self) -> Proven {
+        self.proof.so_far()
+    }
+
+    /// Waits until all of the log is proven, or found damaged.
+    pub fn prove(&mut self) -> Proven {
+        self.proof.wait()
     }
 
     /// How far the log goes; all of it is acknowledged.
@@ -460,8 +568,12 @@ impl Ledger {
         if self.poisoned {
             return Err(Error::Poisoned);
         }
+        if let Proven::Damaged(damage) = self.prove() {
+            return Err(damage.into());
+        }
         let chain = Chain::new(self.options.key.clone());
-        archive::drop_segments(&self.dir, &chain, self.writer.position(), archivable)
+        let ends = (self.last_mark, self.writer.position());
+        archive::drop_segments(&self.dir, &chain, ends, archivable)
     }
 
     /// Ends in order: a checkpoint, and an index that the next start can take as it is.
@@ -475,8 +587,14 @@ impl Ledger {
         if self.fold.state.seq > self.last_mark {
             self.checkpoint()?;
         }
-        self.positions.close(&self.writer.position())
+        let Self { positions, writer, _lock, .. } = self;
+        positions.close(&writer.position())
     }
+}
+
+/// The frame of a mark has no record of its own.
+fn checkpoint_intro(at: Position) -> Intro {
+    Intro { kind: Kind::Checkpoint, count: 0, first_seq: at.seq + 1, epoch: at.epoch }
 }
 
 fn within(bytes: usize, limit: usize, what: impl Fn() -> String) -> Result<(), Refusal> {

@@ -19,6 +19,12 @@ pub const CHECKPOINT_EVERY_EVENTS: u64 = 50_000;
 /// Checkpoints that stay: the newest, and one to fall back to.
 pub const CHECKPOINTS_KEPT: usize = 2;
 
+/// Events in a run of positions that is large enough to stay as it is. Making one takes about 30 MiB.
+pub const RUN_EVENTS: u64 = 400_000;
+
+/// Smaller runs that are put together: a command is looked for in each run.
+pub const RUNS_MERGED: usize = 8;
+
 /// Largest state that is decoded from a checkpoint; a hostile length must not allocate more.
 pub const STATE_BYTES: usize = 1024 * 1024 * 1024;
 

@@ -1,20 +1,25 @@
-//! Opening a log: lock, prove every frame, take up the index, go on behind the last valid frame.
+//! Opening a log: lock, take up the newest checkpoint and the index, prove every frame behind it, go on
+//! behind the last valid one. What lies before the checkpoint is proven meanwhile.
 
 use crate::anchor::{Anchor, Relation, compare};
 use crate::chain::{Chain, ChainKey};
-use crate::checkpoint::Mark;
+use crate::checkpoint::Candidate;
+use crate::checkpoint::make::Covered;
 use crate::error::Error;
 use crate::files::Files;
+use crate::journal::Position;
 use crate::journal::directory::Directory;
-use crate::journal::scan::acknowledged;
+use crate::journal::scan::{acknowledged, beginning};
 use crate::journal::source::Source;
 use crate::journal::writer::Writer;
 use crate::limits::{CHECKPOINT_EVERY_EVENTS, MIN_SEGMENT_BYTES, SEGMENT_BYTES};
 use crate::lock::Lock;
 use crate::positions::Positions;
+use crate::proof::Proof;
 use crate::reader::Reader;
-use crate::recover::{Extent, Recovered, Unwitnessed, recover};
-use crate::replay::{Fold, Until};
+use crate::recover::{Extent, Unwitnessed, go_on, no_checkpoint};
+use crate::replay::Fold;
+use crate::resume;
 
 /// How a log is opened. The defaults are for production; tests make segments and intervals small.
 #[derive(Clone, Debug)]
@@ -46,7 +51,9 @@ pub(crate) struct Opened {
     pub(crate) writer: Writer,
     pub(crate) fold: Fold,
     pub(crate) positions: Positions,
-    pub(crate) mark: Option<Mark>,
+    /// Last event in the newest checkpoint that has a mark.
+    pub(crate) mark: u64,
+    pub(crate) proof: Proof,
     pub(crate) lock: Lock,
 }
 
@@ -62,28 +69,64 @@ pub(crate) fn open(files: Files, options: &Options) -> Result<Opened, Error> {
         }
         dir.files.remove(&dir.segment_path(1))?;
         let writer = Writer::create(dir.clone(), chain.clone(), options.segment_bytes)?;
-        let positions = Positions::open(&dir, &chain, &writer.position());
-        return Ok(Opened { dir, writer, fold: Fold::default(), positions, mark: None, lock });
+        let at = writer.position();
+        let positions = Positions::open(&dir, &chain, &at, &Covered { at, runs: Vec::new() })?;
+        let proof = Proof::begin(&dir, &chain, (at, at));
+        return Ok(Opened { dir, writer, fold: Fold::default(), positions, mark: 0, proof, lock });
     }
     let (generation, head) = acknowledged(&dir, &chain)?;
-    let mut positions = Positions::open(&dir, &chain, &head);
-    let recovered = recover(&dir, &chain, head, (Extent::Valid, Until::End), &mut positions)?;
+    let start = beginning(&dir, &chain)?;
+    let resumed = resume(&dir, &chain, (start, head))?;
+    let mut positions = Positions::open(&dir, &chain, &head, &resumed.covered)?;
+    if positions.from() != resumed.covered.at {
+        positions.fill(resumed.covered.at)?;
+    }
+    let from = resumed.covered.at;
+    let (fold, end) =
+        go_on(&dir, &chain, resumed.fold, (from, head, Extent::Valid), &mut positions)?;
     if let Some(anchor) = &options.anchor {
         hold_against(anchor, &dir, options)?;
     }
-    let Recovered { fold, end, mark } = recovered;
-    let writer =
-        Writer::resume(dir.clone(), chain, options.segment_bytes, (generation, head), end)?;
+    let proof = Proof::begin(&dir, &chain, (start, from));
+    let acknowledged = (generation, head);
+    let writer = Writer::resume(dir.clone(), chain, options.segment_bytes, acknowledged, end)?;
     positions.settle()?;
-    Ok(Opened { dir, writer, fold, positions, mark, lock })
+    Ok(Opened { dir, writer, fold, positions, mark: resumed.marked, proof, lock })
+}
+
+/// What a start goes on from.
+struct Resumed {
+    fold: Fold,
+    covered: Covered,
+    marked: u64,
+}
+
+/// The newest usable checkpoint, or the beginning.
+fn resume(
+    dir: &Directory,
+    chain: &Chain,
+    (start, head): (Position, Position),
+) -> Result<Resumed, Error> {
+    match resume::newest(dir, chain, start, head)? {
+        Some((Candidate { fold, runs, .. }, mark)) => {
+            let covered = Covered { at: mark.position, runs };
+            Ok(Resumed { fold, covered, marked: mark.seq })
+        }
+        None if start.seq > 0 => Err(no_checkpoint(start)),
+        None => {
+            let covered = Covered { at: start, runs: Vec::new() };
+            Ok(Resumed { fold: Fold::default(), covered, marked: 0 })
+        }
+    }
 }
 
 /// The fold of everything acknowledged, from the files.
 pub(crate) fn reload(dir: &Directory, options: &Options) -> Result<Fold, Error> {
     let chain = Chain::new(options.key.clone());
     let (_, head) = acknowledged(dir, &chain)?;
-    let extent = (Extent::Acknowledged, Until::End);
-    recover(dir, &chain, head, extent, &mut Unwitnessed).map(|recovered| recovered.fold)
+    let Resumed { fold, covered, .. } = resume(dir, &chain, (beginning(dir, &chain)?, head))?;
+    let way = (covered.at, head, Extent::Acknowledged);
+    go_on(dir, &chain, fold, way, &mut Unwitnessed).map(|(fold, _)| fold)
 }
 
 fn check(options: &Options) -> Result<(), Error> {
@@ -131,17 +174,12 @@ fn hold_against(anchor: &Anchor, dir: &Directory, options: &Options) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use holdfast_engine::{
-        Actor, Command, CommandId, Envelope, StreamId, StreamKind, Timestamp, Uid, lease,
-    };
+    use holdfast_engine::{Actor, Command, CommandId, Envelope, Timestamp, lease};
 
     use std::fs;
-    use std::path::Path;
 
     use super::*;
-    use crate::frame::{Intro, Kind};
     use crate::ledger::{Answer, Ledger, Refusal};
-    use crate::record::{Header, StreamKey};
 
     fn term(epoch: u64) -> Envelope {
         Envelope {
@@ -155,46 +193,6 @@ mod tests {
 
     fn small() -> Options {
         Options { segment_bytes: MIN_SEGMENT_BYTES, ..Options::default() }
-    }
-
-    /// A log whose only event is of a type that this release does not know.
-    fn of_a_newer_release(root: &Path) {
-        let dir = Directory::disk(root);
-        let mut writer = Writer::create(dir, Chain::default(), MIN_SEGMENT_BYTES).unwrap();
-        let header = Header {
-            seq: 1,
-            epoch: 1,
-            at: Timestamp(1),
-            cause: CommandId::default(),
-            stream: StreamKey { kind: StreamKind::Lease as u8, uid: Uid::default() },
-            version: 1,
-            event_type: 0x01FF,
-            schema: 9,
-            codec: 1,
-            length: 3,
-        };
-        let mut content = Vec::new();
-        header.encode(&mut content);
-        content.extend_from_slice(b"new");
-        let intro = Intro { kind: Kind::Events, count: 1, first_seq: 1, epoch: 1 };
-        writer.append(intro, &content).unwrap();
-    }
-
-    #[test]
-    fn a_stream_of_a_newer_release_is_kept_and_read_only() {
-        let root = tempfile::tempdir().unwrap();
-        of_a_newer_release(root.path());
-        let lease = StreamId { kind: StreamKind::Lease, uid: Uid::default() };
-        let refused = [Answer::Refused(Refusal::ReadOnlyStream(lease))];
-        // First from the event, then from the checkpoint that the clean end wrote.
-        for _ in 0..2 {
-            let mut ledger = Ledger::open(root.path(), small()).unwrap();
-            assert_eq!(ledger.state().seq, 1);
-            assert_eq!(ledger.submit(&[term(2)]).unwrap().answers, refused);
-            ledger.close().unwrap();
-        }
-        let report = crate::audit::audit(&Reader::open(root.path(), None).unwrap()).unwrap();
-        assert_eq!((report.events, report.findings.len()), (1, 1));
     }
 
     #[test]

@@ -1,12 +1,15 @@
-//! The index as the ledger sees it: never in the way. An index in doubt is replaced by one in memory,
-//! made from the journal; the next start makes a new one on disk.
+//! The index as the ledger sees it: never in the way. What a checkpoint covers is looked for in its runs, the
+//! rest in an index. What is in doubt is replaced by an index in memory, made from the journal; the next
+//! checkpoint makes new runs, the next start a new index on disk.
 
 use holdfast_engine::{CommandId, Recorded};
 
 use crate::chain::Chain;
+use crate::checkpoint::make::Covered;
 use crate::error::Error;
 use crate::index::memory::MemoryIndex;
-use crate::index::{CommandPlace, Doubt, FramePlace, Index, sled};
+use crate::index::run::Run;
+use crate::index::{CommandPlace, Doubt, FramePlace, Index, StreamPlace, sled};
 use crate::journal::Position;
 use crate::journal::directory::Directory;
 use crate::journal::scan::{Found, Scan, acknowledged, beginning};
@@ -15,35 +18,76 @@ use crate::record::{Header, StreamKey};
 use crate::recover::Witness;
 use crate::replay::event_of;
 
-/// The index of a ledger.
+/// The places of a log: runs up to a checkpoint, and an index of what lies behind it.
 pub(crate) struct Positions {
     dir: Directory,
     chain: Chain,
+    runs: Vec<Run>,
     index: Box<dyn Index>,
-    /// It has to be filled from the journal.
-    stale: bool,
+    /// Where the index begins.
+    from: Position,
+    next: Covered,
     on_disk: bool,
 }
 
 impl Positions {
-    /// Takes the index of the last clean end, or begins a new one.
-    pub(crate) fn open(dir: &Directory, chain: &Chain, head: &Position) -> Self {
-        if !dir.files.on_disk() {
-            let index = Box::new(MemoryIndex::default());
-            let (dir, chain) = (dir.clone(), chain.clone());
-            return Self { dir, chain, index, stale: true, on_disk: false };
+    /// Takes the index of the last clean end, or begins a new one. What lies behind `covered` has to be noted
+    /// then; where it begins is [`Positions::from`], further back if the runs are in doubt.
+    pub(crate) fn open(
+        dir: &Directory,
+        chain: &Chain,
+        head: &Position,
+        covered: &Covered,
+    ) -> Result<Self, Error> {
+        let (mut from, mut runs) = (covered.at, Vec::new());
+        let opened: Result<Vec<Run>, Doubt> =
+            covered.runs.iter().map(|name| Run::open(dir, *name)).collect();
+        match opened {
+            Ok(opened) => runs = opened,
+            Err(Doubt(reason)) => {
+                tracing::warn!(reason, "positions are made again from the journal");
+                from = beginning(dir, chain)?;
+            }
         }
-        let kept = sled::reopen(dir, head);
-        let stale = kept.is_none();
-        let made = kept.map_or_else(|| sled::create(dir), Ok);
-        let on_disk = made.is_ok();
-        let index = made.unwrap_or_else(|Doubt(_)| Box::new(MemoryIndex::default()));
-        Self { dir: dir.clone(), chain: chain.clone(), index, stale, on_disk }
+        let made = if dir.files.on_disk() {
+            sled::reopen(dir, head).or_else(|| sled::create(dir).ok())
+        } else {
+            None
+        };
+        let on_disk = made.is_some();
+        let index = made.unwrap_or_else(|| Box::new(MemoryIndex::default()));
+        let next = Covered { at: from, runs: runs.iter().map(|run| run.name).collect() };
+        Ok(Self { dir: dir.clone(), chain: chain.clone(), runs, index, from, next, on_disk })
+    }
+
+    /// Where the index begins.
+    pub(crate) fn from(&self) -> Position {
+        self.from
+    }
+
+    /// What the next checkpoint begins with.
+    pub(crate) fn next(&self) -> &Covered {
+        &self.next
+    }
+
+    /// A checkpoint has all places up to here; the index keeps what it has until the next start.
+    pub(crate) fn cover(&mut self, covered: Covered) {
+        self.next = covered;
+    }
+
+    /// Notes what the journal has from the beginning of the index to a place.
+    pub(crate) fn fill(&mut self, until: Position) -> Result<(), Error> {
+        let (dir, chain) = (self.dir.clone(), self.chain.clone());
+        let mut scan = Scan::new(&dir, &chain, self.from, until)?;
+        while !scan.beyond_head() {
+            let Some(found) = scan.next()? else { break };
+            self.frame(&found);
+        }
+        Ok(())
     }
 
     /// The journal has been read to its end: an index that failed on the way is replaced.
     pub(crate) fn settle(&mut self) -> Result<(), Error> {
-        self.stale = false;
         self.ask(|index| index.command(CommandId::default())).map(|_| ())
     }
 
@@ -57,12 +101,53 @@ impl Positions {
 
     /// What a command led to.
     pub(crate) fn command(&mut self, id: CommandId) -> Result<Option<CommandPlace>, Error> {
-        self.ask(|index| index.command(id))
+        if let Some(place) = self.ask(|index| index.command(id))? {
+            return Ok(Some(place));
+        }
+        let found = self.runs.iter().rev().find_map(|run| run.command(id).transpose()).transpose();
+        match found {
+            Ok(found) => Ok(found),
+            Err(doubt) => {
+                self.distrust(&doubt)?;
+                self.ask(|index| index.command(id))
+            }
+        }
+    }
+
+    /// Version of the last event of a stream.
+    pub(crate) fn version(&mut self, key: StreamKey) -> Result<Option<u32>, Error> {
+        if let Some(version) = self.ask(|index| index.version(key))? {
+            return Ok(Some(version));
+        }
+        let last = |run: &Run| Ok(run.stream(key)?.last().map(|place| place.last));
+        let found = self.runs.iter().rev().find_map(|run| last(run).transpose()).transpose();
+        match found {
+            Ok(found) => Ok(found),
+            Err(doubt) => {
+                self.distrust(&doubt)?;
+                self.ask(|index| index.version(key))
+            }
+        }
+    }
+
+    /// The frames that hold events of a stream, in order.
+    fn places(&mut self, key: StreamKey) -> Result<Vec<FramePlace>, Error> {
+        let runs: Result<Vec<Vec<StreamPlace>>, Doubt> =
+            self.runs.iter().map(|run| run.stream(key)).collect();
+        let mut places: Vec<FramePlace> = match runs {
+            Ok(runs) => runs.into_iter().flatten().map(|place| place.frame).collect(),
+            Err(doubt) => {
+                self.distrust(&doubt)?;
+                Vec::new()
+            }
+        };
+        places.extend(self.ask(|index| index.stream(key))?);
+        Ok(places)
     }
 
     /// The events of a stream.
     pub(crate) fn stream(&mut self, key: StreamKey) -> Result<Vec<Recorded>, Error> {
-        let places = self.ask(|index| index.stream(key))?;
+        let places = self.places(key)?;
         let mut events = Vec::new();
         let mut segment: Option<(u32, std::sync::Arc<Vec<u8>>)> = None;
         for place in places {
@@ -96,12 +181,12 @@ impl Positions {
         self.index.project(name, key, value).is_ok()
     }
 
-    /// Makes it last, if it is on disk and was never in doubt.
-    pub(crate) fn close(self, head: &Position) -> Result<(), Error> {
+    /// Makes it last, if it is on disk and was never in doubt. A checkpoint has all places by now.
+    pub(crate) fn close(mut self, head: &Position) -> Result<(), Error> {
         if !self.on_disk {
             return Ok(());
         }
-        match self.index.close() {
+        match self.index.forget().and_then(|()| self.index.close()) {
             Ok(()) => sled::mark_clean(&self.dir, head),
             Err(Doubt(_)) => Ok(()),
         }
@@ -119,45 +204,34 @@ impl Positions {
     }
 
     /// Goes on in memory. Duplicate commands must be recognised, so this has to succeed.
-    fn replace(&mut self, _: &Doubt) -> Result<(), Error> {
-        let (_, head) = acknowledged(&self.dir, &self.chain)?;
-        let mut scan = Scan::new(&self.dir, &self.chain, beginning(&self.dir, &self.chain)?, head)?;
-        let mut index = MemoryIndex::default();
-        while !scan.beyond_head() {
-            let Some(found) = scan.next()? else { break };
-            let headers: Vec<Header> = found.records.iter().map(|(header, _)| *header).collect();
-            // Memory has no doubts.
-            let _ = index.note(place_of(&found), &headers);
-        }
-        self.index = Box::new(index);
+    fn replace(&mut self, Doubt(reason): &Doubt) -> Result<(), Error> {
+        tracing::warn!(reason, "the index is made again from the journal, in memory");
+        self.index = Box::new(MemoryIndex::default());
         self.on_disk = false;
-        Ok(())
+        let (_, head) = acknowledged(&self.dir, &self.chain)?;
+        self.fill(head)
+    }
+
+    /// A run is not what it was: all places come from the journal, and the next checkpoint makes new runs.
+    fn distrust(&mut self, doubt: &Doubt) -> Result<(), Error> {
+        self.runs.clear();
+        self.from = beginning(&self.dir, &self.chain)?;
+        self.next = Covered { at: self.from, runs: Vec::new() };
+        self.replace(doubt)
     }
 }
 
-fn place_of(found: &Found<'_>) -> FramePlace {
-    FramePlace { segment: found.start.segment, offset: found.start.offset }
-}
-
-/// Fills an index that was begun anew, on the way through the journal.
 impl Witness for Positions {
-    /// On disk entries are overwritten with the same values; memory would hold them twice.
-    fn restart(&mut self) {
-        if self.stale && !self.on_disk {
-            self.index = Box::new(MemoryIndex::default());
-        }
-    }
-
     fn frame(&mut self, found: &Found<'_>) {
-        if !self.stale || found.records.is_empty() {
+        if found.records.is_empty() {
             return;
         }
+        let place = FramePlace { segment: found.start.segment, offset: found.start.offset };
         let headers: Vec<Header> = found.records.iter().map(|(header, _)| *header).collect();
-        if self.index.note(place_of(found), &headers).is_err() {
-            // Filled again from the beginning, once HEAD is known to be right.
+        if self.index.note(place, &headers).is_err() {
+            // Filled again once HEAD is known to be right.
             self.index = Box::new(sled::Broken);
             self.on_disk = false;
-            self.stale = false;
         }
     }
 }

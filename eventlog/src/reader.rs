@@ -11,9 +11,10 @@ use crate::files::Files;
 use crate::journal::Position;
 use crate::journal::directory::Directory;
 use crate::journal::scan::{Scan, acknowledged, beginning};
+use crate::journal::segment::{HEADER_BYTES, SegmentHeader};
 use crate::journal::source::{Behind, Source};
 use crate::record::{Header, StreamKey};
-use crate::recover::{Extent, Unwitnessed, recover};
+use crate::recover::{Extent, recover};
 use crate::replay::{Machine, Until, drive, event_of};
 
 /// A log that is only read: no lock is taken and nothing is changed.
@@ -140,8 +141,7 @@ impl Reader {
     pub fn state_at(&self, until: Until) -> Result<State, Error> {
         let extent = if self.head_lost.is_some() { Extent::Valid } else { Extent::Acknowledged };
         let plan = (extent, until);
-        recover(self.source(), &self.chain, self.head, plan, &mut Unwitnessed)
-            .map(|recovered| recovered.fold.state)
+        recover(self.source(), &self.chain, self.head, plan).map(|(fold, _)| fold.state)
     }
 
     /// Replays everything into a machine.
@@ -173,6 +173,27 @@ impl Reader {
 
     pub(crate) fn scan(&self) -> Result<Scan<'_>, Error> {
         Scan::new(self.source.as_ref(), &self.chain, self.start, self.head)
+    }
+
+    /// Walks from the beginning of the segment that holds an event, as far back as that is. What stands
+    /// before it is not proven; a wrong beginning does not lead to HEAD.
+    pub(crate) fn scan_near(&self, seq: u64) -> Result<Scan<'_>, Error> {
+        let earlier = (self.start.segment + 1..=self.head.segment).rev();
+        for number in earlier.filter(|_| self.head_lost.is_none()) {
+            let Some(bytes) = self.source.segment(number)? else { break };
+            let Ok(header) = SegmentHeader::decode(&bytes, &self.chain) else { break };
+            if header.number == number && header.first_seq <= seq {
+                let start = Position {
+                    segment: number,
+                    offset: HEADER_BYTES,
+                    seq: header.first_seq - 1,
+                    epoch: 0,
+                    hash: header.before,
+                };
+                return Scan::new(self.source.as_ref(), &self.chain, start, self.head);
+            }
+        }
+        self.scan()
     }
 
     /// Whether a scan has seen all that this reader shows.

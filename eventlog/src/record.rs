@@ -45,6 +45,11 @@ pub struct StreamKey {
     pub uid: Uid,
 }
 
+/// Whether this release can read payloads of a codec, event type and schema.
+pub(crate) fn readable(codec: u8, event_type: u16, schema: u16) -> bool {
+    codec == CODEC_BINCODE && shapes::known(event_type, schema)
+}
+
 impl From<StreamId> for StreamKey {
     fn from(id: StreamId) -> Self {
         Self { kind: id.kind as u8, uid: id.uid }
@@ -55,7 +60,7 @@ impl Header {
     /// Whether this release can read the payload.
     #[must_use]
     pub fn known(&self) -> bool {
-        self.codec == CODEC_BINCODE && shapes::known(self.event_type, self.schema)
+        readable(self.codec, self.event_type, self.schema)
     }
 
     /// A header for a payload of this release.

@@ -1,5 +1,5 @@
-//! From the files to the state: every frame is proven, and what is behind the newest usable
-//! checkpoint is decoded and applied.
+//! From the files to the state: frames are proven, and what is behind a usable checkpoint is decoded and
+//! applied.
 
 use crate::chain::Chain;
 use crate::checkpoint::{Candidate, Mark};
@@ -9,19 +9,8 @@ use crate::journal::scan::{Found, Scan, beginning};
 use crate::journal::source::Source;
 use crate::replay::{Fold, Until, feed};
 
-/// What a log came to.
-pub(crate) struct Recovered {
-    pub(crate) fold: Fold,
-    /// Behind the last frame that was taken.
-    pub(crate) end: Position,
-    /// The last checkpoint in the chain.
-    pub(crate) mark: Option<Mark>,
-}
-
 /// Sees every frame, for what is rebuilt on the way.
 pub(crate) trait Witness {
-    /// All seen so far does not count.
-    fn restart(&mut self);
     /// The next frame.
     fn frame(&mut self, found: &Found<'_>);
 }
@@ -30,7 +19,6 @@ pub(crate) trait Witness {
 pub(crate) struct Unwitnessed;
 
 impl Witness for Unwitnessed {
-    fn restart(&mut self) {}
     fn frame(&mut self, _: &Found<'_>) {}
 }
 
@@ -43,7 +31,30 @@ pub(crate) enum Extent {
     Valid,
 }
 
-/// Folds a log.
+/// Goes on with a fold from the place behind its last event; the fold, and where the log ends.
+///
+/// # Errors
+/// [`Error::Damaged`] at the first damage before HEAD.
+pub(crate) fn go_on(
+    source: &dyn Source,
+    chain: &Chain,
+    mut fold: Fold,
+    (from, head, extent): (Position, Position, Extent),
+    witness: &mut dyn Witness,
+) -> Result<(Fold, Position), Error> {
+    let mut scan = Scan::new(source, chain, from, head)?;
+    while !(extent == Extent::Acknowledged && scan.beyond_head()) {
+        let Some(found) = scan.next()? else { break };
+        witness.frame(&found);
+        for (header, payload) in &found.records {
+            feed(&mut fold, header, payload, &found.start)?;
+        }
+    }
+    Ok((fold, scan.position()))
+}
+
+/// Folds a log from its beginning on, every frame of it proven; the fold, and where the log ends. What a
+/// checkpoint has is not decoded.
 ///
 /// # Errors
 /// [`Error::Damaged`] at the first damage before HEAD.
@@ -52,8 +63,7 @@ pub(crate) fn recover(
     chain: &Chain,
     head: Position,
     (extent, until): (Extent, Until),
-    witness: &mut dyn Witness,
-) -> Result<Recovered, Error> {
+) -> Result<(Fold, Position), Error> {
     let start = beginning(source, chain)?;
     let attempt = Attempt { source, chain, start, head, extent, until };
     for seq in source.checkpoints()?.into_iter().rev() {
@@ -70,19 +80,18 @@ pub(crate) fn recover(
         if too_late {
             continue;
         }
-        witness.restart();
-        if let Some(recovered) = attempt.run(Some(candidate), witness)? {
+        if let Some(recovered) = attempt.run(Some(candidate))? {
             return Ok(recovered);
         }
     }
-    witness.restart();
-    let from_nothing = if start.seq == 0 { attempt.run(None, witness)? } else { None };
-    from_nothing.ok_or(Error::Damaged(Damage {
-        after: start.seq,
-        segment: start.segment,
-        offset: start.offset,
-        what: Fault::Checkpoint,
-    }))
+    let from_nothing = if start.seq == 0 { attempt.run(None)? } else { None };
+    from_nothing.ok_or_else(|| no_checkpoint(start))
+}
+
+/// A log whose beginning is archived has nothing to begin with.
+pub(crate) fn no_checkpoint(start: Position) -> Error {
+    let Position { seq: after, segment, offset, .. } = start;
+    Error::Damaged(Damage { after, segment, offset, what: Fault::Checkpoint })
 }
 
 struct Attempt<'a> {
@@ -95,38 +104,27 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// One pass; `None` if the chain does not vouch for the candidate.
-    fn run(
-        &self,
-        candidate: Option<Candidate>,
-        witness: &mut dyn Witness,
-    ) -> Result<Option<Recovered>, Error> {
+    /// One pass; `None` if the chain does not vouch for the candidate. Its mark may stand far behind it, so
+    /// that this is only known at the end.
+    fn run(&self, candidate: Option<Candidate>) -> Result<Option<(Fold, Position)>, Error> {
         let mut scan = Scan::new(self.source, self.chain, self.start, self.head)?;
         let mut fold = candidate.as_ref().map(|c| c.fold.clone()).unwrap_or_default();
         let from = fold.state.seq;
         let mut vouched = candidate.is_none();
-        let mut last_mark = None;
-        'frames: while !(self.extent == Extent::Acknowledged && scan.beyond_head()) {
+        let mut reached = false;
+        while !(reached && vouched || self.extent == Extent::Acknowledged && scan.beyond_head()) {
             let Some(found) = scan.next()? else { break };
-            witness.frame(&found);
             if let Some(mark) = Mark::of(&found) {
-                last_mark = Some(mark);
                 vouched |= candidate.as_ref().is_some_and(|c| c.is(&mark));
             }
             for (header, payload) in &found.records {
-                if header.seq <= from {
-                    continue;
+                reached |= !self.until.includes(header);
+                if header.seq > from && !reached {
+                    feed(&mut fold, header, payload, &found.start)?;
                 }
-                if !vouched {
-                    return Ok(None);
-                }
-                if !self.until.includes(header) {
-                    break 'frames;
-                }
-                feed(&mut fold, header, payload, &found.start)?;
             }
         }
         let end = scan.position();
-        Ok(vouched.then_some(Recovered { fold, end, mark: last_mark }))
+        Ok(vouched.then_some((fold, end)))
     }
 }

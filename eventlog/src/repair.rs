@@ -21,7 +21,7 @@ use crate::journal::source::Source;
 use crate::journal::writer::rewrite_kept;
 use crate::lock::Lock;
 use crate::reader::Reader;
-use crate::recover::{Extent, Unwitnessed, recover};
+use crate::recover::{Extent, recover};
 use crate::replay::Until;
 
 /// What a log without HEAD still proves.
@@ -70,13 +70,12 @@ pub fn headless(dir: &Path, key: Option<ChainKey>) -> Result<Option<Headless>, E
     let (source, chain) = (Directory::disk(dir), Chain::new(key));
     let start = beginning(&source, &chain)?;
     let plan = (Extent::Valid, Until::End);
-    let recovered = recover(&source, &chain, start, plan, &mut Unwitnessed)?;
-    let end = recovered.end;
+    let (fold, end) = recover(&source, &chain, start, plan)?;
     let last = reader.range(end.seq, end.seq)?.pop();
     Ok(Some(Headless {
         first_seq: start.seq + 1,
         end,
-        last_at: recovered.fold.state.last_at,
+        last_at: fold.state.last_at,
         last,
         tail: tail(&source, &end)?,
     }))

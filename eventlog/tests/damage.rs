@@ -7,14 +7,15 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::State;
+use holdfast_engine::{State, Timestamp};
 use holdfast_eventlog::audit::audit;
-use holdfast_eventlog::{Error, Export, Ledger, Reader, Until};
+use holdfast_eventlog::{Archivable, Damage, Error, Export, Ledger, Proven, Reader, Until};
 
 use support::{Chance, copy, filled, options, term};
 
 const TERMS: u64 = 200;
 const TRIALS: u64 = 40;
+const ALL: Archivable = Archivable { exported: TERMS, before: Timestamp(i64::MAX) };
 
 /// A kind of damage to one file.
 type Hurt = fn(&mut Vec<u8>, &mut Chance);
@@ -87,25 +88,44 @@ impl Fixture {
     /// Opens the damaged log. True: nothing was lost.
     fn judge(&self, what: &str) -> bool {
         match Ledger::open(&self.work, options()) {
-            Ok(ledger) => {
+            Ok(mut ledger) => {
                 assert_eq!(ledger.state(), &self.state, "{what}: silent loss");
-                true
-            }
-            Err(Error::Damaged(damage)) => {
-                assert!(damage.after <= TERMS, "{what}: {damage}");
-                let reader = Reader::open(&self.work, None);
-                if let Ok(reader) = reader {
-                    let report = audit(&reader).unwrap();
-                    assert!(!report.is_clean(), "{what}: the audit sees nothing of {damage}");
-                    if damage.after > 0 {
-                        let readable = reader.range(1, damage.after).unwrap();
-                        assert_eq!(readable.len() as u64, damage.after, "{what}: {damage}");
+                match ledger.prove() {
+                    Proven::Whole => return true,
+                    Proven::Damaged(damage) => {
+                        self.read_only(&mut ledger, what);
+                        drop(ledger);
+                        self.read_up_to(&damage, what);
                     }
+                    Proven::Behind => panic!("{what}: the proof did not end"),
                 }
-                false
             }
+            Err(Error::Damaged(damage)) => self.read_up_to(&damage, what),
             Err(other) => panic!("{what}: {other}"),
         }
+        false
+    }
+
+    /// Damage that lies before the checkpoint: nothing is decided, everything is shown.
+    fn read_only(&self, ledger: &mut Ledger, what: &str) {
+        let head = ledger.head();
+        for _ in 0..2 {
+            let asked = ledger.submit(&[term(TERMS + 1, "me")]);
+            assert!(matches!(asked, Err(Error::Damaged(_))), "{what}");
+        }
+        assert!(matches!(ledger.archive(ALL), Err(Error::Damaged(_))), "{what}");
+        assert_eq!((ledger.state(), ledger.head()), (&self.state, head), "{what}");
+    }
+
+    fn read_up_to(&self, damage: &Damage, what: &str) {
+        assert!(damage.after <= TERMS, "{what}: {damage}");
+        let Ok(reader) = Reader::open(&self.work, None) else { return };
+        let report = audit(&reader).unwrap();
+        assert!(!report.is_clean(), "{what}: the audit sees nothing of {damage}");
+        // What is not first was found by a start that had no need of what lies before.
+        let first = report.findings.iter().map(|finding| finding.seq).min().unwrap();
+        let readable = reader.range(1, first).unwrap_or_default();
+        assert_eq!(readable.len() as u64, first, "{what}: {damage}");
     }
 }
 
@@ -195,7 +215,7 @@ fn index_and_checkpoints_are_never_trusted() {
     let fixture = fixture();
     let mut chance = Chance(2);
     let mut files = Vec::new();
-    for folder in ["index", "checkpoints"] {
+    for folder in ["index", "checkpoints", "positions"] {
         let entries = fs::read_dir(fixture.good.join(folder)).unwrap();
         let entries = entries.map(|entry| entry.unwrap()).filter(|entry| entry.path().is_file());
         files.extend(entries.map(|entry| Path::new(folder).join(entry.file_name())));

@@ -1,22 +1,45 @@
 //! Laws: the engine accepts every event in its order, and a replay reaches every checkpoint.
 
+use std::collections::BTreeMap;
+
 use holdfast_engine::{Hash, Illegal, Recorded};
 
 use crate::audit::{Check, Finding};
-use crate::checkpoint::{Mark, STATE_SCHEMA, state_hash};
+use crate::checkpoint::Mark;
 use crate::record::Header;
 use crate::replay::{Fold, Machine};
+use crate::restated::{schema, state_hash};
 
 /// Folds the state beside the log.
 pub(super) struct Laws {
     /// None once the fold is no longer that of the log: behind an illegal event, or without a beginning.
     fold: Option<Fold>,
+    /// What the chain says of states, by their last event. A mark stands behind what it is about.
+    marks: BTreeMap<u64, Vec<Mark>>,
     findings: Vec<Finding>,
 }
 
 impl Laws {
-    pub(super) fn new(archived: bool) -> Self {
-        Self { fold: (!archived).then(Fold::default), findings: Vec::new() }
+    pub(super) fn new(archived: bool, marks: Vec<Mark>) -> Self {
+        let fold = (!archived).then(Fold::default);
+        let mut laws = Self { fold, marks: BTreeMap::new(), findings: Vec::new() };
+        for mark in marks {
+            laws.marks.entry(mark.seq).or_default().push(mark);
+        }
+        laws
+    }
+
+    /// Compares the state with the marks that are about it.
+    fn hold_against_marks(&mut self) {
+        let Some(fold) = &self.fold else { return };
+        let Some(marks) = self.marks.remove(&fold.state.seq) else { return };
+        let state = state_hash(&fold.state);
+        let all_read = fold.unread.is_empty();
+        let comparable = |mark: &&Mark| mark.schema == schema() && mark.unread == 0 && all_read;
+        for mark in marks.iter().filter(comparable).filter(|mark| mark.state != state) {
+            let what = "the checkpoint of this event is not what a replay comes to".to_owned();
+            self.findings.push(Finding { seq: mark.seq, check: Check::Laws, what });
+        }
     }
 
     /// Hash of the state at the end, and what was found.
@@ -33,6 +56,7 @@ impl Machine for Laws {
             self.findings.push(Finding { seq: recorded.seq, check: Check::Laws, what });
             self.fold = None;
         }
+        self.hold_against_marks();
         Ok(())
     }
 
@@ -40,14 +64,7 @@ impl Machine for Laws {
         if let Some(fold) = &mut self.fold {
             fold.unknown(header);
         }
-    }
-
-    fn checkpoint(&mut self, mark: &Mark) {
-        let Some(fold) = &self.fold else { return };
-        if mark.schema == STATE_SCHEMA && mark.state != state_hash(&fold.state) {
-            let what = "the checkpoint here is not what a replay comes to".to_owned();
-            self.findings.push(Finding { seq: mark.seq, check: Check::Laws, what });
-        }
+        self.hold_against_marks();
     }
 }
 
@@ -56,6 +73,8 @@ mod tests {
     use holdfast_engine::{CommandId, Event, Timestamp, lease};
 
     use super::*;
+    use crate::chain::Chain;
+    use crate::journal::Position;
 
     fn began(seq: u64) -> Recorded {
         let holder = "me".to_owned();
@@ -65,7 +84,7 @@ mod tests {
 
     #[test]
     fn an_event_that_cannot_follow_is_named_and_nothing_behind_it_is_judged() {
-        let mut laws = Laws::new(false);
+        let mut laws = Laws::new(false, Vec::new());
         laws.record(&began(1)).unwrap();
         laws.record(&began(3)).unwrap();
         laws.record(&began(9)).unwrap();
@@ -75,13 +94,17 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_of_another_state_is_named() {
-        let mut laws = Laws::new(false);
+    fn a_checkpoint_of_another_state_is_named_wherever_its_mark_stands() {
+        let mut fold = Fold::default();
+        fold.record(&began(1)).unwrap();
+        let position = Position::genesis(&Chain::default());
+        let (_, mark) = crate::checkpoint::encode(&fold, &[], position).unwrap();
+        let wrong = Mark { state: Hash([1; 32]), ..mark };
+        let other_shapes = Mark { schema: mark.schema + 1, ..wrong };
+        let mut laws = Laws::new(false, vec![mark, wrong, other_shapes]);
         laws.record(&began(1)).unwrap();
-        let state = state_hash(&laws.fold.as_ref().unwrap().state);
-        let mark = Mark { seq: 1, schema: STATE_SCHEMA, length: 0, file: Hash([0; 32]), state };
-        laws.checkpoint(&mark);
-        laws.checkpoint(&Mark { state: Hash([1; 32]), ..mark });
-        assert_eq!(laws.into_findings().1.len(), 1);
+        laws.record(&began(2)).unwrap();
+        let found: Vec<u64> = laws.into_findings().1.iter().map(|finding| finding.seq).collect();
+        assert_eq!(found, [1]);
     }
 }

@@ -104,10 +104,6 @@ impl Machine for All {
         self.laws.unknown(header);
         self.orphans.unknown(header);
     }
-
-    fn checkpoint(&mut self, mark: &Mark) {
-        self.laws.checkpoint(mark);
-    }
 }
 
 /// Checks everything that a reader sees.
@@ -118,7 +114,7 @@ pub fn audit(reader: &Reader) -> Result<Report, Error> {
     let archived = reader.first_seq() > 1;
     let mut all = All {
         gaps: gaps::Gaps::new(archived),
-        laws: laws::Laws::new(archived),
+        laws: laws::Laws::new(archived, marks(reader)?),
         orphans: orphans::Orphans::new(archived),
     };
     let mut findings = Vec::new();
@@ -142,4 +138,21 @@ pub fn audit(reader: &Reader) -> Result<Report, Error> {
     let first = reader.first_seq();
     let events = (last + 1).saturating_sub(first);
     Ok(Report { events, first, last, hash: reader.head().hash, state, findings })
+}
+
+/// All marks of the chain, up to its first damage.
+fn marks(reader: &Reader) -> Result<Vec<Mark>, Error> {
+    let mut marks = Vec::new();
+    let mut scan = match reader.scan() {
+        Err(Error::Damaged(_)) => return Ok(marks),
+        scan => scan?,
+    };
+    while !reader.at_end(&scan) {
+        match scan.next() {
+            Ok(Some(found)) => marks.extend(Mark::of(&found)),
+            Ok(None) | Err(Error::Damaged(_)) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(marks)
 }

@@ -16,6 +16,10 @@ const ZEROS_BYTES: usize = 256 * 1024;
 pub(super) struct Disk;
 
 impl File for fs::File {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_exact_at(bytes, offset)
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.write_all_at(bytes, offset)
     }
@@ -46,7 +50,9 @@ impl FileSystem for Disk {
         let anew = how == Open::Anew;
         let mut options = OpenOptions::new();
         options.write(true).create(anew).truncate(anew).mode(0o600);
-        Ok(Box::new(options.open(path)?))
+        // A device that is only written, such as a full one, is no file to read from.
+        let opened = options.clone().read(true).open(path).or_else(|_| options.open(path))?;
+        Ok(Box::new(opened))
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

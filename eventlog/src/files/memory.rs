@@ -204,6 +204,15 @@ impl Handle {
 }
 
 impl File for Handle {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let inner = self.memory.ask()?;
+        let start = usize::try_from(offset).map_err(|_| ErrorKind::UnexpectedEof)?;
+        let content = inner.files.get(self.number).map(Content::bytes).unwrap_or_default();
+        let found = start.checked_add(bytes.len()).and_then(|end| content.get(start..end));
+        bytes.copy_from_slice(found.ok_or(ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.write(bytes, offset)
     }

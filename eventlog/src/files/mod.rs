@@ -17,8 +17,10 @@ use crate::error::{Context, Error};
 
 pub use memory::{Failure, Memory};
 
-/// A file that is open for writing.
+/// A file that is open for reading and writing.
 pub(crate) trait File: fmt::Debug + Send + Sync {
+    /// Fills `bytes` from a place.
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes all bytes at a place.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Writes so many zeros from the beginning on: later writes there change no metadata and need no space.
@@ -48,7 +50,7 @@ pub(crate) enum Locked {
 
 /// What the log asks of a file system.
 pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
-    /// Opens a file for writing.
+    /// Opens a file for reading and writing.
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn File>>;
     /// All bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;

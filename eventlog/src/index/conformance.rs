@@ -50,6 +50,7 @@ fn fill(index: &mut dyn Index, frames: &[Vec<Header>]) {
 fn assert_alike(left: &dyn Index, right: &dyn Index) {
     for n in 0..9 {
         assert_eq!(left.stream(key(n)).unwrap(), right.stream(key(n)).unwrap());
+        assert_eq!(left.version(key(n)).unwrap(), right.version(key(n)).unwrap());
     }
     for n in 0..=255 {
         let id = CommandId([n; 16]);

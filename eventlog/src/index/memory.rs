@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 
 use holdfast_engine::CommandId;
 
-use crate::index::{CommandPlace, Doubt, FramePlace, Index, commands, streams};
+use crate::index::{CommandPlace, Doubt, FramePlace, Index, StreamPlace, commands, streams};
 use crate::record::{Header, StreamKey};
 
 /// Ordered maps, lost at the end.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryIndex {
     commands: BTreeMap<CommandId, CommandPlace>,
-    streams: BTreeMap<StreamKey, Vec<FramePlace>>,
+    streams: BTreeMap<StreamKey, Vec<StreamPlace>>,
     projections: BTreeMap<(String, Vec<u8>), Vec<u8>>,
 }
 
 impl Index for MemoryIndex {
     fn note(&mut self, frame: FramePlace, headers: &[Header]) -> Result<(), Doubt> {
         self.commands.extend(commands(headers));
-        for stream in streams(headers).into_keys() {
-            self.streams.entry(stream).or_default().push(frame);
+        for (stream, (_, last)) in streams(headers) {
+            self.streams.entry(stream).or_default().push(StreamPlace { frame, last });
         }
         Ok(())
     }
@@ -30,7 +30,12 @@ impl Index for MemoryIndex {
     }
 
     fn stream(&self, key: StreamKey) -> Result<Vec<FramePlace>, Doubt> {
-        Ok(self.streams.get(&key).cloned().unwrap_or_default())
+        let places = self.streams.get(&key).map(Vec::as_slice).unwrap_or_default();
+        Ok(places.iter().map(|place| place.frame).collect())
+    }
+
+    fn version(&self, key: StreamKey) -> Result<Option<u32>, Doubt> {
+        Ok(self.streams.get(&key).and_then(|places| places.last()).map(|place| place.last))
     }
 
     fn projection(&self, name: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Doubt> {
@@ -43,6 +48,12 @@ impl Index for MemoryIndex {
             Some(value) => self.projections.insert(key, value.to_vec()),
             None => self.projections.remove(&key),
         };
+        Ok(())
+    }
+
+    fn forget(&mut self) -> Result<(), Doubt> {
+        self.commands.clear();
+        self.streams.clear();
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod conformance;
 pub(crate) mod memory;
+pub(crate) mod run;
 pub(crate) mod sled;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,14 @@ use crate::record::{Header, StreamKey};
 pub(crate) struct FramePlace {
     pub(crate) segment: u32,
     pub(crate) offset: u64,
+}
+
+/// A frame that holds records of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamPlace {
+    pub(crate) frame: FramePlace,
+    /// Version of the last of them.
+    pub(crate) last: u32,
 }
 
 /// What a command led to.
@@ -41,10 +50,14 @@ pub(crate) trait Index: Send {
     fn command(&self, id: CommandId) -> Result<Option<CommandPlace>, Doubt>;
     /// The frames that hold records of a stream, in order.
     fn stream(&self, key: StreamKey) -> Result<Vec<FramePlace>, Doubt>;
+    /// Version of the last record of a stream; `None` if there is none.
+    fn version(&self, key: StreamKey) -> Result<Option<u32>, Doubt>;
     /// A value of a read model.
     fn projection(&self, name: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Doubt>;
     /// Stores a value of a read model; none removes it.
     fn project(&mut self, name: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), Doubt>;
+    /// Lets all places go, because a checkpoint has them; read models stay.
+    fn forget(&mut self) -> Result<(), Doubt>;
     /// Makes everything last, so that the next start can take it as it is.
     fn close(self: Box<Self>) -> Result<(), Doubt>;
 }
@@ -64,11 +77,12 @@ pub(crate) fn commands(headers: &[Header]) -> Vec<(CommandId, CommandPlace)> {
     commands
 }
 
-/// The streams of a frame, each with its first version there: one entry a frame is enough.
-pub(crate) fn streams(headers: &[Header]) -> BTreeMap<StreamKey, u32> {
+/// The streams of a frame, each with its first and last version there: one entry a frame is enough.
+pub(crate) fn streams(headers: &[Header]) -> BTreeMap<StreamKey, (u32, u32)> {
     let mut streams = BTreeMap::new();
     for header in headers {
-        streams.entry(header.stream).or_insert(header.version);
+        let versions = streams.entry(header.stream).or_insert((header.version, header.version));
+        versions.1 = header.version;
     }
     streams
 }

@@ -13,7 +13,7 @@ use holdfast_engine::CommandId;
 
 use crate::bytes::Take;
 use crate::error::{Context, Error};
-use crate::index::{CommandPlace, Doubt, FramePlace, Index, commands, streams};
+use crate::index::{CommandPlace, Doubt, FramePlace, Index, StreamPlace, commands, streams};
 use crate::journal::Position;
 use crate::journal::directory::Directory;
 use crate::limits::{INDEX_CACHE_BYTES, INDEX_VALUE_BYTES};
@@ -111,10 +111,16 @@ impl Index for Broken {
     fn stream(&self, _: StreamKey) -> Result<Vec<FramePlace>, Doubt> {
         Err(doubt())
     }
+    fn version(&self, _: StreamKey) -> Result<Option<u32>, Doubt> {
+        Err(doubt())
+    }
     fn projection(&self, _: &str, _: &[u8]) -> Result<Option<Vec<u8>>, Doubt> {
         Err(doubt())
     }
     fn project(&mut self, _: &str, _: &[u8], _: Option<&[u8]>) -> Result<(), Doubt> {
+        Err(doubt())
+    }
+    fn forget(&mut self) -> Result<(), Doubt> {
         Err(doubt())
     }
     fn close(self: Box<Self>) -> Result<(), Doubt> {
@@ -175,8 +181,9 @@ impl Index for SledIndex {
     fn note(&mut self, frame: FramePlace, headers: &[Header]) -> Result<(), Doubt> {
         let trees = self.trees()?;
         contained(|| {
-            for (stream, version) in streams(headers) {
-                trees.streams.insert(stream_key(stream, version), encode_frame(&frame))?;
+            for (stream, (first, last)) in streams(headers) {
+                let place = StreamPlace { frame, last };
+                trees.streams.insert(stream_key(stream, first), encode_place(&place))?;
             }
             for (id, place) in commands(headers) {
                 trees.commands.insert(id.0, encode_command(&place))?;
@@ -199,7 +206,17 @@ impl Index for SledIndex {
         let values = contained(|| {
             trees.streams.scan_prefix(prefix).values().collect::<Result<Vec<_>, _>>()
         })?;
-        values.iter().map(|value| decode_frame(value).ok_or_else(strange)).collect()
+        let place = |value: &::sled::IVec| decode_place(value).ok_or_else(strange);
+        values.iter().map(|value| place(value).map(|place| place.frame)).collect()
+    }
+
+    fn version(&self, key: StreamKey) -> Result<Option<u32>, Doubt> {
+        let trees = self.trees()?;
+        let prefix = stream_prefix(key);
+        let newest =
+            contained(|| trees.streams.scan_prefix(prefix).values().next_back().transpose())?;
+        let place = newest.map(|value| decode_place(&value).ok_or_else(strange)).transpose()?;
+        Ok(place.map(|place| place.last))
     }
 
     fn projection(&self, name: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Doubt> {
@@ -217,6 +234,18 @@ impl Index for SledIndex {
             Some(value) => trees.projections.insert(projection_key(name, key), value).map(drop),
             None => trees.projections.remove(projection_key(name, key)).map(drop),
         })
+    }
+
+    fn forget(&mut self) -> Result<(), Doubt> {
+        let Some(mut open) = self.open.take() else { return Err(doubt()) };
+        self.open = Some(contained(|| {
+            open.db.drop_tree(COMMANDS)?;
+            open.db.drop_tree(STREAMS)?;
+            open.commands = open.db.open_tree(COMMANDS)?;
+            open.streams = open.db.open_tree(STREAMS)?;
+            Ok(open)
+        })?);
+        Ok(())
     }
 
     /// sled's own flush reaches the disk only in part; the fingerprint syncs every file afterwards.
@@ -252,13 +281,15 @@ fn projection_key(name: &str, key: &[u8]) -> Vec<u8> {
     [name.as_bytes(), &[0], key].concat()
 }
 
-fn encode_frame(place: &FramePlace) -> Vec<u8> {
-    [&place.segment.to_le_bytes()[..], &place.offset.to_le_bytes()].concat()
+fn encode_place(place: &StreamPlace) -> Vec<u8> {
+    let StreamPlace { frame: FramePlace { segment, offset }, last } = place;
+    [&segment.to_le_bytes()[..], &offset.to_le_bytes(), &last.to_le_bytes()].concat()
 }
 
-fn decode_frame(value: &[u8]) -> Option<FramePlace> {
+fn decode_place(value: &[u8]) -> Option<StreamPlace> {
     let mut take = Take(value);
-    let place = FramePlace { segment: take.u32()?, offset: take.u64()? };
+    let frame = FramePlace { segment: take.u32()?, offset: take.u64()? };
+    let place = StreamPlace { frame, last: take.u32()? };
     take.0.is_empty().then_some(place)
 }
 

@@ -61,6 +61,10 @@ impl Directory {
         self.checkpoints_path().join(format!("{seq:020}"))
     }
 
+    pub(crate) fn positions_path(&self) -> PathBuf {
+        self.root().join("positions")
+    }
+
     pub(crate) fn attachments_path(&self) -> PathBuf {
         self.root().join("attachments")
     }

@@ -14,6 +14,9 @@ use crate::journal::segment::{HEADER_BYTES, SegmentHeader};
 use crate::journal::source::Source;
 use crate::limits::FRAME_CONTENT_BYTES;
 
+/// Room for the mark of a checkpoint beside the frame that brings it.
+const MARK_FRAME_BYTES: usize = 512;
+
 /// The writer's hold on the journal.
 pub(crate) struct Writer {
     dir: Directory,
@@ -73,16 +76,17 @@ impl Writer {
     /// Largest content that a frame of this log may have.
     pub(crate) fn content_limit(&self) -> usize {
         let segment = to_usize(u64::from(self.segment_bytes) - HEADER_BYTES);
-        FRAME_CONTENT_BYTES.min(segment - OVERHEAD_BYTES)
+        // A segment that was just begun has room for a mark and the frame that brings it.
+        FRAME_CONTENT_BYTES.min(segment - OVERHEAD_BYTES - MARK_FRAME_BYTES)
     }
 
-    /// Makes sure that a frame of any allowed size can be written without asking the disk for space.
+    /// Makes sure that a frame of any allowed size, and a mark before it, can be written without asking the
+    /// disk for space.
     ///
     /// # Errors
     /// [`Error::NoSpace`] when the next segment cannot be made; nothing has changed then.
     pub(crate) fn make_room(&mut self) -> Result<(), Error> {
-        let needed = len_u64(self.content_limit() + OVERHEAD_BYTES);
-        if self.next_is_ready || self.size - self.at.offset >= needed {
+        if self.next_is_ready || self.fits(MARK_FRAME_BYTES + self.content_limit()) {
             return Ok(());
         }
         self.dir.files.preallocate(&self.dir.next_path(), u64::from(self.segment_bytes))?;
@@ -92,20 +96,53 @@ impl Writer {
 
     /// Appends one frame and acknowledges it. After an error the writer must not be used again.
     pub(crate) fn append(&mut self, intro: Intro, content: &[u8]) -> Result<Position, Error> {
-        let (bytes, hash) = frame::encode(&self.chain, &self.at.hash, intro, content);
-        if len_u64(bytes.len()) > self.size - self.at.offset {
-            self.roll_over()?;
-        }
-        let start = self.at;
-        let path = || self.dir.segment_path(start.segment);
-        self.file.write_at(&bytes, start.offset).context("write", &path())?;
-        self.file.sync_data().context("sync", &path())?;
-        self.at.offset += len_u64(bytes.len());
-        self.at.seq += u64::from(intro.count);
-        self.at.epoch = intro.epoch;
-        self.at.hash = hash;
+        let start = self.write(&[(intro, content)])?;
         self.head.advance(&self.chain, &self.at)?;
         Ok(start)
+    }
+
+    /// Appends two frames and acknowledges both with the same two syncs; answers where the second begins.
+    pub(crate) fn append_both(
+        &mut self,
+        first: (Intro, &[u8]),
+        second: (Intro, &[u8]),
+    ) -> Result<Position, Error> {
+        let start = if self.fits(first.1.len() + OVERHEAD_BYTES + second.1.len()) {
+            self.write(&[first, second])?
+        } else {
+            self.write(&[first])?;
+            self.write(&[second])?
+        };
+        self.head.advance(&self.chain, &self.at)?;
+        Ok(start)
+    }
+
+    /// Whether a frame of this content goes into the segment.
+    fn fits(&self, content: usize) -> bool {
+        len_u64(content + OVERHEAD_BYTES) <= self.size - self.at.offset
+    }
+
+    /// Writes frames into one segment and syncs them; answers where the last begins.
+    fn write(&mut self, frames: &[(Intro, &[u8])]) -> Result<Position, Error> {
+        let contents: usize = frames.iter().map(|(_, content)| content.len()).sum();
+        if !self.fits(contents + OVERHEAD_BYTES * (frames.len() - 1)) {
+            self.roll_over()?;
+        }
+        let (mut bytes, mut last, mut at) = (Vec::new(), self.at, self.at);
+        for (intro, content) in frames {
+            let (frame, hash) = frame::encode(&self.chain, &at.hash, *intro, content);
+            last = at;
+            at.offset += len_u64(frame.len());
+            at.seq += u64::from(intro.count);
+            at.epoch = intro.epoch;
+            at.hash = hash;
+            bytes.extend(frame);
+        }
+        let path = || self.dir.segment_path(self.at.segment);
+        self.file.write_at(&bytes, self.at.offset).context("write", &path())?;
+        self.file.sync_data().context("sync", &path())?;
+        self.at = at;
+        Ok(last)
     }
 
     fn roll_over(&mut self) -> Result<(), Error> {

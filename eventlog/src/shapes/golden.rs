@@ -12,7 +12,7 @@ use super::{AGGREGATES, Payload, Shape, all, decode, encode, sample};
 /// Samples of one shape at most; each adds a variant that the ones before did not show.
 const SAMPLES: usize = 32;
 
-fn package() -> &'static Path {
+pub(crate) fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -20,7 +20,7 @@ fn golden(stream: &str) -> PathBuf {
     package().join("tests/golden").join(format!("{stream}.txt"))
 }
 
-fn blessing() -> bool {
+pub(crate) fn blessing() -> bool {
     std::env::var_os("HOLDFAST_BLESS").is_some()
 }
 
@@ -38,14 +38,14 @@ fn samples(shape: &Shape) -> Vec<(Payload, String)> {
     samples
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-fn unhex(text: &str) -> Vec<u8> {
+pub(crate) fn unhex(text: &str) -> Vec<u8> {
     let digits = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
     (0..text.len()).step_by(2).map(digits).collect()
 }

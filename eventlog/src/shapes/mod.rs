@@ -23,9 +23,9 @@ mod snapshot;
 mod storage;
 
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 /// The bytes of an event and what tells how to read them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ const ITEMS: usize = 2;
 
 /// Makes values.
 #[derive(Default)]
-pub(super) struct Sampler {
+pub(crate) struct Sampler {
     count: u8,
     /// How often each variant of each enum was taken; an Option is an enum here.
     taken: BTreeMap<(&'static str, u32), u32>,
@@ -25,7 +25,7 @@ pub(super) struct Sampler {
 
 /// A shape that cannot be sampled.
 #[derive(Debug)]
-pub(super) struct Unsampled(String);
+pub(crate) struct Unsampled(String);
 
 impl fmt::Display for Unsampled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,7 +43,7 @@ impl Error for Unsampled {
 
 impl Sampler {
     /// How many different variants were taken so far.
-    pub(super) fn variety(&self) -> usize {
+    pub(crate) fn variety(&self) -> usize {
         self.taken.len()
     }
 
@@ -98,6 +98,10 @@ impl<'de> Deserializer<'de> for &mut Sampler {
         self.deserialize_string(visitor)
     }
 
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unsampled> {
+        visitor.visit_unit()
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unsampled> {
         match self.choose(std::any::type_name::<V::Value>(), 2) {
             0 => visitor.visit_some(self),
@@ -150,7 +154,7 @@ impl<'de> Deserializer<'de> for &mut Sampler {
     }
 
     serde::forward_to_deserialize_any! {
-        i8 i128 u128 f32 f64 char bytes byte_buf unit unit_struct tuple_struct identifier ignored_any
+        i8 i128 u128 f32 f64 char bytes byte_buf unit_struct tuple_struct identifier ignored_any
     }
 
     fn is_human_readable(&self) -> bool {
