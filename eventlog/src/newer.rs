@@ -82,7 +82,7 @@ fn append(memory: &Memory, records: &[Newer]) {
         let header = Header {
             seq,
             epoch: head.epoch,
-            at: Timestamp(500),
+            at: Timestamp(5),
             cause: CommandId([200; 16]),
             stream: *stream,
             version: *version,
@@ -170,7 +170,7 @@ fn every_verb_reads_on() {
     assert_eq!(reader.range(1, 20).unwrap().len(), 5, "what is known");
     let one = StreamId { kind: StreamKind::Namespace, uid: Uid([1; 16]) };
     assert_eq!(reader.stream(one).unwrap().len(), 1);
-    for until in [Until::End, Until::Seq(7), Until::Time(Timestamp(400))] {
+    for until in [Until::End, Until::Seq(7), Until::Time(Timestamp(4))] {
         assert!(reader.state_at(until).unwrap().namespaces.len() == 4);
     }
     let report = audit(&reader).unwrap();
