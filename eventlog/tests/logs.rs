@@ -9,7 +9,7 @@ mod recorded;
 use std::fs;
 use std::path::Path;
 
-use holdfast_eventlog::audit::audit;
+use holdfast_eventlog::audit::{Check, audit};
 use holdfast_eventlog::{Export, Fold, Ledger, Proven, Reader, Until, drive, state_bytes};
 
 use recorded::{Recorded, options, root, views};
@@ -42,7 +42,9 @@ fn prove(name: &str) {
     compare(&kept, &fold.state, &format!("{name}, from the beginning"));
     let state = reader.state_at(Until::End).unwrap();
     compare(&kept, &state, &format!("{name}, from a checkpoint"));
-    assert!(audit(&reader).unwrap().is_clean(), "{name}");
+    // The documents that the story names were never written; nothing else may be missing.
+    let findings = audit(&reader).unwrap().findings;
+    assert!(findings.iter().all(|f| f.check == Check::Orphans), "{name}: {findings:?}");
     let root = tempfile::tempdir().unwrap();
     export.import(root.path(), None).unwrap();
     let checkpoints = root.path().join("checkpoints");
