@@ -77,7 +77,7 @@ impl FromStr for Anchor {
 /// # Errors
 /// [`Error::Damaged`] if damage stands in the way.
 pub fn compare(reader: &Reader, anchor: &Anchor) -> Result<Relation, Error> {
-    let mut scan = reader.scan()?;
+    let mut scan = reader.scan_near(anchor.seq)?;
     let mut met = false;
     loop {
         let at = scan.position();

@@ -23,6 +23,8 @@ mod journal;
 mod ledger;
 pub mod limits;
 mod lock;
+#[cfg(test)]
+mod newer;
 mod open;
 mod positions;
 mod proof;

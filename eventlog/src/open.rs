@@ -174,17 +174,12 @@ fn hold_against(anchor: &Anchor, dir: &Directory, options: &Options) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use holdfast_engine::{
-        Actor, Command, CommandId, Envelope, StreamId, StreamKind, Timestamp, Uid, lease,
-    };
+    use holdfast_engine::{Actor, Command, CommandId, Envelope, Timestamp, lease};
 
     use std::fs;
-    use std::path::Path;
 
     use super::*;
-    use crate::frame::{Intro, Kind};
     use crate::ledger::{Answer, Ledger, Refusal};
-    use crate::record::{Header, StreamKey};
 
     fn term(epoch: u64) -> Envelope {
         Envelope {
@@ -198,46 +193,6 @@ mod tests {
 
     fn small() -> Options {
         Options { segment_bytes: MIN_SEGMENT_BYTES, ..Options::default() }
-    }
-
-    /// A log whose only event is of a type that this release does not know.
-    fn of_a_newer_release(root: &Path) {
-        let dir = Directory::disk(root);
-        let mut writer = Writer::create(dir, Chain::default(), MIN_SEGMENT_BYTES).unwrap();
-        let header = Header {
-            seq: 1,
-            epoch: 1,
-            at: Timestamp(1),
-            cause: CommandId::default(),
-            stream: StreamKey { kind: StreamKind::Lease as u8, uid: Uid::default() },
-            version: 1,
-            event_type: 0x01FF,
-            schema: 9,
-            codec: 1,
-            length: 3,
-        };
-        let mut content = Vec::new();
-        header.encode(&mut content);
-        content.extend_from_slice(b"new");
-        let intro = Intro { kind: Kind::Events, count: 1, first_seq: 1, epoch: 1 };
-        writer.append(intro, &content).unwrap();
-    }
-
-    #[test]
-    fn a_stream_of_a_newer_release_is_kept_and_read_only() {
-        let root = tempfile::tempdir().unwrap();
-        of_a_newer_release(root.path());
-        let lease = StreamId { kind: StreamKind::Lease, uid: Uid::default() };
-        let refused = [Answer::Refused(Refusal::ReadOnlyStream(lease))];
-        // First from the event, then from the checkpoint that the clean end wrote.
-        for _ in 0..2 {
-            let mut ledger = Ledger::open(root.path(), small()).unwrap();
-            assert_eq!(ledger.state().seq, 1);
-            assert_eq!(ledger.submit(&[term(2)]).unwrap().answers, refused);
-            ledger.close().unwrap();
-        }
-        let report = crate::audit::audit(&Reader::open(root.path(), None).unwrap()).unwrap();
-        assert_eq!((report.events, report.findings.len()), (1, 1));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::files::Files;
 use crate::journal::Position;
 use crate::journal::directory::Directory;
 use crate::journal::scan::{Scan, acknowledged, beginning};
+use crate::journal::segment::{HEADER_BYTES, SegmentHeader};
 use crate::journal::source::{Behind, Source};
 use crate::record::{Header, StreamKey};
 use crate::recover::{Extent, recover};
@@ -172,6 +173,27 @@ impl Reader {
 
     pub(crate) fn scan(&self) -> Result<Scan<'_>, Error> {
         Scan::new(self.source.as_ref(), &self.chain, self.start, self.head)
+    }
+
+    /// Walks from the beginning of the segment that holds an event, as far back as that is. What stands
+    /// before it is not proven; a wrong beginning does not lead to HEAD.
+    pub(crate) fn scan_near(&self, seq: u64) -> Result<Scan<'_>, Error> {
+        let earlier = (self.start.segment + 1..=self.head.segment).rev();
+        for number in earlier.filter(|_| self.head_lost.is_none()) {
+            let Some(bytes) = self.source.segment(number)? else { break };
+            let Ok(header) = SegmentHeader::decode(&bytes, &self.chain) else { break };
+            if header.number == number && header.first_seq <= seq {
+                let start = Position {
+                    segment: number,
+                    offset: HEADER_BYTES,
+                    seq: header.first_seq - 1,
+                    epoch: 0,
+                    hash: header.before,
+                };
+                return Scan::new(self.source.as_ref(), &self.chain, start, self.head);
+            }
+        }
+        self.scan()
     }
 
     /// Whether a scan has seen all that this reader shows.

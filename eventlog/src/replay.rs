@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_engine::{Event, Illegal, Recorded, State, Timestamp, apply, outbox};
+use holdfast_engine::{Event, Illegal, Recorded, State, StreamKind, Timestamp, apply};
 
 use crate::checkpoint::Mark;
 use crate::error::{Damage, Error, Fault};
@@ -162,9 +162,7 @@ impl Machine for Fold {
             }
             applied => {
                 applied?;
-                if self.has_ended(recorded) {
-                    self.streams.remove(&key);
-                }
+                self.let_go(&recorded.event, key);
             }
         }
         Ok(())
@@ -183,21 +181,25 @@ impl Machine for Fold {
 }
 
 impl Fold {
-    /// A stream can no longer be written: not by this release.
+    /// A stream can no longer be written.
     fn leave(&mut self, stream: StreamKey) {
         self.streams.entry(stream).or_default().read_only = true;
     }
 
-    /// Whether nothing is known any more of what a stream is about. An outbox has ended for now when nothing is
-    /// outstanding in it.
-    fn has_ended(&self, recorded: &Recorded) -> bool {
-        match &recorded.event {
-            Event::Outbox(outbox::Event::Requested { .. }) => false,
-            Event::Outbox(event) => {
-                let subject = event.uid();
-                !self.state.outbox.values().any(|once| once.subject() == subject)
+    /// Lets a stream go that has ended, with the outbox of its object; an outbox lives as long as that.
+    fn let_go(&mut self, event: &Event, stream: StreamKey) {
+        let outbox = StreamKey { kind: StreamKind::Outbox as u8, ..stream };
+        let lives = |streams: &BTreeMap<StreamKey, StreamEnd>| {
+            (0..outbox.kind).any(|kind| streams.contains_key(&StreamKey { kind, ..stream }))
+        };
+        let ended = match stream == outbox {
+            true => !lives(&self.streams),
+            false => event.ends_stream(),
+        };
+        for key in [stream, outbox].iter().filter(|_| ended) {
+            if self.streams.get(key).is_some_and(|end| !end.read_only) {
+                self.streams.remove(key);
             }
-            event => event.ends_stream(),
         }
     }
 
@@ -209,8 +211,7 @@ impl Fold {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_engine::effect::Once;
-    use holdfast_engine::{CommandId, EffectId, StreamKind, Uid, namespace};
+    use holdfast_engine::{CommandId, Event, Uid, namespace};
 
     use super::*;
 
@@ -233,8 +234,8 @@ mod tests {
         StreamKey { kind: StreamKind::Namespace as u8, uid: Uid([uid; 16]) }
     }
 
-    fn record(fold: &mut Fold, event: impl Into<Event>) -> Result<(), Illegal> {
-        let event = event.into();
+    fn record(fold: &mut Fold, event: namespace::Event) -> Result<(), Illegal> {
+        let event = Event::Namespace(event);
         let seq = fold.state.seq + 1;
         fold.header(&header(seq, StreamKey::from(event.stream()), 0x0201));
         let (at, cause) = (Timestamp(1), CommandId::default());
@@ -283,17 +284,15 @@ mod tests {
     }
 
     #[test]
-    fn an_outbox_is_known_while_something_is_outstanding_in_it() {
+    fn an_outbox_is_let_go_with_its_object_and_one_that_is_unread_stays() {
+        let outbox = |uid| StreamKey { kind: StreamKind::Outbox as u8, uid: Uid([uid; 16]) };
         let mut fold = Fold::default();
-        let storage = Uid([7; 16]);
-        let outbox = StreamKey { kind: StreamKind::Outbox as u8, uid: storage };
-        let once = Once::InitializeBackend { storage };
-        fold.header(&header(1, outbox, 0x0D10));
-        record(&mut fold, outbox::Event::Requested { once }).unwrap();
-        assert!(fold.streams.contains_key(&outbox));
-        fold.header(&header(2, outbox, 0x0D01));
-        let effect = EffectId(1);
-        record(&mut fold, outbox::Event::EffectDone { effect, subject: storage }).unwrap();
-        assert!(fold.streams.is_empty());
+        record(&mut fold, seen(1)).unwrap();
+        record(&mut fold, seen(2)).unwrap();
+        fold.header(&header(3, outbox(1), 0x0D01));
+        fold.unknown(&header(3, outbox(2), 0x0DFF));
+        record(&mut fold, gone(1)).unwrap();
+        record(&mut fold, gone(2)).unwrap();
+        assert!(fold.streams.into_keys().eq([outbox(2)]));
     }
 }

@@ -7,10 +7,14 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 
-use holdfast_engine::{Rejection, StreamId, StreamKind, Timestamp, Uid};
+use holdfast_engine::{
+    Actor, Command, CommandId, Envelope, Rejection, StreamId, StreamKind, Timestamp, Uid, namespace,
+};
+use holdfast_eventlog::audit::audit;
 use holdfast_eventlog::{
-    Answer, Error, Ledger, Options, Reader, Refusal, Submitted, Until, limits,
+    Answer, Error, Ledger, Options, Proven, Reader, Refusal, Submitted, Until, limits,
 };
 
 use support::{filled, options, term};
@@ -186,4 +190,125 @@ fn settings_out_of_bounds_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let small = Options { segment_bytes: 100, ..Options::default() };
     assert!(matches!(Ledger::open(dir.path(), small), Err(Error::Setting { .. })));
+}
+
+/// The namespace of this number is seen, with a label of this number, or gone.
+fn namespace(uid: u8, number: u16, seen: bool) -> Envelope {
+    let (uid, name) = (Uid([uid; 16]), format!("n{uid}"));
+    let labels = [("n".to_owned(), number.to_string())].into();
+    let command = match seen {
+        true => namespace::Command::Observe { uid, name, labels },
+        false => namespace::Command::Forget { uid },
+    };
+    let [high, low] = number.to_be_bytes();
+    let mut id = [9; 16];
+    (id[0], id[1]) = (high, low);
+    let at = Timestamp(support::EPOCH_MS + i64::from(number));
+    let (epoch, command) = (0, Command::Namespace(command));
+    Envelope { id: CommandId(id), at, actor: Actor::Operator, epoch, command }
+}
+
+/// How a log is opened again.
+const RESTARTS: [(&str, fn(Ledger, &Path)); 5] = [
+    ("an unclean end", |ledger, _| drop(ledger)),
+    ("a clean end", |ledger, _| ledger.close().unwrap()),
+    ("a checkpoint and an unclean end", |mut ledger, _| assert!(ledger.checkpoint().is_ok())),
+    ("the positions lost", |ledger, dir| {
+        ledger.close().unwrap();
+        fs::remove_dir_all(dir.join("positions")).unwrap();
+    }),
+    ("the index lost", |ledger, dir| {
+        ledger.close().unwrap();
+        fs::remove_dir_all(dir.join("index")).unwrap();
+    }),
+];
+
+#[test]
+fn a_stream_that_ended_and_is_written_again_goes_on_from_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut number = 0;
+    let mut next = |uid, seen| {
+        number += 1;
+        namespace(uid, number, seen)
+    };
+    for round in 0..3 {
+        for (restart, end) in RESTARTS {
+            let mut ledger = Ledger::open(dir.path(), options()).unwrap();
+            // Ended and begun again across batches, and within one.
+            for batch in [
+                vec![next(1, true)],
+                vec![next(1, false)],
+                vec![next(2, true), next(2, false), next(2, true), next(3, true)],
+                vec![next(2, false), next(3, true)],
+            ] {
+                let submitted = ledger.submit(&batch).unwrap();
+                assert_eq!(
+                    submitted.recorded.len(),
+                    batch.len(),
+                    "round {round}, before {restart}"
+                );
+            }
+            end(ledger, dir.path());
+        }
+    }
+    let report = audit(&Reader::open(dir.path(), None).unwrap()).unwrap();
+    assert!(report.is_clean(), "{:?}", report.findings);
+    let mut ledger = Ledger::open(dir.path(), options()).unwrap();
+    for uid in 1..=3 {
+        let id = StreamId { kind: StreamKind::Namespace, uid: Uid([uid; 16]) };
+        let found = ledger.stream(id).unwrap();
+        assert_eq!(found, ledger.reader().unwrap().stream(id).unwrap());
+        assert!(found.len() >= 30);
+    }
+    // And every command is still known.
+    for number in 1..=number {
+        let again = ledger.submit(&[namespace(1, number, true)]).unwrap();
+        assert_eq!(answers(&again), ["repeated"], "command {number}");
+    }
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_tried_again_and_costs_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let in_the_way = dir.path().join("checkpoints");
+    let mut ledger = Ledger::open(dir.path(), options()).unwrap();
+    fs::write(&in_the_way, b"").unwrap();
+    for epoch in 1..=120 {
+        assert_eq!(answers(&ledger.submit(&[term(epoch, "me")]).unwrap()), ["recorded"]);
+    }
+    assert!(in_the_way.is_file());
+    fs::remove_file(&in_the_way).unwrap();
+    let mut epoch = 120;
+    while fs::read_dir(&in_the_way).map_or(0, Iterator::count) == 0 {
+        epoch += 1;
+        assert_eq!(answers(&ledger.submit(&[term(epoch, "me")]).unwrap()), ["recorded"]);
+        assert!(epoch < 2_000, "no checkpoint after many intervals");
+    }
+    let state = ledger.state().clone();
+    drop(ledger);
+    assert_eq!(Ledger::open(dir.path(), options()).unwrap().state(), &state);
+}
+
+#[test]
+fn many_checkpoints_leave_two_and_the_positions_that_they_need() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::open(dir.path(), options()).unwrap();
+    for epoch in 1..=400 {
+        ledger.submit(&[term(epoch, "me")]).unwrap();
+        if epoch % 20 == 0 {
+            ledger.checkpoint().unwrap();
+        }
+    }
+    ledger.close().unwrap();
+    let count = |folder: &str| fs::read_dir(dir.path().join(folder)).unwrap().count();
+    // The last two, and the one that the next checkpoint removes.
+    assert!(count("checkpoints") <= 3, "{}", count("checkpoints"));
+    assert!(count("positions") <= 20, "{}", count("positions"));
+    let mut ledger = Ledger::open(dir.path(), options()).unwrap();
+    for epoch in 1..=400 {
+        assert_eq!(answers(&ledger.submit(&[term(epoch, "me")]).unwrap()), ["repeated"]);
+    }
+    let id = StreamId { kind: StreamKind::Lease, uid: Uid::default() };
+    assert!(ledger.stream(id).unwrap().iter().map(|r| r.seq).eq(1..=400));
+    assert_eq!(ledger.prove(), Proven::Whole);
 }

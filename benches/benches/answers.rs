@@ -1,0 +1,154 @@
+//! How long answers take while checkpoints are written beside them, and what the copy of the state costs
+//! that they wait for: with 100 and with 10,000 configurations. And how large a state of 10,000 finished and
+//! 1,000 open sessions is. No framework: what counts is the slowest answer, not the mean.
+//!
+//! To be read against two syncs on the same disk, which every answer waits for and which are measured
+//! beside it.
+#![allow(missing_docs, clippy::unwrap_used)] // a bench may panic
+
+#[path = "../../engine/tests/world/mod.rs"]
+mod world;
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use holdfast_engine::{
+    Actor, Command, CommandId, Envelope, Key, State, Timestamp, Uid, configuration, lease,
+};
+use holdfast_eventlog::{Ledger, Options};
+use world::{World, minutes, spec};
+
+const ANSWERS: u64 = 10_000;
+const INTERVAL: u64 = 2_000;
+
+fn envelope(place: u64, command: Command) -> Envelope {
+    Envelope {
+        id: CommandId(u128::from(place).to_be_bytes()),
+        at: Timestamp(i64::try_from(place).unwrap()),
+        actor: Actor::Operator,
+        epoch: place,
+        command,
+    }
+}
+
+fn declared(number: u64) -> Command {
+    let mut session = spec::session("nightly");
+    session.repositories = vec![spec::repository(&format!("repository-{number}"))];
+    Command::Configuration(configuration::Command::Declare {
+        uid: Uid(u128::from(number).to_be_bytes()),
+        key: Key::new("shop", format!("configuration-{number}")),
+        generation: 1,
+        hash: spec::hash(number),
+        spec: spec::configuration(vec![session]),
+        schedules: Vec::new(),
+    })
+}
+
+fn milliseconds(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e3
+}
+
+fn told(what: &str, mut spans: Vec<Duration>) {
+    spans.sort_unstable();
+    let at = |share: usize| milliseconds(spans[(spans.len() - 1) * share / 1000]);
+    println!(
+        "{what}: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, slowest {:.2} ms",
+        at(500),
+        at(990),
+        at(999),
+        at(1000)
+    );
+}
+
+/// The two syncs of an answer, without anything else.
+fn two_syncs(files: &[File; 2], place: u64) -> Duration {
+    let start = Instant::now();
+    for file in files {
+        file.write_all_at(&[1; 300], place % 1000 * 512).unwrap();
+        file.sync_data().unwrap();
+    }
+    start.elapsed()
+}
+
+fn answers(dir: &Path, configurations: u64) {
+    let options = Options { checkpoint_every_events: INTERVAL, ..Options::default() };
+    let mut ledger = Ledger::open(&dir.join("log"), options).unwrap();
+    let all: Vec<u64> = (1..=configurations).collect();
+    for some in all.chunks(100) {
+        let batch: Vec<_> = some.iter().map(|n| envelope(*n, declared(*n))).collect();
+        ledger.submit(&batch).unwrap();
+    }
+    assert_eq!(ledger.state().configurations.len() as u64, configurations);
+    let start = Instant::now();
+    let copy = ledger.state().clone();
+    println!(
+        "{configurations} configurations: a copy of the state {:.2} ms",
+        milliseconds(start.elapsed())
+    );
+    drop(copy);
+    let files = ["one", "other"].map(|name| {
+        fs::write(dir.join(name), vec![0; 512 * 1024]).unwrap();
+        let file = File::options().write(true).open(dir.join(name)).unwrap();
+        file.sync_all().unwrap();
+        file
+    });
+    let (mut answers, mut syncs) = (Vec::new(), Vec::new());
+    for place in configurations + 1..=configurations + ANSWERS {
+        let begin = Command::Lease(lease::Command::Begin { holder: "operator-0".into() });
+        let asked = envelope(place, begin);
+        let start = Instant::now();
+        assert_eq!(ledger.submit(&[asked]).unwrap().recorded.len(), 1);
+        answers.push(start.elapsed());
+        syncs.push(two_syncs(&files, place));
+    }
+    told(&format!("{configurations} configurations: an answer"), answers);
+    told(&format!("{configurations} configurations: two syncs"), syncs);
+}
+
+/// Pages of this process that are in memory.
+fn resident_mib() -> f64 {
+    let text = fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: f64 = text.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096.0 / 1024.0 / 1024.0
+}
+
+/// A state with the sessions of an hourly configuration, each of them many times over.
+fn sessions(finished: u64, open: u64) -> State {
+    let mut world = World::new();
+    world.furnish();
+    world.declare_retention("keep", spec::retention(2));
+    world.declare_storage("store", spec::storage("store"));
+    let mut session = spec::session("hourly");
+    session.repositories = vec![spec::repository("one")];
+    let spec = spec::configuration(vec![session]);
+    world.declare("app", &spec, &[("hourly".into(), minutes(60))]);
+    world.pass(minutes(90));
+    let mut state = world.state.clone();
+    let (backup, snapshot) = (
+        state.backups.values().next().unwrap().clone(),
+        state.snapshots.values().next().unwrap().clone(),
+    );
+    for number in 0..finished + open {
+        let uid = Uid(u128::from(number).to_be_bytes());
+        state.backups.insert(uid, backup.clone());
+        state.snapshots.insert(uid, snapshot.clone());
+    }
+    state
+}
+
+fn main() {
+    for configurations in [100, 10_000] {
+        let dir = tempfile::tempdir().unwrap();
+        answers(dir.path(), configurations);
+    }
+    let before = resident_mib();
+    let state = sessions(10_000, 1_000);
+    println!(
+        "{} sessions and {} snapshots: {:.1} MiB",
+        state.backups.len(),
+        state.snapshots.len(),
+        resident_mib() - before
+    );
+}
