@@ -82,7 +82,7 @@ impl<P: Place> Attendance<P> {
     async fn report(&self, attended: &Attended, end: End) {
         let order = Order::new(Actor::Worker, report::news(attended, end));
         // What is left of the attempt goes once the log has its end; without an answer the next start finds both.
-        if self.line.submit(vec![order]).await.is_ok() {
+        if self.line.insist(order).await.is_ok() {
             self.release(&attended.attempt).await;
         }
     }

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use holdfast_engine::{
     Actor, Attempt, Command, Due, Envelope, Millis, State, Timestamp, Uid, deadline, lease, level,
-    outbox,
 };
 use holdfast_eventlog::{Answer, Error, Ledger};
 use tokio::sync::watch;
@@ -164,10 +163,6 @@ impl Dispatcher {
     fn own(&mut self, message: Own, orders: &mut Vec<Waiting>) -> Result<(), Error> {
         match message {
             Own::Submit(more) => orders.extend(more),
-            Own::Answer { effect, answer } => {
-                let command = Command::Outbox(outbox::Command::Answer { effect, answer });
-                orders.push(Waiting::nobody(Order::new(Actor::Operator, command)));
-            }
             Own::Ask(question) => {
                 self.decide(std::mem::take(orders))?;
                 question(self.ledger.state());

@@ -8,17 +8,20 @@
 //! What goes over the line is bounded by what the log has asked for: a few messages an effect, an attempt, a pass of the
 //! publisher. What others send is bounded by the inbox.
 
-use holdfast_engine::{Actor, Attempt, Command, CommandId, EffectId, State};
-use holdfast_eventlog::Answer;
-use tokio::sync::{mpsc, oneshot};
+use std::time::Duration;
 
-use crate::place;
+use holdfast_engine::{Actor, Attempt, Command, CommandId, State};
+use holdfast_eventlog::{Answer, Refusal};
+use tokio::sync::{mpsc, oneshot};
 
 /// Messages that wait in the inbox at most; senders wait when it is full.
 const INBOX: usize = 1024;
 
+/// How long a full log is given to have room again.
+const ROOM: Duration = Duration::from_secs(1);
+
 /// A command to submit.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Order {
     /// Its id; the same id twice has one effect. Absent: one of its own.
     pub id: Option<CommandId>,
@@ -66,10 +69,6 @@ pub(super) enum Client {
 /// What the kernel's own tasks send.
 pub(super) enum Own {
     Submit(Vec<Waiting>),
-    Answer {
-        effect: EffectId,
-        answer: place::Answer,
-    },
     Ask(Question),
     /// A place has answered for an attempt of an earlier operator.
     Answered(Attempt),
@@ -141,26 +140,20 @@ impl Inbox {
 }
 
 impl Line {
-    /// Answers an effect. Nobody hears what comes of it: an answer that comes too late is refused, and that is the end
-    /// of it. When the dispatcher is gone, the next start finds the effect in the outbox.
-    pub fn answer(&self, effect: EffectId, answer: place::Answer) {
-        let _ = self.0.send(Own::Answer { effect, answer });
-    }
-
-    /// Submits a command whose answer nobody waits for.
-    pub fn report(&self, order: Order) {
-        // When the dispatcher is gone, the next start does it again.
-        let _ = self.0.send(Own::Submit(vec![Waiting::nobody(order)]));
-    }
-
-    /// Submits commands, in order, and waits for their answers.
+    /// Submits what happened outside, again and again while the log has no room for it: it cannot be asked for once
+    /// more. One that comes too late is refused, and that is the end of it.
     ///
     /// # Errors
-    /// [`Stopped`] when nobody decides any more.
-    pub async fn submit(&self, orders: Vec<Order>) -> Result<Vec<Answer>, Stopped> {
-        let (orders, answers) = waiting(orders);
-        self.0.send(Own::Submit(orders)).map_err(|_| Stopped)?;
-        collect(answers).await
+    /// [`Stopped`] when nobody decides any more; the next start finds it out anew.
+    pub async fn insist(&self, order: Order) -> Result<Answer, Stopped> {
+        loop {
+            let (orders, answers) = waiting(vec![order.clone()]);
+            self.0.send(Own::Submit(orders)).map_err(|_| Stopped)?;
+            match collect(answers).await?.pop() {
+                Some(Answer::Refused(Refusal::NoSpace(_))) => tokio::time::sleep(ROOM).await,
+                answer => return answer.ok_or(Stopped),
+            }
+        }
     }
 
     /// Asks the state something.

@@ -358,7 +358,10 @@ impl<P: Place> Publisher<P> {
     fn triggered(&self, trigger: Trigger, outcome: Outcome) {
         let Trigger { configuration: uid, session } = trigger;
         let command = configuration::Command::SchedulerReported { uid, session, outcome };
-        self.line.report(Order::new(Actor::Operator, Command::Configuration(command)));
+        let order = Order::new(Actor::Operator, Command::Configuration(command));
+        // When nobody decides any more, the next start sets it up anew.
+        let line = self.line.clone();
+        self.tasks.run(async move { drop(line.insist(order).await) });
     }
 }
 

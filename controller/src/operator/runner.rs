@@ -20,14 +20,14 @@ use std::time::Duration;
 
 use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, Plan, Work, plan};
-use holdfast_engine::{Attempt, EffectId, Failure, State};
+use holdfast_engine::{Actor, Attempt, Command, EffectId, Failure, State, outbox};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::attendance::Attendance;
 use super::class::{Class, Places};
-use super::inbox::Line;
+use super::inbox::{Line, Order};
 use super::subject::{Turn, Turns};
 use super::tasks::{Tasks, words_of};
 use super::{Ports, broken};
@@ -135,8 +135,11 @@ impl<P: Place> Crew<P> {
         let Some((answer, left)) = ended else { return };
         if self.is_ours().await {
             let attended = attended_by(&answer, left.work);
-            self.line.answer(id, answer);
-            if let Some(attended) = attended {
+            let answer = outbox::Command::Answer { effect: id, answer: fitting(&once, answer) };
+            let order = Order::new(Actor::Operator, Command::Outbox(answer));
+            if self.line.insist(order).await.is_ok()
+                && let Some(attended) = attended
+            {
                 self.attendance.attend(attended);
             }
         }
@@ -311,6 +314,26 @@ impl GivenUp {
     }
 }
 
+/// An answer that belongs to this effect; one that does not is a mistake of the place, and a failure.
+fn fitting(once: &Once, answer: Answer) -> Answer {
+    let fits = match (once, &answer) {
+        (_, Answer::Failed(_)) => true,
+        (Once::InitializeRepository { .. }, answer) => matches!(answer, Answer::Repository { .. }),
+        (Once::Survey { .. }, answer) => matches!(answer, Answer::Hosts(_)),
+        (Once::StartWorker { .. }, answer) => matches!(answer, Answer::Worker(_)),
+        (_, answer) => matches!(answer, Answer::Done),
+    };
+    if fits {
+        return answer;
+    }
+    tracing::error!(what = name(once), answer = answer.kind(), "an answer does not fit its effect");
+    Answer::Failed(Failure {
+        reason: "UnfitAnswer".into(),
+        message: format!("{} was answered with {}", name(once), answer.kind()),
+        permanent: true,
+    })
+}
+
 fn late(once: &Once, limit: Duration) -> Failure {
     Failure {
         reason: "Timeout".into(),
@@ -336,7 +359,7 @@ fn name(once: &Once) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_engine::{Command, Uid, storage};
+    use holdfast_engine::{Uid, storage};
 
     use super::*;
     use crate::operator::testing::{Act, STORAGE, Stage, World, acts, declared, declared_as};
@@ -496,6 +519,17 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         world.quiet().await;
         assert!(begun(&world) > at_once);
+        world.stop().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_fit_is_a_failure() {
+        let stage =
+            Stage { behaves: acts([Act::Answer(Answer::Hosts(vec![]))]), ..Stage::default() };
+        let (_dir, mut world) = world(stage, 1).await;
+        world.submit(vec![declared(1)]).await;
+        world.quiet().await;
+        assert_eq!(said(&world).await, "initialize backend was answered with Hosts");
         world.stop().await;
     }
 

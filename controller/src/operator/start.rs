@@ -143,8 +143,14 @@ async fn take_over<P: Place>(
         Order::new(Actor::Worker, report::news(attended, end.clone()))
     };
     dispatcher.take(ended.iter().map(order).collect())?;
-    for (attended, _) in &ended {
-        attendance.release(&attended.attempt).await;
+    // What the log had no room for is told again by whoever attends it.
+    let open: BTreeSet<Attempt> =
+        attended(dispatcher.state()).into_iter().map(|found| found.attempt).collect();
+    for (attended, _) in ended {
+        match open.contains(&attended.attempt) {
+            true => attendance.attend(attended),
+            false => attendance.release(&attended.attempt).await,
+        }
     }
     for attended in silent {
         tracing::warn!(attempt = ?attended.attempt, "its place has not answered yet");
