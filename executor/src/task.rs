@@ -274,6 +274,98 @@ mod tests {
         assert_eq!(world.run(wipe()), Done::Done, "once more is no error");
     }
 
+    const FOLDER: &str = "demo/app/holdfast/v1";
+
+    /// Backs something up and describes it; the snapshot's id.
+    fn backed_up(world: &World, session: &str) -> String {
+        use crate::job::{Backup, Job, Repository, Resources, Selection, Source, Work as JobWork};
+        use crate::report::{Outcome, Quiet};
+        let source = world.0.path().join("source");
+        std::fs::create_dir_all(&source).unwrap();
+        std::fs::write(source.join(session), session).unwrap();
+        let job = Job {
+            attempt: session.into(),
+            at: 0,
+            work: JobWork::Backup(Backup {
+                repositories: vec![Repository {
+                    name: "r".into(),
+                    url: url_below(&url_of_directory(world.0.path()), FOLDER),
+                    access: Access::default(),
+                    passphrase: Passphrase::new("secret".into()),
+                    expected_id: None,
+                    create_if_missing: true,
+                }],
+                sources: vec![Source::Directory { path: source, stored_as: "/data".into() }],
+                selection: Selection::default(),
+                tags: Default::default(),
+                host: String::new(),
+                session: session.into(),
+                component: "dump".into(),
+                attempt_number: 1,
+                parent: None,
+                allow_partial: false,
+                had_files_before: None,
+                labels: Default::default(),
+                reading: Default::default(),
+            }),
+            resources: Resources { workers: 1, memory_bytes: 0 },
+        };
+        let report = crate::run(&job, &Quiet);
+        assert!(matches!(report.outcome, Outcome::Succeeded { .. }), "{report:?}");
+        world.run(Work::Describe { documents: vec![document(&description(session))] });
+        report.repositories[0].snapshot.as_ref().unwrap().id.clone()
+    }
+
+    fn description(session: &str) -> String {
+        format!("demo/app/snapshots/{session}.yaml")
+    }
+
+    fn forget(world: &World, session: &str, id: &str) -> Done {
+        world.run(Work::Forget {
+            folder: FOLDER.into(),
+            snapshots: vec![id.into()],
+            documents: vec![description(session)],
+        })
+    }
+
+    fn objects(world: &World, id: &str) -> Vec<std::path::PathBuf> {
+        let (mut found, mut folders) = (Vec::new(), vec![world.0.path().join(FOLDER)]);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                match entry.is_dir() {
+                    true => folders.push(entry),
+                    false if entry.ends_with(id) => found.push(entry),
+                    false => {}
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn only_the_snapshots_that_are_named_go_and_their_descriptions_with_them() {
+        let world = world();
+        let (one, two) = (backed_up(&world, "one"), backed_up(&world, "two"));
+        for _ in 0..2 {
+            assert_eq!(forget(&world, "one", &one), Done::Done);
+            assert!(objects(&world, &one).is_empty() && !objects(&world, &two).is_empty());
+            assert!(!world.has(&description("one")) && world.has(&description("two")));
+        }
+    }
+
+    #[test]
+    fn a_description_outlives_a_snapshot_that_cannot_be_removed() {
+        let world = world();
+        let one = backed_up(&world, "one");
+        // A directory in the place of the object cannot be removed as a file, not even by root.
+        for object in objects(&world, &one) {
+            std::fs::remove_file(&object).unwrap();
+            std::fs::create_dir_all(object.join("in the way")).unwrap();
+        }
+        failure(forget(&world, "one", &one));
+        assert!(world.has(&description("one")));
+    }
+
     #[test]
     fn snapshots_that_are_gone_are_forgotten_already_and_ids_are_checked() {
         let world = world();

@@ -9,9 +9,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use holdfast_api::storage::{Backend, S3Spec};
 use holdfast_engine::Failure;
 use holdfast_executor::store::Access;
+use zeroize::Zeroizing;
 
 /// Variables of a credential Secret that open a bucket, under the names that KubeStash's documents have for them.
-const VARIABLES: [&str; 4] =
+pub const VARIABLES: [&str; 4] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "CA_CERT_DATA"];
 
 /// Those without which there is no access.
@@ -79,10 +80,13 @@ pub fn secret_name(backend: &Backend) -> Option<&str> {
 ///
 /// # Errors
 /// Which key is missing or is no text.
-pub fn access(secret: &str, values: BTreeMap<String, Vec<u8>>) -> Result<Access, Failure> {
-    let wanted = values.into_iter().filter(|(name, _)| VARIABLES.contains(&name.as_str()));
-    let found: BTreeMap<String, String> = wanted
-        .map(|(name, value)| match String::from_utf8(value) {
+pub fn access(
+    secret: &str,
+    values: BTreeMap<String, Zeroizing<Vec<u8>>>,
+) -> Result<Access, Failure> {
+    let found: BTreeMap<String, String> = values
+        .into_iter()
+        .map(|(name, value)| match String::from_utf8(value.to_vec()) {
             Ok(text) => Ok((name, text)),
             Err(_) => Err(unusable(format!("credential Secret {secret}: {name} is no text"))),
         })
@@ -229,7 +233,7 @@ mod tests {
     #[test]
     fn a_secret_opens_with_its_own_keys_only() {
         let values = |keys: &[(&str, &str)]| {
-            keys.iter().map(|(k, v)| ((*k).to_owned(), v.as_bytes().to_vec())).collect()
+            keys.iter().map(|(k, v)| ((*k).to_owned(), Zeroizing::new(v.as_bytes().to_vec()))).collect()
         };
         let both = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "marker")];
         let found = access("demo/s", values(&both)).unwrap();
@@ -238,8 +242,8 @@ mod tests {
             let failure = access("demo/s", values(missing)).unwrap_err();
             assert!(failure.message.contains("demo/s has no key AWS_"), "{}", failure.message);
         }
-        let mut binary: BTreeMap<String, Vec<u8>> = values(&both);
-        binary.insert("AWS_SESSION_TOKEN".into(), vec![0xff]);
+        let mut binary: BTreeMap<String, Zeroizing<Vec<u8>>> = values(&both);
+        binary.insert("AWS_SESSION_TOKEN".into(), Zeroizing::new(vec![0xff]));
         assert!(access("demo/s", binary).unwrap_err().message.contains("AWS_SESSION_TOKEN"));
     }
 }
