@@ -81,9 +81,9 @@ impl Exit {
             K::Interrupted => Self::Interrupted,
             K::InvalidJob
             | K::PathNotEmpty
-            | K::TargetUnwritable | K::OvertakenByCollection | K::Internal => {
-                Self::Failed
-            }
+            | K::TargetUnwritable
+            | K::OvertakenByCollection
+            | K::Internal => Self::Failed,
         }
     }
 

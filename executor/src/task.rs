@@ -147,8 +147,7 @@ fn initialise(
     let passphrase = passphrase.as_bytes();
     let opened = match closed.open(passphrase, unlock) {
         Err(Error::NoRepository) if expected.is_none() => {
-            let options =
-                InitOptions { label: FIRST_SLOT_LABEL, now_ms, ..InitOptions::default() };
+            let options = InitOptions { label: FIRST_SLOT_LABEL, now_ms, ..InitOptions::default() };
             match closed.init(passphrase, options) {
                 // An earlier try that nobody waits for any more was quicker.
                 Err(Error::AlreadyInitialised { .. }) => closed.open(passphrase, unlock),

@@ -13,8 +13,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use std::time::Duration;
+
 use holdfast_engine::Key;
+use holdfast_engine::plan::Plan;
 use tokio::sync::oneshot;
+
+/// How long a call at a storage may take.
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// Calls at all stores at once.
 const AT_ONCE: usize = 8;
@@ -43,6 +49,28 @@ struct Waiting {
     storage: Key,
     namespace: String,
     turn: oneshot::Sender<Pass>,
+}
+
+/// The storage at which a plan is a short call, and the namespace that asks for it.
+#[must_use]
+pub fn of(plan: &Plan) -> Option<(Key, String)> {
+    let at = |storage: &Key, asks: &Key| Some((storage.clone(), asks.namespace.clone()));
+    match plan {
+        Plan::InitializeBackend(storage) => at(&storage.storage.key, &storage.storage.key),
+        Plan::InitializeRepository(repository) => at(&repository.0.storage.key, &repository.0.key),
+        Plan::UploadMetadata(metadata) => at(&metadata.place.storage.key, &metadata.place.key),
+        Plan::RemoveSnapshot(Some(doomed)) => {
+            at(&doomed.repository.storage.key, &doomed.repository.key)
+        }
+        Plan::RemoveSnapshot(None)
+        | Plan::WipeBackend(_)
+        | Plan::WipeRepository(_)
+        | Plan::Survey(_)
+        | Plan::RunHook(_)
+        | Plan::StartBackup(_)
+        | Plan::StartRestore(_)
+        | Plan::StopWorker(_) => None,
+    }
 }
 
 /// The right to one call at a storage. It ends with its scope.
@@ -136,14 +164,10 @@ impl Drop for Pass {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::task::JoinSet;
     use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
-
-    const LIMIT: Duration = Duration::from_secs(30);
 
     fn key(namespace: &str, name: &str) -> Key {
         Key::new(namespace, name)

@@ -233,7 +233,9 @@ mod tests {
     #[test]
     fn a_secret_opens_with_its_own_keys_only() {
         let values = |keys: &[(&str, &str)]| {
-            keys.iter().map(|(k, v)| ((*k).to_owned(), Zeroizing::new(v.as_bytes().to_vec()))).collect()
+            keys.iter()
+                .map(|(k, v)| ((*k).to_owned(), Zeroizing::new(v.as_bytes().to_vec())))
+                .collect()
         };
         let both = [("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "marker")];
         let found = access("demo/s", values(&both)).unwrap();

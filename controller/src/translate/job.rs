@@ -323,6 +323,7 @@ mod tests {
         let place = Place {
             uid: Uid([1; 16]),
             url: "file:///r".into(),
+            access: Access::default(),
             passphrase: Zeroizing::new(b"p".to_vec()),
             id: Some(Uid([2; 16])),
         };

@@ -51,8 +51,7 @@ fn one_session_writes_to_two_buckets_with_keys_and_authorities_of_their_own() {
     let dir = tempfile::tempdir().unwrap();
     let mut plain = served(dir.path(), "plain");
     let (certificate, key) = certificate(dir.path());
-    let mut private =
-        Gateway::start_tls(&dir.path().join("private"), &certificate, &key).unwrap();
+    let mut private = Gateway::start_tls(&dir.path().join("private"), &certificate, &key).unwrap();
     private.change_secret(OTHER_SECRET).unwrap();
     let world = World::new();
     let content = noise(3 << 20, 1);
@@ -115,7 +114,8 @@ fn keys_that_are_rotated_while_the_operator_runs_are_used_from_then_on() {
     });
     world.storage(&Bucket::at("store", gateway.address(), OTHER_SECRET));
     world.until("a storage with new keys", SOON, |world| {
-        world.phase(STORAGES, "store") == "Ready" && world.phase(REPOSITORIES, "app-store") == "Ready"
+        world.phase(STORAGES, "store") == "Ready"
+            && world.phase(REPOSITORIES, "app-store") == "Ready"
     });
     world.session("with-new-keys", "app");
     world.until("a session with new keys", SOON, |world| {
@@ -178,7 +178,8 @@ fn storages_that_hang_do_not_keep_the_others_waiting() {
     let _operator = world.follow();
     let began = world.until("the four begin", Duration::from_secs(90), |world| {
         let names = world.names(SNAPSHOTS);
-        fine.iter().all(|name| names.iter().any(|known| known.starts_with(&format!("on-{name}-{name}-"))))
+        fine.iter()
+            .all(|name| names.iter().any(|known| known.starts_with(&format!("on-{name}-{name}-"))))
     });
     println!("the four began within {began:?} of the start");
     for round in 0..2 {

@@ -42,11 +42,7 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let world = Self {
-            dir,
-            program: binary(env!("CARGO")).unwrap(),
-            environment: Vec::new(),
-        };
+        let world = Self { dir, program: binary(env!("CARGO")).unwrap(), environment: Vec::new() };
         for folder in ["manifests", "source", "target"] {
             fs::create_dir(world.path(folder)).unwrap();
         }

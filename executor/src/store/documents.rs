@@ -108,7 +108,9 @@ fn within(root: &Path, key: &str) -> Result<PathBuf, StoreError> {
     let fine = |part| matches!(part, Component::Normal(_));
     match Path::new(key).components().all(fine) {
         true => Ok(root.join(key)),
-        false => Err(StoreError::Invalid { key: key.to_owned(), reason: "leads out of its storage" }),
+        false => {
+            Err(StoreError::Invalid { key: key.to_owned(), reason: "leads out of its storage" })
+        }
     }
 }
 

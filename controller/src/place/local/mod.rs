@@ -10,6 +10,7 @@ mod publish;
 mod run_hook;
 mod store;
 mod survey;
+mod trouble;
 pub mod volumes;
 pub mod workers;
 

@@ -1,8 +1,8 @@
 //! Effects at a storage: each becomes a task, and a child does it. A directory may hang as a server does.
 
+use holdfast_engine::Failure;
 use holdfast_engine::plan::{Description, Doomed, Located, Metadata, Stored};
 use holdfast_engine::view::object::{Object, RepositoryObject};
-use holdfast_engine::{Failure, Uid};
 use holdfast_executor::job::{Document, Passphrase};
 use holdfast_executor::report::FailureKind;
 use holdfast_executor::task::{Done, Task, Work};
@@ -76,10 +76,7 @@ pub(super) async fn upload_metadata(local: &Local, metadata: Metadata) -> Result
     let name = paths.below(&description_of(&snapshot.snapshot.key.name));
     let documents = vec![
         written(name, document::of(&Object::Snapshot(Box::new(snapshot)))?),
-        written(
-            paths.below(DESCRIPTION),
-            document::of(&Object::Repository(Box::new(repository)))?,
-        ),
+        written(paths.below(DESCRIPTION), document::of(&Object::Repository(Box::new(repository)))?),
         written(METADATA.to_owned(), document::backend(&storage)?),
     ];
     ask(local, &storage.storage, Work::Describe { documents }).await

@@ -255,7 +255,8 @@ impl ObjectPlace {
     fn trusted(&self, access: &Access) -> Result<Vec<u8>, String> {
         let mut trusted = match &self.ca_file {
             Some(path) => {
-                let pem = std::fs::read(path).map_err(|error| format!("ca-file {path}: {error}"))?;
+                let pem =
+                    std::fs::read(path).map_err(|error| format!("ca-file {path}: {error}"))?;
                 certificates(pem).map_err(|why| format!("ca-file {path}: {why}"))?
             }
             None => Vec::new(),
