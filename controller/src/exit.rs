@@ -79,9 +79,11 @@ impl Exit {
             K::RepositoryUnsupported => Self::Unsupported,
             K::SnapshotNotFound | K::SnapshotAmbiguous | K::PathNotFound => Self::NotFound,
             K::Interrupted => Self::Interrupted,
-            K::InvalidJob | K::TargetUnwritable | K::OvertakenByCollection | K::Internal => {
-                Self::Failed
-            }
+            K::InvalidJob
+            | K::PathNotEmpty
+            | K::TargetUnwritable
+            | K::OvertakenByCollection
+            | K::Internal => Self::Failed,
         }
     }
 

@@ -27,6 +27,7 @@ pub mod slot;
 pub mod snapshot;
 pub mod source;
 pub mod store;
+pub mod task;
 mod threads;
 mod trail;
 pub mod tree;

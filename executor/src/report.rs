@@ -98,6 +98,8 @@ pub enum FailureKind {
     InvalidJob,
     /// The path of the repository is proven to be empty, and it was not to be created.
     RepositoryNotFound,
+    /// Nothing is made where something lies already.
+    PathNotEmpty,
     /// The path holds a repository with another id than the log remembers.
     RepositoryReplaced,
     /// Written by a release that uses features unknown to this one.
@@ -149,6 +151,7 @@ impl FailureKind {
         match self {
             Self::InvalidJob
             | Self::RepositoryNotFound
+            | Self::PathNotEmpty
             | Self::RepositoryReplaced
             | Self::RepositoryUnsupported
             | Self::RepositoryDamaged

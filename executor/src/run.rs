@@ -288,7 +288,7 @@ fn kind_of(error: &Error) -> FailureKind {
         },
         Error::ReadBack { .. } => K::ReadBackFailed,
         Error::Interrupted => K::Interrupted,
-        Error::NotEmpty { .. } | Error::AlreadyInitialised { .. } => K::InvalidJob,
+        Error::NotEmpty { .. } | Error::AlreadyInitialised { .. } => K::PathNotEmpty,
         Error::Invalid { .. } | Error::Limit { .. } | Error::NoThread { .. } => K::InvalidJob,
         _ => K::Internal,
     }

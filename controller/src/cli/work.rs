@@ -1,4 +1,4 @@
-//! `holdfast work`: one attempt at one component.
+//! `holdfast work`: one attempt at one component, or one task of a storage.
 
 use std::path::PathBuf;
 
@@ -11,17 +11,24 @@ use crate::worker;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Directory with the job; the result is left there.
-    #[arg(long)]
-    dir: PathBuf,
+    #[arg(long, requires = "uid", required_unless_present = "task")]
+    dir: Option<PathBuf>,
     /// What the operator calls this worker.
     #[arg(long)]
-    uid: String,
+    uid: Option<String>,
+    /// Do the task that standard input holds, and end when that ends.
+    #[arg(long, conflicts_with_all = ["dir", "uid"])]
+    task: bool,
 }
 
 /// Runs the verb.
 ///
 /// # Errors
-/// When the directory cannot be used; a job that fails is a result.
+/// When the directory or the pipes cannot be used; what fails of the work is a result.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    worker::work(&arguments.dir, &arguments.uid).map(|()| Exit::Done)
+    match (&arguments.dir, &arguments.uid) {
+        (Some(dir), Some(uid)) => worker::work(dir, uid)?,
+        _ => worker::task::work()?,
+    }
+    Ok(Exit::Done)
 }

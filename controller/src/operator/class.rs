@@ -30,7 +30,7 @@ pub enum Class {
 pub struct Terms {
     /// Effects that are carried out at once.
     pub at_once: usize,
-    /// From the first try to the answer.
+    /// From the begin of the first try to the answer.
     pub deadline: Duration,
     /// The waits between tries; absent: there is one try.
     pub backoff: Option<Backoff>,
@@ -48,13 +48,12 @@ impl Class {
         match once {
             Once::InitializeBackend { .. }
             | Once::InitializeRepository { .. }
-            | Once::UploadMetadata { .. } => Self::Store,
+            | Once::UploadMetadata { .. }
+            | Once::RemoveSnapshot { .. } => Self::Store,
             Once::RunHook { .. } => Self::Hook,
             Once::StartWorker { .. } | Once::StopWorker { .. } => Self::Worker,
             Once::Survey { .. } => Self::Survey,
-            Once::WipeRepository { .. }
-            | Once::WipeBackend { .. }
-            | Once::RemoveSnapshot { .. } => Self::Removal,
+            Once::WipeRepository { .. } | Once::WipeBackend { .. } => Self::Removal,
         }
     }
 
@@ -67,8 +66,9 @@ impl Class {
             backoff,
         };
         match self {
-            // Whoever waits for a store is told soon that it does not answer; the engine asks again.
-            Self::Store => terms(8, 2 * MINUTE, Some(QUICK)),
+            // Whoever waits for a store is told soon that it does not answer; the engine asks again. How many calls
+            // there are at once is decided at the stores' own desk.
+            Self::Store => terms(Semaphore::MAX_PERMITS, 2 * MINUTE, Some(QUICK)),
             // A hook has a limit of its own, a day at most; whether it runs again is its session's decision.
             Self::Hook => terms(64, 24 * HOUR, None),
             Self::Worker => terms(16, 2 * MINUTE, Some(QUICK)),

@@ -26,7 +26,8 @@ pub mod progress;
 pub mod publisher;
 pub mod runner;
 pub mod start;
-pub mod subject;
+pub mod stores;
+mod subject;
 pub mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;

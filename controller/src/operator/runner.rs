@@ -8,6 +8,7 @@
 //! | the same while it works | work that ends when it is dropped (a hook) is ended, all else goes on to its end |
 //! | a term of leadership that is over | effects that have not begun are left undone, and nothing is answered |
 //! | trouble of the moment | another try after a wait, until the deadline of the class |
+//! | a call at a storage | it waits for its turn at the [desk](super::stores) of the stores, and has 30 s |
 //! | the deadline of the class | the effect has failed; work that cannot be ended holds its turn and its place to its end |
 //! | a panic | the effect has failed, with the words of the panic |
 //!
@@ -28,6 +29,7 @@ use tracing::Instrument as _;
 use super::attendance::Attendance;
 use super::class::{Class, Places};
 use super::inbox::{Line, Order};
+use super::stores::{self, Pass, Stores};
 use super::subject::{Turn, Turns};
 use super::tasks::{Tasks, words_of};
 use super::{Ports, broken};
@@ -59,6 +61,8 @@ pub struct Crew<P> {
     pub attendance: Attendance<P>,
     /// Places of the classes.
     pub places: Places,
+    /// Turns at storages.
+    pub stores: Stores,
     /// Work that ends when it is given up; so it does when its sender goes.
     pub given_up: GivenUp,
 }
@@ -78,6 +82,7 @@ impl<P> Clone for Crew<P> {
             term: self.term.clone(),
             attendance: self.attendance.clone(),
             places: self.places.clone(),
+            stores: self.stores.clone(),
             given_up: self.given_up.clone(),
         }
     }
@@ -159,15 +164,16 @@ impl<P: Place> Crew<P> {
         mut gone: Option<oneshot::Receiver<()>>,
     ) -> Option<(Answer, Left)> {
         let terms = class.terms();
-        let until = Instant::now() + terms.deadline;
-        let mut last = None;
+        let (mut until, mut last) = (None, None);
         loop {
-            let plan = match self.ask(id, once).await? {
-                Ok(plan) => plan,
+            let (plan, pass) = match self.prepare(id, once).await? {
+                Ok(prepared) => prepared,
                 Err(failure) => return Some((Answer::Failed(failure), Left::default())),
             };
+            // Time that was spent waiting for a turn is nobody's fault.
+            let until = *until.get_or_insert_with(|| Instant::now() + terms.deadline);
             let work = started_by(&plan);
-            let trouble = match self.call(id, plan, until, &mut gone).await? {
+            let trouble = match self.limited(id, plan, until, pass, &mut gone).await? {
                 Ended::Done(Ok(answer)) => return Some((answer, Left { work, still: None })),
                 Ended::Done(Err(trouble)) => trouble,
                 Ended::Late(still) => {
@@ -184,6 +190,48 @@ impl<P: Place> Crew<P> {
             last = Some(wait);
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// The plan of an effect, and the turn at its storage; none when nobody waits for it any more.
+    async fn prepare(
+        &self,
+        id: EffectId,
+        once: &Once,
+    ) -> Option<Result<(Plan, Option<Pass>), Failure>> {
+        let plan = match self.ask(id, once).await? {
+            Ok(plan) => plan,
+            Err(failure) => return Some(Err(failure)),
+        };
+        let Some((storage, namespace)) = stores::of(&plan) else { return Some(Ok((plan, None))) };
+        let pass = self.stores.enter(storage, namespace).await;
+        // Things may have changed while it waited.
+        Some(self.ask(id, once).await?.map(|plan| (plan, Some(pass))))
+    }
+
+    /// One call of the place within what is left of its time, and of a call's at a storage.
+    async fn limited(
+        &self,
+        id: EffectId,
+        plan: Plan,
+        until: Instant,
+        pass: Option<Pass>,
+        gone: &mut Option<oneshot::Receiver<()>>,
+    ) -> Option<Ended> {
+        let (mut pass, limit) = match pass {
+            // What cannot be ended is waited for as long as it may take.
+            Some(pass) if gone.is_some() => (pass, until.min(Instant::now() + stores::LIMIT)),
+            pass => {
+                let ended = self.call(id, plan, until, gone).await;
+                drop(pass);
+                return ended;
+            }
+        };
+        let ended = self.call(id, plan, limit, gone).await?;
+        if !matches!(ended, Ended::Late(_)) {
+            return Some(ended);
+        }
+        pass.silent();
+        Some(Ended::Done(Err(silent())))
     }
 
     /// How to carry out an effect as things are now; none when nobody waits for it any more.
@@ -340,6 +388,15 @@ fn late(once: &Once, limit: Duration) -> Failure {
         message: format!("{} did not end within {} s", name(once), limit.as_secs()),
         permanent: false,
     }
+}
+
+fn silent() -> Trouble {
+    let failure = Failure {
+        reason: "StoreUnreachable".into(),
+        message: format!("the store did not answer within {} s", stores::LIMIT.as_secs()),
+        permanent: false,
+    };
+    Trouble { failure, transient: true }
 }
 
 fn name(once: &Once) -> &'static str {

@@ -29,6 +29,7 @@ use super::inbox::{self, Inbox, Order};
 use super::progress::{Heard, Overlay};
 use super::publisher::{Desk, Marks, Publisher, Readers};
 use super::runner::{Crew, GivenUp, Runner};
+use super::stores::Stores;
 use super::tasks::Tasks;
 use super::{Ports, leadership};
 use crate::place::{End, Place, Standing, Trouble};
@@ -106,6 +107,7 @@ pub async fn start<P: Place>(
         term: term.clone(),
         attendance,
         places: Places::default(),
+        stores: Stores::default(),
         given_up: GivenUp::default(),
     };
     tokio::spawn(Runner::new(crew).run(news));

@@ -1,12 +1,32 @@
-//! The only file that asks how much memory this process may take.
+//! The only file that asks and says how much memory this process may take.
 //!
 //! A container that takes more than its limit is killed in the middle of its work. On a node with many processors
 //! a worker for each of them would do that to itself.
 
+use std::io;
+
 use holdfast_executor::job::Resources;
+use rustix::process::{Resource, Rlimit};
 
 /// What a process takes besides the buffers of its workers: deriving a key takes 64 MiB, an index and a walk less.
 const RESERVED_BYTES: u64 = 80 * 1024 * 1024;
+
+/// Limits the address space of this process to what it has now and so many bytes more. What does not fit fails in this
+/// process, and not in a neighbour that shares its container.
+///
+/// # Errors
+/// What the system says.
+pub fn limit_growth(bytes: u64) -> io::Result<()> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages: Option<u64> = pages.and_then(|text| text.split(' ').next()?.parse().ok());
+    // Without /proc nobody knows what there is.
+    let Some(pages) = pages else { return Ok(()) };
+    let now = pages.saturating_mul(rustix::param::page_size() as u64);
+    let most = now.saturating_add(bytes);
+    let held = rustix::process::getrlimit(Resource::As);
+    let current = held.maximum.map_or(most, |maximum| maximum.min(most));
+    Ok(rustix::process::setrlimit(Resource::As, Rlimit { current: Some(current), ..held })?)
+}
 
 /// What a job may use of this machine. What was asked for stays; where nothing was (zeros), the limit of this process
 /// decides how many workers there is room for. There is always one.

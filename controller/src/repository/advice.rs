@@ -46,6 +46,7 @@ pub const fn advice(kind: FailureKind, is_open: bool) -> Option<&'static str> {
         }
         K::OvertakenByCollection => "run the same again",
         K::InvalidJob
+        | K::PathNotEmpty
         | K::Internal
         | K::SourceMissing
         | K::SourceUnreadable

@@ -23,7 +23,9 @@ pub struct Place {
     pub uid: Uid,
     /// Where it lies.
     pub url: String,
-    /// What opens it.
+    /// What opens its store.
+    pub access: Access,
+    /// What opens one of its key slots.
     pub passphrase: Zeroizing<Vec<u8>>,
     /// The identity that the log remembers.
     pub id: Option<Uid>,
@@ -207,18 +209,24 @@ fn clean(path: &str) -> String {
 }
 
 fn repository(place: Place) -> Result<Repository, Failure> {
-    let passphrase = std::str::from_utf8(&place.passphrase)
-        .map(ToOwned::to_owned)
-        .map_err(|_| invalid("RESTIC_PASSWORD of the encryption Secret is not UTF-8".into()))?;
     Ok(Repository {
         name: place.uid.to_string(),
         url: place.url,
-        // A directory needs none.
-        access: Access::default(),
-        passphrase: Passphrase::new(passphrase),
+        access: place.access,
+        passphrase: Passphrase::new(text(place.passphrase)?),
         expected_id: place.id.map(hex),
         create_if_missing: false,
     })
+}
+
+/// A passphrase as text.
+///
+/// # Errors
+/// When it is none.
+pub fn text(passphrase: Zeroizing<Vec<u8>>) -> Result<String, Failure> {
+    std::str::from_utf8(&passphrase)
+        .map(ToOwned::to_owned)
+        .map_err(|_| invalid("RESTIC_PASSWORD of the encryption Secret is not UTF-8".into()))
 }
 
 /// The 16 bytes of an id as the executor writes them.
@@ -315,6 +323,7 @@ mod tests {
         let place = Place {
             uid: Uid([1; 16]),
             url: "file:///r".into(),
+            access: Access::default(),
             passphrase: Zeroizing::new(b"p".to_vec()),
             id: Some(Uid([2; 16])),
         };

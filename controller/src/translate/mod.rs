@@ -1,5 +1,6 @@
 //! Between what users and workers write and what the engine says. Pure: values in, values out.
 
+pub mod backend;
 pub mod duration;
 pub mod gotemplate;
 pub mod hook;

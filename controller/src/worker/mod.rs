@@ -5,6 +5,7 @@
 
 pub mod directory;
 pub mod process;
+pub mod task;
 
 use std::path::Path;
 use std::sync::Mutex;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod discard;
+mod documents;
 mod faulty;
 mod file;
 mod memory;
@@ -16,6 +17,7 @@ mod throttle;
 mod url;
 
 pub use discard::Discard;
+pub use documents::Documents;
 pub use faulty::{Fault, Faulty};
 pub use file::FileStore;
 pub use memory::MemoryStore;
@@ -23,7 +25,7 @@ pub use object::{Access, ObjectStore};
 pub use record::{Record, Tally};
 pub use retry::{Retry, RetryPolicy, Sleep};
 pub use throttle::Throttle;
-pub use url::{check_url, open_url, shown_url};
+pub use url::{check_url, open_documents, open_url, shown_url, url_below, url_of_directory};
 
 use file::StagedFile;
 

@@ -1,8 +1,9 @@
 //! From a URL to a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::documents::{Below, Documents};
 use super::object::{Access, ObjectPlace, ObjectStore};
 use super::{FileStore, SharedStore, StoreError, Throttle};
 
@@ -22,6 +23,55 @@ pub fn open_url(url: &str, access: &Access) -> Result<SharedStore, StoreError> {
                 (0, 0) => store,
                 (up, down) => Arc::new(Throttle::new(store, up, down)),
             })
+        }
+    }
+}
+
+/// Where the documents lie that a URL names; it is one that [`open_url`] takes.
+///
+/// # Errors
+/// As those of [`open_url`].
+pub fn open_documents(url: &str, access: &Access) -> Result<Documents, StoreError> {
+    let bad = |reason| StoreError::BadUrl { url: shown_url(url), reason };
+    Ok(Documents::below(match parse(url).map_err(bad)? {
+        Place::Directory(path) => Below::Directory(path),
+        Place::Objects(place) => {
+            let below = place.connect(access).map_err(bad)?;
+            Below::Objects(ObjectStore::new(below, &place))
+        }
+    }))
+}
+
+/// The URL of a directory, with `%XX` for what a URL cannot hold.
+#[must_use]
+pub fn url_of_directory(path: &Path) -> String {
+    let mut url = String::from("file://");
+    encode(path.as_os_str().as_encoded_bytes(), &mut url);
+    url
+}
+
+/// The URL of what lies at a relative path below another one; an empty path is that one.
+#[must_use]
+pub fn url_below(url: &str, path: &str) -> String {
+    let (place, parameters) = url.split_once('?').map_or((url, None), |(p, q)| (p, Some(q)));
+    let mut below = place.trim_end_matches('/').to_owned();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        below.push('/');
+        encode(part.as_bytes(), &mut below);
+    }
+    if let Some(parameters) = parameters {
+        below.push('?');
+        below.push_str(parameters);
+    }
+    below
+}
+
+fn encode(bytes: &[u8], url: &mut String) {
+    for byte in bytes {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(*byte)),
+            _ if byte.is_ascii_alphanumeric() => url.push(char::from(*byte)),
+            _ => url.push_str(&format!("%{byte:02X}")),
         }
     }
 }

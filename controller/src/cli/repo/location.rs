@@ -167,6 +167,7 @@ impl Location {
             | K::SourceUnreadable
             | K::EmptySource
             | K::InvalidJob
+            | K::PathNotEmpty
             | K::Interrupted => error.into(),
             _ => anyhow::Error::new(error).context(self.unopened()),
         }

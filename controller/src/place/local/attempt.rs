@@ -1,23 +1,21 @@
 //! Workers of attempts: given a job and started.
 
-use std::path::PathBuf;
-
 use holdfast_engine::backup::Worker;
-use holdfast_engine::plan::{BackupWork, Located, RestoreWork};
+use holdfast_engine::plan::{BackupWork, RestoreWork};
 use holdfast_engine::survey::Volume;
 use holdfast_engine::{Attempt, Failure, TypedRef};
 use holdfast_executor::job::Job;
 
+use super::Local;
 use super::volumes::Volumes;
-use super::{Local, place};
 use crate::place::{Answer, Trouble};
-use crate::translate::job::{self, BackupOrder, Mounted, Place, RestoreOrder};
+use crate::translate::job::{self, BackupOrder, Mounted, RestoreOrder};
 
 /// Starts a worker that backs up.
 pub(super) async fn start_backup(local: &Local, plan: BackupWork) -> Result<Answer, Trouble> {
     let mut places = Vec::with_capacity(plan.repositories.len());
     for repository in &plan.repositories {
-        places.push(located(local, repository).await?);
+        places.push(local.place(repository).await?);
     }
     let mounted = mounted(local, plan.target.as_ref(), &plan.component.volumes)?;
     let at = local.clock.nanos();
@@ -27,7 +25,7 @@ pub(super) async fn start_backup(local: &Local, plan: BackupWork) -> Result<Answ
 
 /// Starts a worker that restores.
 pub(super) async fn start_restore(local: &Local, plan: RestoreWork) -> Result<Answer, Trouble> {
-    let place = located(local, &plan.repository).await?;
+    let place = local.place(&plan.repository).await?;
     let mounted = mounted(local, plan.target.as_ref(), &plan.component.volumes)?;
     let at = local.clock.nanos();
     let job = job::restore(RestoreOrder { plan: &plan, at, place, mounted })?;
@@ -39,25 +37,14 @@ async fn start(local: &Local, attempt: &Attempt, job: &Job) -> Result<Answer, Tr
     Ok(Answer::Worker(Worker { job: uid, pod: uid }))
 }
 
-/// A repository as a job names it.
-async fn located(local: &Local, repository: &Located) -> Result<Place, Failure> {
-    let directory: PathBuf = local.here().of_repository(repository)?;
-    Ok(Place {
-        uid: repository.uid,
-        url: place::url(&directory),
-        passphrase: local.passphrase(repository).await?,
-        id: repository.id,
-    })
-}
-
 fn mounted(
     local: &Local,
     target: Option<&TypedRef>,
     volumes: &[Volume],
 ) -> Result<Vec<Mounted>, Failure> {
     let Some(target) = target else { return Ok(Vec::new()) };
-    let here = local.here();
-    let resolver = Volumes { catalog: &here.catalog, root: &here.volumes };
+    let catalog = local.catalog.get();
+    let resolver = Volumes { catalog: &catalog, root: &local.volumes };
     let mounted = volumes.iter().map(|volume| {
         Ok(Mounted { volume: volume.clone(), directory: resolver.directory(target, volume)? })
     });

@@ -2,16 +2,13 @@
 //! an answer.
 
 mod attempt;
-mod backend;
 pub mod declared;
 mod document;
 mod hook;
-mod metadata;
-mod place;
+mod location;
 mod publish;
-mod remove_snapshot;
-mod repository;
 mod run_hook;
+mod store;
 mod survey;
 mod trouble;
 pub mod volumes;
@@ -49,6 +46,8 @@ pub struct Local {
     attachments: Attachments,
     volumes: PathBuf,
     workers: Workers,
+    /// What is started for tasks of storages.
+    program: PathBuf,
     statuses: Statuses,
     watcher: Watcher,
     clock: clock::Handle,
@@ -113,21 +112,13 @@ impl Local {
             secrets: Arc::new(catalog.clone()),
             attachments,
             volumes: layout.volumes(),
-            workers: Workers::new(layout.work(), program, ports.ids),
+            workers: Workers::new(layout.work(), program.clone(), ports.ids),
+            program,
             statuses: Statuses::new(layout.status()),
             watcher: Watcher::new(manifests, catalog.clone()),
             catalog,
             clock: ports.clock,
             lost: tokio::sync::watch::Sender::new(false),
-        }
-    }
-
-    /// What tells where things lie, as it is now.
-    fn here(&self) -> place::Here {
-        place::Here {
-            catalog: self.catalog.get(),
-            attachments: self.attachments.clone(),
-            volumes: self.volumes.clone(),
         }
     }
 }
@@ -139,13 +130,13 @@ impl Place for Local {
 
     async fn carry_out(&self, _: EffectId, plan: Plan) -> Result<Answer, Trouble> {
         match plan {
-            Plan::InitializeBackend(storage) => backend::initialize(self, *storage).await,
-            Plan::WipeBackend(storage) => backend::wipe(self, storage).await,
+            Plan::InitializeBackend(storage) => store::initialize_backend(self, *storage).await,
+            Plan::WipeBackend(storage) => store::wipe_backend(self, storage).await,
             Plan::InitializeRepository(repository) => {
                 let (place, described) = *repository;
-                repository::initialize(self, place, described).await
+                store::initialize_repository(self, place, described).await
             }
-            Plan::WipeRepository(place) => repository::wipe(self, *place).await,
+            Plan::WipeRepository(place) => store::wipe_repository(self, *place).await,
             Plan::Survey(target) => survey::survey(self, target).await,
             Plan::RunHook(hook) => run_hook::run(self, *hook).await,
             Plan::StartBackup(work) => attempt::start_backup(self, *work).await,
@@ -154,13 +145,24 @@ impl Place for Local {
                 self.workers.stop(&attempt).await;
                 Ok(Answer::Done)
             }
-            Plan::UploadMetadata(metadata) => metadata::upload(self, *metadata).await,
-            Plan::RemoveSnapshot(doomed) => remove_snapshot::remove(self, doomed).await,
+            Plan::UploadMetadata(metadata) => store::upload_metadata(self, *metadata).await,
+            Plan::RemoveSnapshot(Some(doomed)) => store::remove_snapshot(self, *doomed).await,
+            Plan::RemoveSnapshot(None) => Ok(Answer::Done),
         }
     }
 
+    /// What works at a storage is a child, which ends with its future; so does what a hook started.
     fn ends_when_dropped(&self, once: &Once) -> bool {
-        matches!(once, Once::RunHook { .. })
+        match once {
+            Once::RunHook { .. }
+            | Once::InitializeBackend { .. }
+            | Once::InitializeRepository { .. }
+            | Once::UploadMetadata { .. }
+            | Once::RemoveSnapshot { .. }
+            | Once::WipeRepository { .. }
+            | Once::WipeBackend { .. } => true,
+            Once::Survey { .. } | Once::StartWorker { .. } | Once::StopWorker { .. } => false,
+        }
     }
 
     async fn attend(&self, attended: &Attended, teller: &Teller) -> End {

@@ -14,11 +14,11 @@ use crate::translate::kubestash::summary;
 
 /// Fills the frozen template in and runs it. Dropped, it ends with all that it started.
 pub(super) async fn run(local: &Local, plan: Hook) -> Result<Answer, Trouble> {
-    let here = local.here();
-    let template = template(&here.attachments, &plan.spec.template, plan.template)?;
+    let catalog = local.catalog.get();
+    let template = template(&local.attachments, &plan.spec.template, plan.template)?;
     let order = order(&template, &plan.spec.params, &summary::render(&plan.summary))?;
     let timeout = plan.spec.timeout.map(|limit| Duration::from_millis(limit.0));
-    match hook::run(&order, &plan.namespace, timeout, &here.catalog, &here.volumes).await {
+    match hook::run(&order, &plan.namespace, timeout, &catalog, &local.volumes).await {
         Outcome::Succeeded => Ok(Answer::Done),
         Outcome::Failed(failure) => Err(failure.into()),
     }

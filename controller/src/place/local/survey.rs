@@ -16,9 +16,9 @@ pub(super) async fn survey(local: &Local, target: Option<TypedRef>) -> Result<An
         };
         return Err(failure.into());
     };
-    let here = local.here();
+    let (catalog, root) = (local.catalog.get(), local.volumes.clone());
     super::blocking(move || {
-        let volumes = Volumes { catalog: &here.catalog, root: &here.volumes };
+        let volumes = Volumes { catalog: &catalog, root: &root };
         let hosts = volumes.hosts(&target)?;
         volumes.provide(&target, &hosts)?;
         Ok(Answer::Hosts(hosts))

@@ -79,6 +79,8 @@ impl Workers {
 
     async fn spawn(&self, directory: &Directory, id: Uid) -> std::io::Result<()> {
         let mut child = Command::new(&self.program)
+            // Its job brings all that it needs: no storage borrows what the operator's environment holds.
+            .env_clear()
             .arg("work")
             .arg("--dir")
             .arg(directory.path())

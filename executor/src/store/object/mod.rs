@@ -122,7 +122,24 @@ impl ObjectStore {
         }
     }
 
-    fn remove(&self, key: &str) -> Result<(), StoreError> {
+    /// Puts a document, whatever has that name.
+    pub(super) fn replace(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put(key, Bytes::copy_from_slice(bytes), PutMode::Overwrite).map(drop)
+    }
+
+    /// Keys of at most so many objects below a folder, bids included, and whether there are more.
+    pub(super) fn everything_below(
+        &self,
+        folder: &str,
+        most: usize,
+    ) -> Result<(Vec<String>, bool), StoreError> {
+        check_key(folder)?;
+        let (rows, more) = self.first_rows(folder, most)?;
+        Ok((rows.into_iter().map(|row| row.key).collect(), more))
+    }
+
+    /// Removes one object; one that is absent is no error.
+    pub(super) fn remove(&self, key: &str) -> Result<(), StoreError> {
         let path = self.checked(key)?;
         match self.ask("delete", key, self.below.delete(&path)) {
             Err(error) if !error.is_not_found() => Err(error),

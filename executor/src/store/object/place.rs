@@ -29,6 +29,9 @@ const CONNECTIONS_MAX: usize = 256;
 /// The region that servers take that have none.
 const REGION: &str = "us-east-1";
 
+/// Certificates of authorities, in PEM, under the name that KubeStash's Secrets have for them.
+const AUTHORITIES: &str = "CA_CERT_DATA";
+
 /// Variables that name the server where the URL does not.
 const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
 
@@ -176,7 +179,7 @@ impl ObjectPlace {
     pub(crate) fn connect(&self, access: &Access) -> Result<Arc<dyn Below>, String> {
         let way = Way::of(self.credentials, access)?;
         check_variables(way, access)?;
-        let trusted = self.trusted()?;
+        let trusted = self.trusted(access)?;
         // Looking for the system's authorities fails on a machine that has none, such as a bare image. A web
         // identity is asked for by TLS whatever the way to the store is.
         let tls = !self.is_plain() || way == Way::WebIdentity;
@@ -248,13 +251,30 @@ impl ObjectPlace {
         self.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"))
     }
 
-    /// The certificates of the URL's own file, which can all be read.
-    fn trusted(&self) -> Result<Vec<u8>, String> {
-        let Some(path) = &self.ca_file else { return Ok(Vec::new()) };
-        let pem = std::fs::read(path).map_err(|error| format!("ca-file {path}: {error}"))?;
-        Certificate::from_pem_bundle(&pem)
-            .map_err(|error| format!("ca-file {path}: is no bundle of certificates: {error}"))?;
-        Ok(pem)
+    /// The certificates of the URL's own file and those that came with the credentials; all can be read.
+    fn trusted(&self, access: &Access) -> Result<Vec<u8>, String> {
+        let mut trusted = match &self.ca_file {
+            Some(path) => {
+                let pem =
+                    std::fs::read(path).map_err(|error| format!("ca-file {path}: {error}"))?;
+                certificates(pem).map_err(|why| format!("ca-file {path}: {why}"))?
+            }
+            None => Vec::new(),
+        };
+        if let Some(pem) = access.get(AUTHORITIES) {
+            let pem = certificates(pem.as_bytes().to_vec());
+            trusted.push(b'\n');
+            trusted.extend(pem.map_err(|why| format!("{AUTHORITIES}: {why}"))?);
+        }
+        Ok(trusted)
+    }
+}
+
+fn certificates(pem: Vec<u8>) -> Result<Vec<u8>, String> {
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(found) if !found.is_empty() => Ok(pem),
+        Ok(_) => Err("holds no certificate".into()),
+        Err(error) => Err(format!("is no bundle of certificates: {error}")),
     }
 }
 
