@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_e2e::chance::Chance;
 use holdfast_e2e::operator::{World, binary};
-use holdfast_engine::{Event, backup, restore};
+use holdfast_engine::run;
 use holdfast_eventlog::Reader;
 
 /// Kills in all.
@@ -39,12 +39,9 @@ fn workers(log: &Path) -> BTreeMap<String, u32> {
     let reader = Reader::open(log, None).unwrap();
     let mut workers = BTreeMap::new();
     for recorded in reader.range(1, reader.head().seq).unwrap() {
-        let attempt = match recorded.event {
-            Event::Backup(backup::Event::WorkerObserved { uid, component, number, .. }) => {
-                format!("backup {uid} {component} {number}")
-            }
-            Event::Restore(restore::Event::WorkerObserved { uid, component, number, .. }) => {
-                format!("restore {uid} {component} {number}")
+        let attempt = match recorded.event.run() {
+            Some(run::Event::WorkerObserved { uid, component, number, .. }) => {
+                format!("{uid} {component} {number}")
             }
             _ => continue,
         };

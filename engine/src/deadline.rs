@@ -6,14 +6,13 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::backup::decide::expiry;
 use crate::backup::phase::Step;
 use crate::backup::state::Backup;
 use crate::condition::Type;
 use crate::ids::Uid;
 use crate::restore::check;
-use crate::restore::decide::expiry as restore_expiry;
 use crate::restore::state::Restore;
+use crate::run::decide::expiry;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
 
@@ -79,7 +78,7 @@ fn of_restore(state: &State, restore: &Restore) -> Option<(Timestamp, Due)> {
     if check::is_stale(state, restore) {
         return Some((state.last_at, Due::ReconcileRestore { uid: session }));
     }
-    Some((restore_expiry(restore)?, Due::Expire { session }))
+    Some((expiry(restore)?, Due::Expire { session }))
 }
 
 /// Slots of configurations that take them: valid, not paused, not suspended.
@@ -117,7 +116,7 @@ fn of_backup(state: &State, backup: &Backup) -> Vec<(Timestamp, Due)> {
     }
     if backup.step == Step::Queued {
         let behind = backup.behind.and_then(|behind| state.backups.get(&behind));
-        if behind.is_none_or(Backup::is_finished) {
+        if behind.is_none_or(|known| known.is_finished()) {
             due.push((state.last_at, Due::ResumeBackup { session }));
         }
     }

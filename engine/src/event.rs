@@ -6,7 +6,7 @@ use crate::ids::{CommandId, Uid};
 use crate::time::Timestamp;
 use crate::{
     backup, configuration, dependency, hook, lease, namespace, outbox, repository, restore,
-    retention, schedule, snapshot, storage,
+    retention, run, schedule, snapshot, storage,
 };
 
 /// Something that happened. Never encoded as such: the log has a frozen shape for every variant.
@@ -92,6 +92,16 @@ impl Event {
             Self::Outbox(e) => (StreamKind::Outbox, e.uid()),
         };
         StreamId { kind, uid }
+    }
+
+    /// What happened to the run of a backup or a restore.
+    #[must_use]
+    pub fn run(&self) -> Option<&run::Event> {
+        match self {
+            Self::Backup(backup::Event::Run { event })
+            | Self::Restore(restore::Event::Run { event }) => Some(event),
+            _ => None,
+        }
     }
 
     /// The object leaves the state with this event.

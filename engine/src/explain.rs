@@ -23,7 +23,7 @@ use crate::limits::{EXPLAIN_CAUSES, EXPLAIN_FOLDS};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::view::fold::SessionFold;
-use crate::{backup, restore, snapshot};
+use crate::{backup, restore, run, snapshot};
 
 /// Why something is what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -107,14 +107,12 @@ fn weight(event: &Event) -> Weight {
     use restore::Event as R;
     use snapshot::Event as S;
     match event {
+        Event::Backup(B::Run { event }) => weight_in_backup(event),
+        Event::Restore(R::Run { event }) => weight_in_restore(event),
         Event::Backup(
             B::Skipped { .. }
             | B::SnapshotsEnsured { .. }
             | B::SnapshotsNotEnsured { .. }
-            | B::HooksFinished { .. }
-            | B::ExecutorEnsured { .. }
-            | B::ExecutorNotEnsured { .. }
-            | B::DeadlineExceeded { .. }
             | B::RetentionStarted { .. }
             | B::RetentionApplied { .. }
             | B::RetentionFailed { .. }
@@ -129,13 +127,7 @@ fn weight(event: &Event) -> Weight {
             | R::ValidationFailed { .. }
             | R::TargetNotFound { .. }
             | R::Started { .. }
-            | R::HooksFinished { .. }
-            | R::AttemptStarted { .. }
-            | R::ExecutorEnsured { .. }
-            | R::ExecutorNotEnsured { .. }
-            | R::ComponentEnded { .. }
             | R::Incomplete { .. }
-            | R::DeadlineExceeded { .. }
             | R::MetricsPushed { .. },
         ) => Weight::Tells,
         Event::Snapshot(
@@ -143,11 +135,29 @@ fn weight(event: &Event) -> Weight {
             | S::Adopted { uid, .. }
             | S::ComponentsCounted { uid, .. }
             | S::ComponentStarted { uid, .. },
-        )
-        | Event::Restore(R::Surveyed { uid, .. } | R::ComponentPlanned { uid, .. }) => {
-            Weight::Describes(*uid)
-        }
+        ) => Weight::Describes(*uid),
         _ => Weight::Nothing,
+    }
+}
+
+/// The phase of a backup looks at its snapshots, and not at its own components.
+fn weight_in_backup(event: &run::Event) -> Weight {
+    use run::Event as E;
+    match event {
+        E::HooksFinished { .. }
+        | E::ExecutorEnsured { .. }
+        | E::ExecutorNotEnsured { .. }
+        | E::DeadlineExceeded { .. } => Weight::Tells,
+        _ => Weight::Nothing,
+    }
+}
+
+fn weight_in_restore(event: &run::Event) -> Weight {
+    use run::Event as E;
+    match event {
+        E::AttemptStarted { .. } | E::ComponentEnded { .. } => Weight::Tells,
+        E::Surveyed { uid, .. } | E::ComponentPlanned { uid, .. } => Weight::Describes(*uid),
+        _ => weight_in_backup(event),
     }
 }
 
@@ -279,13 +289,10 @@ fn says(event: &Event) -> String {
 fn says_backup(event: &backup::Event) -> String {
     use backup::Event as E;
     match event {
+        E::Run { event } => says_run(event),
         E::Skipped { reason, .. } => format!("it was skipped: {reason}"),
         E::SnapshotsEnsured { total, .. } => format!("its {total} snapshots exist"),
         E::SnapshotsNotEnsured { message, .. } => format!("snapshots could not be made: {message}"),
-        E::HooksFinished { outcome, .. } => ended("its hooks", "", outcome),
-        E::ExecutorEnsured { .. } => "every component has a worker".into(),
-        E::ExecutorNotEnsured { message, .. } => format!("a worker is missing: {message}"),
-        E::DeadlineExceeded { .. } => "its deadline passed".into(),
         E::RetentionStarted { policy, .. } => format!("retention by {policy} began"),
         E::RetentionApplied { .. } => "retention was applied".into(),
         E::RetentionFailed { message, .. } => format!("retention failed: {message}"),
@@ -298,20 +305,28 @@ fn says_backup(event: &backup::Event) -> String {
 fn says_restore(event: &restore::Event) -> String {
     use restore::Event as E;
     match event {
+        E::Run { event } => says_run(event),
         E::ValidationPassed { .. } => "its checks passed".into(),
         E::ValidationFailed { message, .. } => format!("it is not valid: {message}"),
         E::TargetNotFound { message, .. } => format!("its target is missing: {message}"),
         E::Started { .. } => "it started".into(),
-        E::Surveyed { components, .. } => format!("it is to restore {components} components"),
+        E::Incomplete { message, .. } => format!("it stayed incomplete: {message}"),
+        E::MetricsPushed { .. } => "it ended; its result is final".into(),
+        _ => "it went on".into(),
+    }
+}
+
+fn says_run(event: &run::Event) -> String {
+    use run::Event as E;
+    match event {
+        E::Surveyed { components, .. } => format!("it is to move {components} components"),
         E::ComponentPlanned { asked, .. } => format!("component {asked} is planned"),
         E::HooksFinished { outcome, .. } => ended("its hooks", "", outcome),
         E::AttemptStarted { component, .. } => format!("component {component} began"),
         E::ExecutorEnsured { .. } => "every component has a worker".into(),
         E::ExecutorNotEnsured { message, .. } => format!("a worker is missing: {message}"),
         E::ComponentEnded { component, outcome, .. } => ended("component", component, outcome),
-        E::Incomplete { message, .. } => format!("it stayed incomplete: {message}"),
         E::DeadlineExceeded { .. } => "its deadline passed".into(),
-        E::MetricsPushed { .. } => "it ended; its result is final".into(),
         _ => "it went on".into(),
     }
 }

@@ -93,7 +93,7 @@ impl Found {
 
     /// Restores that have not started say for what they wait.
     fn waiting(&mut self, state: &State, fits: impl Fn(&Restore) -> bool) {
-        let waiting = state.restores.values().filter(|known| known.step == Step::Declared);
+        let waiting = state.restores.values().filter(|known| known.step == Step::Created);
         let mine = waiting.filter(|known| fits(known));
         mine.for_each(|known| self.add(StreamKind::Restore, known.uid));
     }

@@ -52,7 +52,6 @@ pub mod units;
 pub mod usage;
 pub mod variables;
 pub mod view;
-pub mod work;
 
 pub use apply::{Illegal, apply};
 pub use command::Command;

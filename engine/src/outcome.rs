@@ -34,3 +34,10 @@ pub struct Failure {
     /// Trying again cannot help.
     pub permanent: bool,
 }
+
+impl Failure {
+    /// A failure that another try may heal.
+    pub fn passing(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { reason: reason.into(), message: message.into(), permanent: false }
+    }
+}

@@ -20,13 +20,13 @@ use crate::hook::{HookSpec, Run, Stage};
 use crate::ids::{Attempt, Hash, Key, TypedRef, Uid};
 use crate::outcome::Failure;
 use crate::restore::state::Restore;
+use crate::run::component::{self, ComponentState};
 use crate::snapshot::state::Snapshot;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
 use crate::view::object::{self, RepositoryObject, SnapshotObject};
 use crate::view::phases::{backup_error, restore_error};
 use crate::view::storage::{self, StorageStatus};
-use crate::work::{self, ComponentState};
 use crate::{repository, restore};
 
 /// How to carry out one effect.
@@ -392,7 +392,8 @@ fn start_restore(
     attempt: &Attempt,
 ) -> Result<RestoreWork, Failure> {
     let gone = || session_gone(attempt);
-    let component = work::find(&restore.components, &attempt.component).ok_or_else(gone)?;
+    let component =
+        component::find(&restore.run.components, &attempt.component).ok_or_else(gone)?;
     let snapshot: &Snapshot =
         restore.snapshot.and_then(|uid| state.snapshots.get(&uid)).ok_or_else(gone)?;
     let stored = snapshot.component(&attempt.component).filter(|stored| !stored.commit.is_empty());

@@ -23,9 +23,11 @@ use crate::condition::Type;
 use crate::effect::Once;
 use crate::event::Event;
 use crate::ids::{Attempt, Uid};
+use crate::run::component::stops;
+use crate::run::{self, state::Run};
 use crate::state::State;
 use crate::storage::DeletionPolicy;
-use crate::{backup, component, repository, restore, snapshot, storage, work};
+use crate::{backup, component, repository, restore, snapshot, storage};
 
 /// The once-effects that an event asks for, given the state with the event applied.
 pub(crate) fn of(state: &State, event: &Event) -> Vec<Once> {
@@ -67,32 +69,36 @@ fn of_repository(state: &State, event: &repository::Event) -> Option<Once> {
 }
 
 fn of_backup(state: &State, event: &backup::Event) -> Vec<Once> {
-    use backup::Event;
     match event {
-        Event::SnapshotsEnsured { uid, .. } => vec![Once::Survey { session: *uid }],
-        Event::HookStarted { uid, run } => vec![Once::RunHook { session: *uid, run: *run }],
-        Event::AttemptStarted { uid, component, number } => start(*uid, component, *number),
-        Event::DeadlineExceeded { uid } | Event::Cancelled { uid, .. } => {
-            let backup = state.backups.get(uid);
-            backup.map(|known| work::stops(*uid, &known.components)).unwrap_or_default()
+        backup::Event::SnapshotsEnsured { uid, .. } => vec![Once::Survey { session: *uid }],
+        backup::Event::Run { event } => {
+            of_run(state.backups.get(&event.uid()).map(|known| &known.run), event)
         }
         _ => Vec::new(),
     }
 }
 
 fn of_restore(state: &State, event: &restore::Event) -> Vec<Once> {
-    use restore::Event;
-    let session = event.uid();
     match event {
-        Event::Started { .. } => match state.restores.get(&session) {
-            Some(restore) if needs_survey(restore) => vec![Once::Survey { session }],
+        restore::Event::Started { uid, .. } => match state.restores.get(uid) {
+            Some(restore) if needs_survey(restore) => vec![Once::Survey { session: *uid }],
             _ => Vec::new(),
         },
+        restore::Event::Run { event } => {
+            of_run(state.restores.get(&event.uid()).map(|known| &known.run), event)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn of_run(run: Option<&Run>, event: &run::Event) -> Vec<Once> {
+    use run::Event;
+    let session = event.uid();
+    match event {
         Event::HookStarted { run, .. } => vec![Once::RunHook { session, run: *run }],
         Event::AttemptStarted { component, number, .. } => start(session, component, *number),
         Event::DeadlineExceeded { .. } | Event::Cancelled { .. } => {
-            let restore = state.restores.get(&session);
-            restore.map(|known| work::stops(session, &known.components)).unwrap_or_default()
+            run.map(|known| stops(session, &known.components)).unwrap_or_default()
         }
         _ => Vec::new(),
     }

@@ -294,29 +294,24 @@ fn stale(world: &mut World) {
     let old = world.state.epoch - 1;
     let begin = Command::Lease(lease::Command::Begin { holder: "ghost".into() });
     assert!(matches!(world.submit(old, begin), Err(Rejection::StaleEpoch { .. })));
-    let done = world.log.iter().rev().find_map(|recorded| match &recorded.event {
-        Event::Backup(backup::Event::ComponentEnded { uid, component, number, .. }) => {
-            let component = component.clone();
-            Some(holdfast_engine::Attempt { session: *uid, component, number: *number })
-        }
-        _ => None,
-    });
-    if let Some(attempt) = done {
+    let ended = |of_backup: bool| {
+        let mine = world
+            .log
+            .iter()
+            .rev()
+            .filter(|recorded| matches!(recorded.event, Event::Backup(_)) == of_backup);
+        mine.filter_map(|recorded| recorded.event.run()).find_map(|event| match event {
+            run::Event::ComponentEnded { uid, component, number, .. } => {
+                let component = component.clone();
+                Some(holdfast_engine::Attempt { session: *uid, component, number: *number })
+            }
+            _ => None,
+        })
+    };
+    for attempt in [ended(true), ended(false)].into_iter().flatten() {
         let failure = world::outside::failure("Ghost", "an echo");
         let echo = Command::Run(run::Command::WorkerVanished { attempt, failure });
         assert!(matches!(world.ask(echo), Err(Rejection::Conflict { .. })));
-    }
-    let restored = world.log.iter().rev().find_map(|recorded| match &recorded.event {
-        Event::Restore(restore::Event::ComponentEnded { uid, component, number, .. }) => {
-            let component = component.clone();
-            Some(holdfast_engine::Attempt { session: *uid, component, number: *number })
-        }
-        _ => None,
-    });
-    if let Some(attempt) = restored {
-        let failure = world::outside::failure("Ghost", "an echo");
-        let echo = Command::Run(run::Command::WorkerVanished { attempt, failure });
-        assert!(world.ask(echo).is_err());
     }
     assert_eq!(world.state, before);
 }

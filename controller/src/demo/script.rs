@@ -6,7 +6,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use holdfast_engine::{Event, Illegal, Recorded, Timestamp, Uid, backup};
+use holdfast_engine::{Event, Illegal, Recorded, Timestamp, Uid, backup, run};
 use holdfast_eventlog::{Machine, Reader};
 
 use super::stage::Stage;
@@ -61,12 +61,14 @@ impl Machine for Sightings {
             Event::Backup(backup::Event::Created { uid, key, .. }) => {
                 self.names.push((*uid, key.name.clone()));
             }
-            Event::Backup(backup::Event::WorkerObserved { uid, .. })
+            Event::Backup(backup::Event::Run { event: run::Event::WorkerObserved { uid, .. } })
                 if !self.first_worker.iter().any(|(seen, _)| seen == uid) =>
             {
                 self.first_worker.push((*uid, recorded.at));
             }
-            Event::Backup(backup::Event::ComponentEnded { uid, .. }) => self.ended.push(*uid),
+            Event::Backup(backup::Event::Run { event: run::Event::ComponentEnded { uid, .. } }) => {
+                self.ended.push(*uid);
+            }
             _ => {}
         }
         Ok(())

@@ -309,8 +309,8 @@ impl Dispatcher {
             return false;
         }
         let state = self.ledger.state();
-        state.backups.values().all(holdfast_engine::backup::state::Backup::is_finished)
-            && !state.restores.values().any(holdfast_engine::restore::state::Restore::is_going)
+        state.backups.values().all(|backup| backup.run.is_finished())
+            && !state.restores.values().any(|restore| restore.run.is_going())
     }
 }
 

@@ -5,16 +5,16 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::apply::unknown;
+use crate::backup::session::WORDS;
 use crate::backup::state::{Backup, Plan, Retention};
-use crate::backup::{Event, Frozen, phase};
-use crate::condition::{Conditions, Type};
+use crate::backup::{Event, phase};
+use crate::condition::Type;
 use crate::event::StreamKind;
-use crate::hook::Stage;
-use crate::hook::run::Progress;
 use crate::ids::Uid;
+use crate::run;
+use crate::run::state::Run;
 use crate::state::State;
 use crate::time::Timestamp;
-use crate::work::{self, ComponentState, Misfit};
 
 /// Folds one event.
 pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
@@ -35,7 +35,7 @@ pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(
     let backup = state.backups.get_mut(&uid).ok_or_else(|| unknown("backup session", uid))?;
     let step = phase::next(backup.step, event).map_err(|illegal| illegal.to_string())?;
     fold(backup, at, event)?;
-    backup.come_to(at, step);
+    backup.run.come_to(at, step);
     backup.plan = plan.or_else(|| backup.plan.take());
     if let Event::Archived { .. } = event
         && let Some(gone) = state.backups.remove(&uid)
@@ -64,12 +64,17 @@ pub(crate) fn plan_of(state: &State, uid: Uid) -> Result<Plan, String> {
 }
 
 pub(crate) fn fold(backup: &mut Backup, at: Timestamp, event: &Event) -> Result<(), String> {
-    let facts = &mut backup.conditions;
+    let run = &mut backup.run;
+    let facts = &mut run.conditions;
     match event {
         Event::Created { .. } | Event::Archived { .. } => {}
+        Event::Run { event } => {
+            run::apply::fold(run, &WORDS, at, event)
+                .map_err(|reason| format!("{}: {reason}", backup.key))?;
+        }
         Event::Skipped { reason, .. } => {
             facts.raise(at, Type::BackupSkipped, reason);
-            backup.ended_at = Some(at);
+            run.ended_at = Some(at);
         }
         Event::Queued { behind, until, .. } => {
             backup.behind = Some(*behind);
@@ -78,9 +83,9 @@ pub(crate) fn fold(backup: &mut Backup, at: Timestamp, event: &Event) -> Result<
         Event::Started { deadline, frozen, .. } => {
             backup.behind = None;
             backup.until = None;
-            backup.started_at = Some(at);
-            backup.deadline = *deadline;
-            backup.frozen = frozen.clone();
+            run.started_at = Some(at);
+            run.deadline = *deadline;
+            run.frozen = frozen.clone();
         }
         Event::SnapshotsEnsured { total, .. } => {
             backup.total_snapshots = *total;
@@ -89,39 +94,13 @@ pub(crate) fn fold(backup: &mut Backup, at: Timestamp, event: &Event) -> Result<
         Event::SnapshotsNotEnsured { message, .. } => {
             facts.state(at, Type::SnapshotsEnsured, Some(message));
         }
-        Event::Surveyed { components, .. } => backup.total_components = *components,
-        Event::HooksFinished { stage, outcome, .. } => {
-            backup.hooks.finish(*stage, outcome);
-            facts.state(at, hooks_condition(*stage), outcome.problem());
-        }
-        Event::ExecutorEnsured { .. } => facts.state(at, Type::BackupExecutorEnsured, None),
-        Event::ExecutorNotEnsured { message, .. } => {
-            facts.state(at, Type::BackupExecutorEnsured, Some(message));
-        }
-        Event::DeadlineExceeded { .. } => {
-            facts.raise(at, Type::DeadlineExceeded, "The session did not end in time.");
-        }
-        Event::Cancelled { cause, .. } => backup.cancelled = Some(cause.clone()),
         Event::HistoryCleaned { .. } => facts.state(at, Type::SessionHistoryCleaned, None),
         Event::MetricsPushed { .. } => {
             facts.state(at, Type::MetricsPushed, None);
-            backup.ended_at = Some(at);
+            run.ended_at = Some(at);
         }
         Event::RetryScheduled { at: when, .. } => backup.retry_at = Some(*when),
         Event::Retried { by, .. } => backup.retried_by = Some(*by),
-        Event::HookStarted { run, .. } => backup.hooks.start(at, *run),
-        Event::HookEnded { run, outcome, .. } => {
-            if !backup.hooks.end(*run, outcome) {
-                return Err(format!("no hook {run:?} is running in {}", backup.key));
-            }
-        }
-        Event::ComponentPlanned { .. }
-        | Event::AttemptStarted { .. }
-        | Event::WorkerObserved { .. }
-        | Event::ComponentEnded { .. } => {
-            let key = backup.key.clone();
-            fold_component(backup, at, event).map_err(|misfit| format!("{key}: {misfit}"))?;
-        }
         Event::RetentionStarted { .. }
         | Event::RetentionApplied { .. }
         | Event::RetentionFailed { .. } => fold_retention(backup, at, event),
@@ -129,26 +108,8 @@ pub(crate) fn fold(backup: &mut Backup, at: Timestamp, event: &Event) -> Result<
     Ok(())
 }
 
-fn fold_component(backup: &mut Backup, at: Timestamp, event: &Event) -> Result<(), Misfit> {
-    let all = &mut backup.components;
-    match event {
-        Event::ComponentPlanned { component, .. } => {
-            all.push(ComponentState::planned(component.name.clone(), component.clone()));
-            Ok(())
-        }
-        Event::AttemptStarted { component, number, .. } => work::begin(all, at, component, *number),
-        Event::WorkerObserved { component, number, worker, .. } => {
-            work::observe(all, component, *number, *worker)
-        }
-        Event::ComponentEnded { component, outcome, duration, .. } => {
-            work::end(all, component, outcome, *duration)
-        }
-        _ => Ok(()),
-    }
-}
-
 fn fold_retention(backup: &mut Backup, at: Timestamp, event: &Event) {
-    let facts = &mut backup.conditions;
+    let facts = &mut backup.run.conditions;
     match event {
         Event::RetentionStarted { repository, policy, removing, .. } => {
             facts.state(at, Type::RetentionPolicyExecutorEnsured, None);
@@ -181,13 +142,6 @@ fn fold_retention(backup: &mut Backup, at: Timestamp, event: &Event) {
     }
 }
 
-fn hooks_condition(stage: Stage) -> Type {
-    match stage {
-        Stage::Pre => Type::PreBackupHooksExecutionSucceeded,
-        Stage::Post => Type::PostBackupHooksExecutionSucceeded,
-    }
-}
-
 fn create(at: Timestamp, event: &Event) -> Option<Backup> {
     let Event::Created { uid, key, configuration, session, trigger, retry_left, timeout } = event
     else {
@@ -202,23 +156,13 @@ fn create(at: Timestamp, event: &Event) -> Option<Backup> {
         retry_left: *retry_left,
         timeout: *timeout,
         created_at: at,
-        step: phase::Step::Created,
+        run: Run::default(),
         behind: None,
         until: None,
-        started_at: None,
-        deadline: None,
-        frozen: Frozen::default(),
         plan: None,
         total_snapshots: 0,
         snapshots: Vec::new(),
-        total_components: 0,
-        components: Vec::new(),
-        hooks: Progress::default(),
         retention: Vec::new(),
-        conditions: Conditions::default(),
-        cancelled: None,
-        work_ended_at: None,
-        ended_at: None,
         retry_at: None,
         retried_by: None,
     })

@@ -3,19 +3,17 @@
 pub(crate) mod apply;
 pub(crate) mod decide;
 pub mod phase;
+mod plan;
+mod session;
 pub mod state;
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dependency::Driver;
-use crate::hook::{Run, Stage};
-use crate::ids::{Hash, Key, Uid};
-use crate::outcome::Outcome;
-use crate::run::StopCause;
-use crate::survey::Volume;
+use crate::ids::{Key, Uid};
+use crate::run;
+pub use crate::run::{Component, Frozen, Worker};
 use crate::time::{Millis, Timestamp};
 
 /// Why a session exists.
@@ -35,56 +33,6 @@ pub enum Trigger {
     },
     /// Somebody asked for it: a BackupSession object, or the command line.
     Manual,
-}
-
-/// A component as planned: what one worker moves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Component {
-    /// `pod-N`, `dump`, `dump-<node>`, `manifest`.
-    pub name: String,
-    /// Mover.
-    pub driver: Driver,
-    /// Name of the task.
-    pub task: String,
-    /// The task's parameters with defaults and variables resolved.
-    pub params: Vec<(String, String)>,
-    /// Pod whose volumes are used; empty: none.
-    pub pod: String,
-    /// Node to run on; empty: any.
-    pub node: String,
-    /// Volumes to mount.
-    pub volumes: Vec<Volume>,
-}
-
-/// What a session holds fixed from its start (design 4.1 f): content hashes of other objects.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Frozen {
-    /// The configuration or the restore itself.
-    pub invoker: Hash,
-    /// The Addon.
-    pub addon: Hash,
-    /// Functions by name.
-    pub functions: Vec<(String, Hash)>,
-    /// Hook templates by key.
-    pub hooks: Vec<(Key, Hash)>,
-}
-
-/// Where a worker runs: fences its reports together with the attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Worker {
-    /// Uid of the Job (of the child process in local mode).
-    pub job: Uid,
-    /// Uid of the pod; equal to the Job's in local mode.
-    pub pod: Uid,
-}
-
-impl Worker {
-    /// Whether a report comes from the worker that was recorded. A pod that was not known yet when the
-    /// worker was recorded is taken from the report.
-    #[must_use]
-    pub fn is(self, given: Self) -> bool {
-        self.job == given.job && (self.pod == Uid::default() || self.pod == given.pod)
-    }
 }
 
 /// What can be asked.
@@ -169,6 +117,11 @@ pub enum Event {
         /// What it holds fixed.
         frozen: Frozen,
     },
+    /// It went on as every run does.
+    Run {
+        /// What happened.
+        event: run::Event,
+    },
     /// All snapshots exist (condition SnapshotsEnsured=True).
     SnapshotsEnsured {
         /// The session.
@@ -182,102 +135,6 @@ pub enum Event {
         uid: Uid,
         /// Why.
         message: String,
-    },
-    /// The target's hosts are known; one `ComponentPlanned` for each component follows.
-    Surveyed {
-        /// The session.
-        uid: Uid,
-        /// How many components.
-        components: u32,
-    },
-    /// One component to move.
-    ComponentPlanned {
-        /// The session.
-        uid: Uid,
-        /// The component.
-        component: Component,
-    },
-    /// A try of a hook began.
-    HookStarted {
-        /// The session.
-        uid: Uid,
-        /// Which try of which hook.
-        run: Run,
-    },
-    /// A try of a hook ended.
-    HookEnded {
-        /// The session.
-        uid: Uid,
-        /// Which try of which hook.
-        run: Run,
-        /// What came of it.
-        outcome: Outcome,
-    },
-    /// All hooks of a stage are through (conditions Pre/PostBackupHooksExecutionSucceeded).
-    HooksFinished {
-        /// The session.
-        uid: Uid,
-        /// Which stage.
-        stage: Stage,
-        /// The first failure, if any.
-        outcome: Outcome,
-    },
-    /// An attempt at a component began.
-    AttemptStarted {
-        /// The session.
-        uid: Uid,
-        /// Component name.
-        component: String,
-        /// Starts at 1.
-        number: u32,
-    },
-    /// The attempt has a worker.
-    WorkerObserved {
-        /// The session.
-        uid: Uid,
-        /// Component name.
-        component: String,
-        /// The attempt's number.
-        number: u32,
-        /// Which worker.
-        worker: Worker,
-    },
-    /// Every component has a worker (condition BackupExecutorEnsured=True).
-    ExecutorEnsured {
-        /// The session.
-        uid: Uid,
-    },
-    /// Some component has none (condition BackupExecutorEnsured=False).
-    ExecutorNotEnsured {
-        /// The session.
-        uid: Uid,
-        /// Why.
-        message: String,
-    },
-    /// A component ended; what was committed stands in the snapshots' streams.
-    ComponentEnded {
-        /// The session.
-        uid: Uid,
-        /// Component name.
-        component: String,
-        /// The attempt's number.
-        number: u32,
-        /// What came of it.
-        outcome: Outcome,
-        /// How long it worked.
-        duration: Millis,
-    },
-    /// Its deadline passed (condition DeadlineExceeded=True).
-    DeadlineExceeded {
-        /// The session.
-        uid: Uid,
-    },
-    /// It was stopped.
-    Cancelled {
-        /// The session.
-        uid: Uid,
-        /// Why.
-        cause: StopCause,
     },
     /// Retention of one repository began (condition RetentionPolicyExecutorEnsured=True).
     RetentionStarted {
@@ -344,24 +201,13 @@ impl Event {
     #[must_use]
     pub fn uid(&self) -> Uid {
         match self {
+            Self::Run { event } => event.uid(),
             Self::Created { uid, .. }
             | Self::Skipped { uid, .. }
             | Self::Queued { uid, .. }
             | Self::Started { uid, .. }
             | Self::SnapshotsEnsured { uid, .. }
             | Self::SnapshotsNotEnsured { uid, .. }
-            | Self::Surveyed { uid, .. }
-            | Self::ComponentPlanned { uid, .. }
-            | Self::HookStarted { uid, .. }
-            | Self::HookEnded { uid, .. }
-            | Self::HooksFinished { uid, .. }
-            | Self::AttemptStarted { uid, .. }
-            | Self::WorkerObserved { uid, .. }
-            | Self::ExecutorEnsured { uid }
-            | Self::ExecutorNotEnsured { uid, .. }
-            | Self::ComponentEnded { uid, .. }
-            | Self::DeadlineExceeded { uid }
-            | Self::Cancelled { uid, .. }
             | Self::RetentionStarted { uid, .. }
             | Self::RetentionApplied { uid, .. }
             | Self::RetentionFailed { uid, .. }
@@ -370,31 +216,6 @@ impl Event {
             | Self::RetryScheduled { uid, .. }
             | Self::Retried { uid, .. }
             | Self::Archived { uid } => *uid,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::world::{named, worker};
-
-    #[test]
-    fn a_pod_that_was_not_seen_is_whoever_reports_from_the_job() {
-        let known = worker();
-        let unseen = Worker { pod: Uid::default(), ..known };
-        let other_pod = Worker { pod: named("other"), ..known };
-        let other_job = Worker { job: named("other"), ..known };
-        for (recorded, given, same) in [
-            (known, known, true),
-            (known, other_pod, false),
-            (known, other_job, false),
-            (known, unseen, false),
-            (unseen, known, true),
-            (unseen, other_pod, true),
-            (unseen, other_job, false),
-        ] {
-            assert_eq!(recorded.is(given), same, "{recorded:?} {given:?}");
         }
     }
 }

@@ -8,44 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::backup::Event;
 use crate::backup::state::{Backup, SnapshotSummary};
 use crate::condition::{Conditions, Type};
-use crate::hook::{Run, Stage};
-use crate::outcome::Outcome;
+use crate::run;
+pub use crate::run::phase::{IllegalStep, Step};
 use crate::snapshot::phase::Phase as SnapshotPhase;
-
-/// Where a session stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Step {
-    /// It exists; the same command says what becomes of it.
-    Created,
-    /// It waits for another session of its configuration.
-    Queued,
-    /// It started; its snapshots are being made by the same command.
-    Preparing,
-    /// The target's hosts are asked for.
-    Surveying,
-    /// Its components are known; hooks before the work run.
-    Planning,
-    /// Workers move components.
-    Working,
-    /// Nothing is left to move; hooks after the work run, descriptions are stored.
-    Closing,
-    /// Retention removes snapshots.
-    Retaining,
-    /// It did not run.
-    Skipped,
-    /// It ran, and its phase is final.
-    Finished,
-}
-
-/// An event that cannot happen at this step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{event} cannot happen to a session that is {step:?}")]
-pub struct IllegalStep {
-    /// Where the session stands.
-    pub step: Step,
-    /// What was to happen.
-    pub event: &'static str,
-}
 
 /// The step after an event.
 ///
@@ -53,8 +18,8 @@ pub struct IllegalStep {
 /// [`IllegalStep`] when the event cannot happen here.
 pub fn next(step: Step, event: &Event) -> Result<Step, IllegalStep> {
     use Event as E;
-    let going = !matches!(step, Step::Created | Step::Queued | Step::Skipped | Step::Finished);
     match (step, event) {
+        (_, E::Run { event }) => run::phase::next(step, event),
         (Step::Created | Step::Queued, E::Skipped { .. }) => Ok(Step::Skipped),
         (Step::Created | Step::Queued, E::Queued { .. }) => Ok(Step::Queued),
         (Step::Created | Step::Queued, E::Started { .. }) => Ok(Step::Preparing),
@@ -62,49 +27,11 @@ pub fn next(step: Step, event: &Event) -> Result<Step, IllegalStep> {
         (Step::Preparing, E::SnapshotsEnsured { .. }) => Ok(Step::Surveying),
         (Step::Preparing, E::SnapshotsNotEnsured { .. }) => Ok(Step::Closing),
 
-        (Step::Surveying, E::Surveyed { .. }) => Ok(Step::Planning),
-        (Step::Surveying | Step::Planning, E::ExecutorNotEnsured { .. }) => Ok(Step::Closing),
-        (Step::Planning, E::ComponentPlanned { .. }) => Ok(Step::Planning),
-        (
-            Step::Planning,
-            E::HookStarted { run: Run { stage: Stage::Pre, .. }, .. }
-            | E::HookEnded { run: Run { stage: Stage::Pre, .. }, .. }
-            | E::HooksFinished { stage: Stage::Pre, outcome: Outcome::Succeeded, .. },
-        ) => Ok(Step::Planning),
-        (
-            Step::Planning,
-            E::HooksFinished { stage: Stage::Pre, outcome: Outcome::Failed(_), .. },
-        ) => Ok(Step::Closing),
-
-        (Step::Planning | Step::Working, E::AttemptStarted { .. }) => Ok(Step::Working),
-        (
-            Step::Working,
-            E::WorkerObserved { .. }
-            | E::ExecutorEnsured { .. }
-            | E::ExecutorNotEnsured { .. }
-            | E::ComponentEnded { .. },
-        ) => Ok(Step::Working),
-
-        // What was under way when the session was given up still has to be ended on record.
-        (
-            Step::Closing,
-            E::ComponentEnded { .. } | E::ExecutorNotEnsured { .. } | E::HookEnded { .. },
-        ) => Ok(Step::Closing),
-        (Step::Closing, E::HooksFinished { .. }) => Ok(Step::Closing),
-        (
-            Step::Working | Step::Closing,
-            E::HookStarted { run: Run { stage: Stage::Post, .. }, .. },
-        ) => Ok(Step::Closing),
         (
             Step::Working | Step::Closing | Step::Retaining,
             E::RetentionStarted { .. } | E::RetentionFailed { .. } | E::HistoryCleaned { .. },
         ) => Ok(Step::Retaining),
         (Step::Retaining, E::RetentionApplied { .. }) => Ok(Step::Retaining),
-
-        (Step::Retaining, E::DeadlineExceeded { .. }) => Ok(Step::Retaining),
-        // Who comes to stop it finds nothing left to stop.
-        (Step::Retaining, E::Cancelled { .. }) => Err(IllegalStep { step, event: name(event) }),
-        (_, E::DeadlineExceeded { .. } | E::Cancelled { .. }) if going => Ok(Step::Closing),
         (Step::Retaining, E::MetricsPushed { .. }) => Ok(Step::Finished),
         (Step::Finished, E::RetryScheduled { .. } | E::Retried { .. }) => Ok(Step::Finished),
         (Step::Finished | Step::Skipped, E::Archived { .. }) => Ok(step),
@@ -193,24 +120,13 @@ fn aggregate(snapshots: &[SnapshotSummary]) -> Phase {
 
 fn name(event: &Event) -> &'static str {
     match event {
+        Event::Run { .. } => "Run",
         Event::Created { .. } => "Created",
         Event::Skipped { .. } => "Skipped",
         Event::Queued { .. } => "Queued",
         Event::Started { .. } => "Started",
         Event::SnapshotsEnsured { .. } => "SnapshotsEnsured",
         Event::SnapshotsNotEnsured { .. } => "SnapshotsNotEnsured",
-        Event::Surveyed { .. } => "Surveyed",
-        Event::ComponentPlanned { .. } => "ComponentPlanned",
-        Event::HookStarted { .. } => "HookStarted",
-        Event::HookEnded { .. } => "HookEnded",
-        Event::HooksFinished { .. } => "HooksFinished",
-        Event::AttemptStarted { .. } => "AttemptStarted",
-        Event::WorkerObserved { .. } => "WorkerObserved",
-        Event::ExecutorEnsured { .. } => "ExecutorEnsured",
-        Event::ExecutorNotEnsured { .. } => "ExecutorNotEnsured",
-        Event::ComponentEnded { .. } => "ComponentEnded",
-        Event::DeadlineExceeded { .. } => "DeadlineExceeded",
-        Event::Cancelled { .. } => "Cancelled",
         Event::RetentionStarted { .. } => "RetentionStarted",
         Event::RetentionApplied { .. } => "RetentionApplied",
         Event::RetentionFailed { .. } => "RetentionFailed",
@@ -224,14 +140,14 @@ fn name(event: &Event) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::{String, ToString};
+    use alloc::string::String;
     use alloc::vec;
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::backup::{Component, Frozen, Trigger, Worker};
+    use crate::backup::{Frozen, Trigger};
     use crate::ids::{Key, TypedRef, Uid};
-    use crate::time::{Millis, Timestamp};
+    use crate::time::Timestamp;
 
     fn snapshots(letters: &str) -> Vec<SnapshotSummary> {
         letters
@@ -355,22 +271,12 @@ mod tests {
         (Step::Finished, 'f'),
     ];
 
-    /// Every event; hooks once for each stage and outcome, because they differ by them. Behind it the
-    /// steps that it leads to from those of [`STEPS`], in their order; a dot is illegal.
+    /// Every event of its own. Behind it the steps that it leads to from those of [`STEPS`], in their
+    /// order; a dot is illegal.
     fn table() -> Vec<(Event, &'static str)> {
-        [beginning(), ending()].concat()
-    }
-
-    /// Up to the hooks.
-    fn beginning() -> Vec<(Event, &'static str)> {
         let uid = Uid::default();
         let text = || String::from("x");
-        let run = |stage| Run { stage, index: 0, number: 1 };
-        let (pre, post) = (Stage::Pre, Stage::Post);
-        let good = || Outcome::Succeeded;
-        let bad = || Outcome::Failed(crate::testing::failure("X"));
-        let finished = |stage, outcome| Event::HooksFinished { uid, stage, outcome };
-        let ended = |stage, outcome| Event::HookEnded { uid, run: run(stage), outcome };
+        let (repository, policy) = (uid, Key::default());
         vec![
             (
                 Event::Created {
@@ -389,51 +295,6 @@ mod tests {
             (Event::Started { uid, deadline: None, frozen: Frozen::default() }, "pp........"),
             (Event::SnapshotsEnsured { uid, total: 1 }, "..s......."),
             (Event::SnapshotsNotEnsured { uid, message: text() }, "..o......."),
-            (Event::Surveyed { uid, components: 1 }, "...l......"),
-            (Event::ComponentPlanned { uid, component: component() }, "....l....."),
-            (Event::HookStarted { uid, run: run(pre) }, "....l....."),
-            (Event::HookStarted { uid, run: run(post) }, ".....oo..."),
-            (ended(pre, good()), "....l.o..."),
-            (ended(pre, bad()), "....l.o..."),
-            (ended(post, good()), "......o..."),
-            (ended(post, bad()), "......o..."),
-            (finished(pre, good()), "....l.o..."),
-            (finished(pre, bad()), "....o.o..."),
-            (finished(post, good()), "......o..."),
-            (finished(post, bad()), "......o..."),
-        ]
-    }
-
-    /// From the work on.
-    fn ending() -> Vec<(Event, &'static str)> {
-        let uid = Uid::default();
-        let text = || String::from("x");
-        let (repository, policy) = (uid, Key::default());
-        vec![
-            (Event::AttemptStarted { uid, component: text(), number: 1 }, "....ww...."),
-            (
-                Event::WorkerObserved {
-                    uid,
-                    component: text(),
-                    number: 1,
-                    worker: Worker { job: uid, pod: uid },
-                },
-                ".....w....",
-            ),
-            (Event::ExecutorEnsured { uid }, ".....w...."),
-            (Event::ExecutorNotEnsured { uid, message: text() }, "...oowo..."),
-            (
-                Event::ComponentEnded {
-                    uid,
-                    component: text(),
-                    number: 1,
-                    outcome: Outcome::Succeeded,
-                    duration: Millis(0),
-                },
-                ".....wo...",
-            ),
-            (Event::DeadlineExceeded { uid }, "..ooooor.."),
-            (Event::Cancelled { uid, cause: "x".into() }, "..ooooo..."),
             (
                 Event::RetentionStarted { uid, repository, policy: policy.clone(), removing: 0 },
                 ".....rrr..",
@@ -446,18 +307,6 @@ mod tests {
             (Event::Retried { uid, by: uid }, ".........f"),
             (Event::Archived { uid }, "........kf"),
         ]
-    }
-
-    fn component() -> Component {
-        Component {
-            name: "dump".into(),
-            driver: crate::dependency::Driver::Restic,
-            task: String::new(),
-            params: vec![],
-            pod: String::new(),
-            node: String::new(),
-            volumes: vec![],
-        }
     }
 
     #[test]
@@ -475,14 +324,5 @@ mod tests {
                 .collect();
             assert_eq!(found, expected, "{event:?}");
         }
-    }
-
-    #[test]
-    fn an_illegal_pair_says_what_cannot_happen_to_whom() {
-        let illegal = next(Step::Finished, &Event::ExecutorEnsured { uid: Uid::default() });
-        assert_eq!(
-            illegal.unwrap_err().to_string(),
-            "ExecutorEnsured cannot happen to a session that is Finished"
-        );
     }
 }

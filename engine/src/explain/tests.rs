@@ -11,7 +11,7 @@ use crate::hook::Stage;
 use crate::ids::{CommandId, Key, TypedRef};
 use crate::report::Grade;
 use crate::storage::DeletionPolicy;
-use crate::testing::{failure, uid};
+use crate::testing::{failure, in_backup, in_restore, uid};
 use crate::time::Millis;
 
 const SESSION: Uid = Uid([7; 16]);
@@ -89,12 +89,12 @@ fn final_step() -> Event {
 
 fn no_worker() -> Event {
     let message = "no node has room".into();
-    of_backup(backup::Event::ExecutorNotEnsured { uid: SESSION, message })
+    of_backup(in_backup(run::Event::ExecutorNotEnsured { uid: SESSION, message }))
 }
 
 fn hooks(stage: Stage, good: bool) -> Event {
     let outcome = outcome(good);
-    of_backup(backup::Event::HooksFinished { uid: SESSION, stage, outcome })
+    of_backup(in_backup(run::Event::HooksFinished { uid: SESSION, stage, outcome }))
 }
 
 fn sets(explanation: &Explanation) -> Vec<Vec<u64>> {
@@ -147,7 +147,7 @@ fn success_needs_every_snapshot() {
         done(2, "dump", true),
         uploaded(1, true),
         uploaded(2, true),
-        of_backup(backup::Event::ExecutorEnsured { uid: SESSION }),
+        of_backup(in_backup(run::Event::ExecutorEnsured { uid: SESSION })),
         final_step(),
     ]);
     let explained = phase(&events, SESSION).unwrap();
@@ -169,7 +169,7 @@ fn a_skipped_session_is_skipped_by_one_event_and_a_pending_one_by_none() {
 #[test]
 fn a_condition_is_explained_by_the_event_that_set_it_last() {
     let events = log(vec![
-        of_backup(backup::Event::ExecutorEnsured { uid: SESSION }),
+        of_backup(in_backup(run::Event::ExecutorEnsured { uid: SESSION })),
         hooks(Stage::Post, true),
         no_worker(),
         final_step(),
@@ -198,32 +198,37 @@ fn a_session_too_large_to_search_still_has_one_cause() {
 
 #[test]
 fn a_restore_is_explained_like_a_backup() {
-    let component = |name: &str| restore::Event::ComponentEnded {
-        uid: SESSION,
-        component: name.into(),
-        number: 1,
-        outcome: outcome(false),
-        duration: Millis(1),
+    let component = |name: &str| {
+        in_restore(run::Event::ComponentEnded {
+            uid: SESSION,
+            component: name.into(),
+            number: 1,
+            outcome: outcome(false),
+            duration: Millis(1),
+            reported: true,
+        })
     };
-    let planned = |name: &str| restore::Event::ComponentPlanned {
-        uid: SESSION,
-        asked: name.into(),
-        component: backup::Component {
-            name: name.into(),
-            driver: Driver::Restic,
-            task: "t".into(),
-            params: vec![],
-            pod: "".into(),
-            node: "".into(),
-            volumes: vec![],
-        },
+    let planned = |name: &str| {
+        in_restore(run::Event::ComponentPlanned {
+            uid: SESSION,
+            asked: name.into(),
+            component: backup::Component {
+                name: name.into(),
+                driver: Driver::Restic,
+                task: "t".into(),
+                params: vec![],
+                pod: "".into(),
+                node: "".into(),
+                volumes: vec![],
+            },
+        })
     };
     let all = [
         restore::Event::ValidationPassed { uid: SESSION },
-        restore::Event::Surveyed { uid: SESSION, components: 2 },
+        in_restore(run::Event::Surveyed { uid: SESSION, components: 2 }),
         planned("pod-0"),
         planned("pod-1"),
-        restore::Event::ExecutorEnsured { uid: SESSION },
+        in_restore(run::Event::ExecutorEnsured { uid: SESSION }),
         component("pod-0"),
         component("pod-1"),
         restore::Event::MetricsPushed { uid: SESSION },
@@ -245,7 +250,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         any::<bool>().prop_map(|good| hooks(Stage::Pre, good)),
         any::<bool>().prop_map(|good| hooks(Stage::Post, good)),
         Just(no_worker()),
-        Just(of_backup(backup::Event::ExecutorEnsured { uid: SESSION })),
+        Just(of_backup(in_backup(run::Event::ExecutorEnsured { uid: SESSION }))),
         Just(final_step()),
     ]
 }

@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(
             world.lead(),
             "lease.EpochBegan given-up restore.HookEnded restore.HooksFinished \
-             restore.ExecutorNotEnsured restore.Incomplete restore.MetricsPushed \
+             restore.Incomplete restore.ExecutorNotEnsured restore.MetricsPushed \
              configuration.ResumedAfterRestore"
         );
         assert!(world.back().is_finished());

@@ -86,7 +86,7 @@ pub fn check(state: &State, restore: &Restore) -> Result<Ready, Obstacle> {
 /// Whether the checks of a restore that has not started now come to something else than is recorded.
 #[must_use]
 pub fn is_stale(state: &State, restore: &Restore) -> bool {
-    restore.step == Step::Declared
+    restore.step == Step::Created
         && match check(state, restore) {
             Ok(_) => true,
             Err(obstacle) => !is_known(restore, &obstacle),

@@ -5,6 +5,7 @@ mod bounds;
 pub mod check;
 pub(crate) mod decide;
 pub mod phase;
+mod session;
 pub mod source;
 pub mod state;
 
@@ -13,12 +14,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backup::{Component, Frozen, Worker};
 use crate::configuration::AddonRef;
-use crate::hook::{HookSpec, Run, Stage};
+use crate::hook::HookSpec;
 use crate::ids::{Hash, Key, TypedRef, Uid};
-use crate::outcome::Outcome;
-use crate::run::StopCause;
+use crate::run::{self, Frozen};
 use crate::time::{Millis, Timestamp};
 
 /// `spec` as far as decisions use it.
@@ -133,91 +132,10 @@ pub enum Event {
         /// What it holds fixed.
         frozen: Frozen,
     },
-    /// The target's hosts are known; one `ComponentPlanned` for each component follows.
-    Surveyed {
-        /// The restore.
-        uid: Uid,
-        /// How many components (`status.totalComponents`).
-        components: u32,
-    },
-    /// One component to restore.
-    ComponentPlanned {
-        /// The restore.
-        uid: Uid,
-        /// The name that was asked for, echoed in the status.
-        asked: String,
-        /// The component, by its name in the snapshot.
-        component: Component,
-    },
-    /// A try of a hook began.
-    HookStarted {
-        /// The restore.
-        uid: Uid,
-        /// Which try of which hook.
-        run: Run,
-    },
-    /// A try of a hook ended.
-    HookEnded {
-        /// The restore.
-        uid: Uid,
-        /// Which try of which hook.
-        run: Run,
-        /// What came of it.
-        outcome: Outcome,
-    },
-    /// All hooks of a stage are through (conditions Pre/PostRestoreHooksExecutionSucceeded).
-    HooksFinished {
-        /// The restore.
-        uid: Uid,
-        /// Which stage.
-        stage: Stage,
-        /// The first failure, if any.
-        outcome: Outcome,
-    },
-    /// An attempt at a component began.
-    AttemptStarted {
-        /// The restore.
-        uid: Uid,
-        /// Component name.
-        component: String,
-        /// Starts at 1.
-        number: u32,
-    },
-    /// The attempt has a worker.
-    WorkerObserved {
-        /// The restore.
-        uid: Uid,
-        /// Component name.
-        component: String,
-        /// The attempt's number.
-        number: u32,
-        /// Which worker.
-        worker: Worker,
-    },
-    /// Every component has a worker (condition RestoreExecutorEnsured=True).
-    ExecutorEnsured {
-        /// The restore.
-        uid: Uid,
-    },
-    /// Some component has none (condition RestoreExecutorEnsured=False).
-    ExecutorNotEnsured {
-        /// The restore.
-        uid: Uid,
-        /// Why.
-        message: String,
-    },
-    /// A component ended.
-    ComponentEnded {
-        /// The restore.
-        uid: Uid,
-        /// Component name.
-        component: String,
-        /// The attempt's number.
-        number: u32,
-        /// What came of it.
-        outcome: Outcome,
-        /// How long it took.
-        duration: Millis,
+    /// It went on as every run does.
+    Run {
+        /// What happened.
+        event: run::Event,
     },
     /// A worker ended before its component did (condition RestoreIncomplete=True).
     Incomplete {
@@ -225,18 +143,6 @@ pub enum Event {
         uid: Uid,
         /// Which worker and how it ended.
         message: String,
-    },
-    /// Its deadline passed (condition DeadlineExceeded=True).
-    DeadlineExceeded {
-        /// The restore.
-        uid: Uid,
-    },
-    /// It was stopped.
-    Cancelled {
-        /// The restore.
-        uid: Uid,
-        /// Why.
-        cause: StopCause,
     },
     /// The final step (condition MetricsPushed=True); the phase is terminal from here on.
     MetricsPushed {
@@ -255,24 +161,13 @@ impl Event {
     #[must_use]
     pub fn uid(&self) -> Uid {
         match self {
+            Self::Run { event } => event.uid(),
             Self::Declared { uid, .. }
             | Self::ValidationPassed { uid }
             | Self::ValidationFailed { uid, .. }
             | Self::TargetNotFound { uid, .. }
             | Self::Started { uid, .. }
-            | Self::Surveyed { uid, .. }
-            | Self::ComponentPlanned { uid, .. }
-            | Self::HookStarted { uid, .. }
-            | Self::HookEnded { uid, .. }
-            | Self::HooksFinished { uid, .. }
-            | Self::AttemptStarted { uid, .. }
-            | Self::WorkerObserved { uid, .. }
-            | Self::ExecutorEnsured { uid }
-            | Self::ExecutorNotEnsured { uid, .. }
-            | Self::ComponentEnded { uid, .. }
             | Self::Incomplete { uid, .. }
-            | Self::DeadlineExceeded { uid }
-            | Self::Cancelled { uid, .. }
             | Self::MetricsPushed { uid }
             | Self::Archived { uid } => *uid,
         }

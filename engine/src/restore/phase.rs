@@ -15,38 +15,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::condition::{Conditions, Type};
-use crate::hook::{Run, Stage};
 use crate::outcome::Outcome;
 use crate::restore::Event;
 use crate::restore::state::Restore;
-use crate::work::ComponentState;
-
-/// Where a restore stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Step {
-    /// It exists; it is checked again whenever the facts around it change.
-    Declared,
-    /// It started; the target's hosts are asked for.
-    Surveying,
-    /// Its components are known; hooks before the work run.
-    Planning,
-    /// Workers move components.
-    Working,
-    /// Nothing is left to move; hooks after the work run.
-    Closing,
-    /// Its phase is final.
-    Finished,
-}
-
-/// An event that cannot happen at this step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{event} cannot happen to a restore that is {step:?}")]
-pub struct IllegalStep {
-    /// Where the restore stands.
-    pub step: Step,
-    /// What was to happen.
-    pub event: &'static str,
-}
+use crate::run;
+use crate::run::component::ComponentState;
+pub use crate::run::phase::{IllegalStep, Step};
 
 /// The step after an event.
 ///
@@ -54,60 +28,20 @@ pub struct IllegalStep {
 /// [`IllegalStep`] when the event cannot happen here.
 pub fn next(step: Step, event: &Event) -> Result<Step, IllegalStep> {
     use Event as E;
-    let going = !matches!(step, Step::Declared | Step::Finished);
     match (step, event) {
+        (_, E::Run { event }) => run::phase::next(step, event),
         (
-            Step::Declared,
+            Step::Created,
             E::Declared { .. }
             | E::ValidationPassed { .. }
             | E::ValidationFailed { .. }
             | E::TargetNotFound { .. },
-        ) => Ok(Step::Declared),
-        (Step::Declared, E::Started { .. }) => Ok(Step::Surveying),
-
-        (Step::Surveying, E::Surveyed { .. }) => Ok(Step::Planning),
+        ) => Ok(Step::Created),
+        (Step::Created, E::Started { .. }) => Ok(Step::Surveying),
         (Step::Surveying, E::TargetNotFound { .. }) => Ok(Step::Surveying),
-        (Step::Surveying | Step::Planning, E::ExecutorNotEnsured { .. }) => Ok(Step::Closing),
-        (Step::Planning, E::ComponentPlanned { .. }) => Ok(Step::Planning),
-        (
-            Step::Planning,
-            E::HookStarted { run: Run { stage: Stage::Pre, .. }, .. }
-            | E::HookEnded { run: Run { stage: Stage::Pre, .. }, .. }
-            | E::HooksFinished { stage: Stage::Pre, outcome: Outcome::Succeeded, .. },
-        ) => Ok(Step::Planning),
-        (
-            Step::Planning,
-            E::HooksFinished { stage: Stage::Pre, outcome: Outcome::Failed(_), .. },
-        ) => Ok(Step::Closing),
-
-        (Step::Planning | Step::Working, E::AttemptStarted { .. }) => Ok(Step::Working),
-        (
-            Step::Working,
-            E::WorkerObserved { .. }
-            | E::ExecutorEnsured { .. }
-            | E::ExecutorNotEnsured { .. }
-            | E::ComponentEnded { .. }
-            | E::Incomplete { .. },
-        ) => Ok(Step::Working),
-
-        // What was under way when the restore was given up still has to be ended on record.
-        (
-            Step::Closing,
-            E::ComponentEnded { .. }
-            | E::ExecutorNotEnsured { .. }
-            | E::HookEnded { .. }
-            | E::HooksFinished { .. }
-            | E::Incomplete { .. },
-        ) => Ok(Step::Closing),
-        (
-            Step::Working | Step::Closing,
-            E::HookStarted { run: Run { stage: Stage::Post, .. }, .. }
-            | E::HooksFinished { stage: Stage::Post, .. },
-        ) => Ok(Step::Closing),
-
-        (_, E::DeadlineExceeded { .. } | E::Cancelled { .. }) if going => Ok(Step::Closing),
+        (Step::Working | Step::Closing, E::Incomplete { .. }) => Ok(step),
         (Step::Working | Step::Closing, E::MetricsPushed { .. }) => Ok(Step::Finished),
-        (Step::Declared | Step::Finished, E::Archived { .. }) => Ok(step),
+        (Step::Created | Step::Finished, E::Archived { .. }) => Ok(step),
         _ => Err(IllegalStep { step, event: name(event) }),
     }
 }
@@ -216,24 +150,13 @@ fn aggregate(total: u32, components: impl Iterator<Item = Phase>) -> Phase {
 
 fn name(event: &Event) -> &'static str {
     match event {
+        Event::Run { .. } => "Run",
         Event::Declared { .. } => "Declared",
         Event::ValidationPassed { .. } => "ValidationPassed",
         Event::ValidationFailed { .. } => "ValidationFailed",
         Event::TargetNotFound { .. } => "TargetNotFound",
         Event::Started { .. } => "Started",
-        Event::Surveyed { .. } => "Surveyed",
-        Event::ComponentPlanned { .. } => "ComponentPlanned",
-        Event::HookStarted { .. } => "HookStarted",
-        Event::HookEnded { .. } => "HookEnded",
-        Event::HooksFinished { .. } => "HooksFinished",
-        Event::AttemptStarted { .. } => "AttemptStarted",
-        Event::WorkerObserved { .. } => "WorkerObserved",
-        Event::ExecutorEnsured { .. } => "ExecutorEnsured",
-        Event::ExecutorNotEnsured { .. } => "ExecutorNotEnsured",
-        Event::ComponentEnded { .. } => "ComponentEnded",
         Event::Incomplete { .. } => "Incomplete",
-        Event::DeadlineExceeded { .. } => "DeadlineExceeded",
-        Event::Cancelled { .. } => "Cancelled",
         Event::MetricsPushed { .. } => "MetricsPushed",
         Event::Archived { .. } => "Archived",
     }
@@ -241,15 +164,15 @@ fn name(event: &Event) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::{String, ToString};
+    use alloc::string::String;
     use alloc::vec;
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::backup::{Component, Frozen, Worker};
     use crate::ids::{Hash, Key, Uid};
+    use crate::run::Frozen;
     use crate::testing::given;
-    use crate::time::{Millis, Timestamp};
+    use crate::time::Timestamp;
 
     fn facts(list: &[(Type, bool)]) -> Conditions {
         let mut facts = Conditions::default();
@@ -334,7 +257,7 @@ mod tests {
     }
 
     const STEPS: [(Step, char); 6] = [
-        (Step::Declared, 'd'),
+        (Step::Created, 'd'),
         (Step::Surveying, 's'),
         (Step::Planning, 'l'),
         (Step::Working, 'w'),
@@ -342,17 +265,11 @@ mod tests {
         (Step::Finished, 'f'),
     ];
 
-    /// Every event; hooks once for each stage and outcome, because they differ by them. Behind it the
-    /// steps that it leads to from those of [`STEPS`], in their order; a dot is illegal.
+    /// Every event of its own. Behind it the steps that it leads to from those of [`STEPS`], in their
+    /// order; a dot is illegal.
     fn table() -> Vec<(Event, &'static str)> {
         let uid = Uid::default();
         let text = || String::from("x");
-        let run = |stage| Run { stage, index: 0, number: 1 };
-        let (pre, post) = (Stage::Pre, Stage::Post);
-        let good = || Outcome::Succeeded;
-        let bad = || Outcome::Failed(crate::testing::failure("X"));
-        let finished = |stage, outcome| Event::HooksFinished { uid, stage, outcome };
-        let ended = |stage, outcome| Event::HookEnded { uid, run: run(stage), outcome };
         vec![
             (
                 Event::Declared {
@@ -371,58 +288,10 @@ mod tests {
                 Event::Started { uid, snapshot: uid, deadline: None, frozen: Frozen::default() },
                 "s.....",
             ),
-            (Event::Surveyed { uid, components: 1 }, ".l...."),
-            (Event::ComponentPlanned { uid, asked: text(), component: component() }, "..l..."),
-            (Event::HookStarted { uid, run: run(pre) }, "..l..."),
-            (Event::HookStarted { uid, run: run(post) }, "...oo."),
-            (ended(pre, good()), "..l.o."),
-            (ended(pre, bad()), "..l.o."),
-            (ended(post, good()), "....o."),
-            (ended(post, bad()), "....o."),
-            (finished(pre, good()), "..l.o."),
-            (finished(pre, bad()), "..o.o."),
-            (finished(post, good()), "...oo."),
-            (finished(post, bad()), "...oo."),
-            (Event::AttemptStarted { uid, component: text(), number: 1 }, "..ww.."),
-            (
-                Event::WorkerObserved {
-                    uid,
-                    component: text(),
-                    number: 1,
-                    worker: Worker { job: uid, pod: uid },
-                },
-                "...w..",
-            ),
-            (Event::ExecutorEnsured { uid }, "...w.."),
-            (Event::ExecutorNotEnsured { uid, message: text() }, ".oowo."),
-            (
-                Event::ComponentEnded {
-                    uid,
-                    component: text(),
-                    number: 1,
-                    outcome: good(),
-                    duration: Millis(0),
-                },
-                "...wo.",
-            ),
             (Event::Incomplete { uid, message: text() }, "...wo."),
-            (Event::DeadlineExceeded { uid }, ".oooo."),
-            (Event::Cancelled { uid, cause: "x".into() }, ".oooo."),
             (Event::MetricsPushed { uid }, "...ff."),
             (Event::Archived { uid }, "d....f"),
         ]
-    }
-
-    fn component() -> Component {
-        Component {
-            name: "dump".into(),
-            driver: crate::dependency::Driver::Restic,
-            task: String::new(),
-            params: vec![],
-            pod: String::new(),
-            node: String::new(),
-            volumes: vec![],
-        }
     }
 
     #[test]
@@ -440,14 +309,5 @@ mod tests {
                 .collect();
             assert_eq!(found, expected, "{event:?}");
         }
-    }
-
-    #[test]
-    fn an_illegal_pair_says_what_cannot_happen_to_whom() {
-        let illegal = next(Step::Declared, &Event::ExecutorEnsured { uid: Uid::default() });
-        assert_eq!(
-            illegal.unwrap_err().to_string(),
-            "ExecutorEnsured cannot happen to a restore that is Declared"
-        );
     }
 }

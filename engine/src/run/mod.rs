@@ -1,15 +1,79 @@
-//! The run of a session, the same for a backup and a restore: what workers say, and what ends it.
+//! The run of a session, the same for a backup and a restore: survey, hooks, components, attempts, and
+//! what ends it.
+//!
+//! What differs (how hosts become components, what a report means, what closing waits for, names of
+//! conditions) is [`session::Session`], which both implement. A run has no stream of its own: its events
+//! stand in its session's.
 
+pub(crate) mod apply;
+pub mod component;
 pub(crate) mod decide;
+pub mod phase;
+pub(crate) mod session;
+pub mod state;
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::backup::{Component, Frozen, Worker};
-use crate::ids::{Attempt, Uid};
-use crate::outcome::Failure;
+use crate::dependency::Driver;
+use crate::hook::{Run as Try, Stage};
+use crate::ids::{Attempt, Hash, Key, Uid};
+use crate::outcome::{Failure, Outcome};
 use crate::report::{BackupReport, RestoreReport};
+use crate::survey::Volume;
+use crate::time::Millis;
+
+/// A component as planned: what one worker moves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Component {
+    /// `pod-N`, `dump`, `dump-<node>`, `manifest`.
+    pub name: String,
+    /// Mover.
+    pub driver: Driver,
+    /// Name of the task.
+    pub task: String,
+    /// The task's parameters with defaults and variables resolved.
+    pub params: Vec<(String, String)>,
+    /// Pod whose volumes are used; empty: none.
+    pub pod: String,
+    /// Node to run on; empty: any.
+    pub node: String,
+    /// Volumes to mount.
+    pub volumes: Vec<Volume>,
+}
+
+/// What a session holds fixed from its start (design 4.1 f): content hashes of other objects.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Frozen {
+    /// The configuration or the restore itself.
+    pub invoker: Hash,
+    /// The Addon.
+    pub addon: Hash,
+    /// Functions by name.
+    pub functions: Vec<(String, Hash)>,
+    /// Hook templates by key.
+    pub hooks: Vec<(Key, Hash)>,
+}
+
+/// Where a worker runs: fences its reports together with the attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Worker {
+    /// Uid of the Job (of the child process in local mode).
+    pub job: Uid,
+    /// Uid of the pod; equal to the Job's in local mode.
+    pub pod: Uid,
+}
+
+impl Worker {
+    /// Whether a report comes from the worker that was recorded. A pod that was not known yet when the
+    /// worker was recorded is taken from the report.
+    #[must_use]
+    pub fn is(self, given: Self) -> bool {
+        self.job == given.job && (self.pod == Uid::default() || self.pod == given.pod)
+    }
+}
 
 /// What can be asked. The session's uid says whether it is a backup or a restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,5 +149,156 @@ impl StopCause {
 impl From<&str> for StopCause {
     fn from(words: &str) -> Self {
         Self::Asked(words.into())
+    }
+}
+
+/// What happened to a run, whichever session it is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The target's hosts are known; one `ComponentPlanned` for each component follows.
+    Surveyed {
+        /// The session.
+        uid: Uid,
+        /// How many components.
+        components: u32,
+    },
+    /// One component to move.
+    ComponentPlanned {
+        /// The session.
+        uid: Uid,
+        /// The name that was asked for, echoed in a restore's status; a backup's is the component's own.
+        asked: String,
+        /// The component; a restore's by its name in the snapshot.
+        component: Component,
+    },
+    /// A try of a hook began.
+    HookStarted {
+        /// The session.
+        uid: Uid,
+        /// Which try of which hook.
+        run: Try,
+    },
+    /// A try of a hook ended.
+    HookEnded {
+        /// The session.
+        uid: Uid,
+        /// Which try of which hook.
+        run: Try,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// All hooks of a stage are through (conditions `Pre…` and `Post…HooksExecutionSucceeded`).
+    HooksFinished {
+        /// The session.
+        uid: Uid,
+        /// Which stage.
+        stage: Stage,
+        /// The first failure, if any.
+        outcome: Outcome,
+    },
+    /// An attempt at a component began.
+    AttemptStarted {
+        /// The session.
+        uid: Uid,
+        /// Component name.
+        component: String,
+        /// Starts at 1.
+        number: u32,
+    },
+    /// The attempt has a worker.
+    WorkerObserved {
+        /// The session.
+        uid: Uid,
+        /// Component name.
+        component: String,
+        /// The attempt's number.
+        number: u32,
+        /// Which worker.
+        worker: Worker,
+    },
+    /// Every component has a worker (condition `…ExecutorEnsured`=True).
+    ExecutorEnsured {
+        /// The session.
+        uid: Uid,
+    },
+    /// Some component has none (condition `…ExecutorEnsured`=False).
+    ExecutorNotEnsured {
+        /// The session.
+        uid: Uid,
+        /// Why.
+        message: String,
+    },
+    /// A component ended; what a backup committed stands in the snapshots' streams.
+    ComponentEnded {
+        /// The session.
+        uid: Uid,
+        /// Component name.
+        component: String,
+        /// The attempt's number.
+        number: u32,
+        /// What came of it.
+        outcome: Outcome,
+        /// How long it worked.
+        duration: Millis,
+        /// Its worker said so; otherwise it stayed unfinished.
+        reported: bool,
+    },
+    /// Its deadline passed (condition DeadlineExceeded=True).
+    DeadlineExceeded {
+        /// The session.
+        uid: Uid,
+    },
+    /// It was stopped.
+    Cancelled {
+        /// The session.
+        uid: Uid,
+        /// Why.
+        cause: StopCause,
+    },
+}
+
+impl Event {
+    /// The session.
+    #[must_use]
+    pub fn uid(&self) -> Uid {
+        match self {
+            Self::Surveyed { uid, .. }
+            | Self::ComponentPlanned { uid, .. }
+            | Self::HookStarted { uid, .. }
+            | Self::HookEnded { uid, .. }
+            | Self::HooksFinished { uid, .. }
+            | Self::AttemptStarted { uid, .. }
+            | Self::WorkerObserved { uid, .. }
+            | Self::ExecutorEnsured { uid }
+            | Self::ExecutorNotEnsured { uid, .. }
+            | Self::ComponentEnded { uid, .. }
+            | Self::DeadlineExceeded { uid }
+            | Self::Cancelled { uid, .. } => *uid,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::world::{named, worker};
+
+    #[test]
+    fn a_pod_that_was_not_seen_is_whoever_reports_from_the_job() {
+        let known = worker();
+        let unseen = Worker { pod: Uid::default(), ..known };
+        let other_pod = Worker { pod: named("other"), ..known };
+        let other_job = Worker { job: named("other"), ..known };
+        for (recorded, given, same) in [
+            (known, known, true),
+            (known, other_pod, false),
+            (known, other_job, false),
+            (known, unseen, false),
+            (unseen, known, true),
+            (unseen, other_pod, true),
+            (unseen, other_job, false),
+        ] {
+            assert_eq!(recorded.is(given), same, "{recorded:?} {given:?}");
+        }
     }
 }

@@ -7,7 +7,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::backup;
 use crate::dependency::Driver;
 use crate::draft::Draft;
 use crate::effect::Once;
@@ -17,6 +16,7 @@ use crate::names;
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::report::Grade;
+use crate::run::decide::advance;
 use crate::snapshot::{Command, Event};
 use crate::storage::DeletionPolicy;
 use crate::time::Millis;
@@ -35,7 +35,7 @@ pub(crate) fn uploaded(draft: &mut Draft, uid: Uid, outcome: Outcome) {
     let session = snapshot.backup;
     draft.emit(Event::MetadataUploaded { uid, outcome });
     if let Some(session) = session {
-        backup::decide::advance(draft, session);
+        advance(draft, session);
     }
 }
 
@@ -128,7 +128,7 @@ fn delete(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
         forget(draft, uid, "the snapshot was deleted");
         if let Some(session) = remover {
             // The session whose retention asked has one snapshot less to wait for.
-            backup::decide::advance(draft, session);
+            advance(draft, session);
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ use crate::report::Grade;
 use crate::snapshot::state::{Component, Snapshot};
 use crate::storage::DeletionPolicy;
 use crate::time::{Millis, Timestamp};
+use crate::{backup, restore, run};
 
 /// A uid that is told from others by one number.
 pub(crate) fn uid(number: u8) -> Uid {
@@ -55,6 +56,16 @@ pub(crate) fn snapshot_component(name: &str) -> Component {
         duration: Millis(0),
         paths: Vec::new(),
     }
+}
+
+/// What happened to the run of a backup.
+pub(crate) fn in_backup(event: run::Event) -> backup::Event {
+    backup::Event::Run { event }
+}
+
+/// What happened to the run of a restore.
+pub(crate) fn in_restore(event: run::Event) -> restore::Event {
+    restore::Event::Run { event }
 }
 
 /// A failure that another try may heal.

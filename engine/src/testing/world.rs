@@ -222,7 +222,12 @@ fn name(event: &Event) -> String {
     let shown = format!("{event:?}");
     let mut words = shown.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let aggregate = words.next().unwrap_or_default().to_lowercase();
-    format!("{aggregate}.{}", words.next().unwrap_or_default())
+    let mut word = words.next().unwrap_or_default();
+    if word == "Run" {
+        // What is said of every run stands inside: `Run { event: HookStarted { .. } }`.
+        word = words.nth(1).unwrap_or_default();
+    }
+    format!("{aggregate}.{word}")
 }
 
 /// Objects.

@@ -9,12 +9,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::backup::state::Backup;
-use crate::backup::{self, Frozen, Trigger};
+use crate::backup::{self, Trigger};
 use crate::condition::Conditions;
 use crate::event::{Event, Recorded};
-use crate::hook::run::Progress;
 use crate::ids::{Key, TypedRef, Uid};
 use crate::restore::state::Restore;
+use crate::run::state::Run;
 use crate::snapshot::state::Snapshot;
 use crate::state::State;
 use crate::storage::DeletionPolicy;
@@ -89,7 +89,7 @@ impl History {
         }
         // What cannot be folded without the event before it is passed over.
         let _ = backup::apply::fold(known, at, event);
-        known.come_to(at, backup::phase::next(known.step, event).unwrap_or(known.step));
+        known.run.come_to(at, backup::phase::next(known.step, event).unwrap_or(known.step));
         known.plan = plan.or_else(|| known.plan.take());
         if matches!(event, backup::Event::Archived { .. }) {
             self.archived.insert(uid, self.state.seq);
@@ -136,7 +136,7 @@ impl History {
         let blank = || restore::apply::blank(uid, at);
         let known = self.state.restores.entry(uid).or_insert_with(blank);
         let _ = restore::apply::fold(known, at, event);
-        known.come_to(at, restore::phase::next(known.step, event).unwrap_or(known.step));
+        known.run.come_to(at, restore::phase::next(known.step, event).unwrap_or(known.step));
         if matches!(event, restore::Event::Archived { .. }) {
             self.archived.insert(uid, self.state.seq);
         }
@@ -266,23 +266,13 @@ fn blank_backup(uid: Uid, at: Timestamp) -> Backup {
         retry_left: 0,
         timeout: None,
         created_at: at,
-        step: backup::phase::Step::Created,
+        run: Run::default(),
         behind: None,
         until: None,
-        started_at: None,
-        deadline: None,
-        frozen: Frozen::default(),
         plan: None,
         total_snapshots: 0,
         snapshots: Vec::new(),
-        total_components: 0,
-        components: Vec::new(),
-        hooks: Progress::default(),
         retention: Vec::new(),
-        conditions: Conditions::default(),
-        cancelled: None,
-        work_ended_at: None,
-        ended_at: None,
         retry_at: None,
         retried_by: None,
     }

@@ -138,7 +138,8 @@ pub fn backup_error(backup: &Backup) -> Option<String> {
         .or_else(|| {
             let snapshot = backup.snapshots.iter().find(|snapshot| failed(snapshot.phase))?;
             let name = &snapshot.key.name;
-            let of = |component: &&crate::work::ComponentState| failure(&component.outcome);
+            let of =
+                |component: &&crate::run::component::ComponentState| failure(&component.outcome);
             match backup.components.iter().find_map(|c| of(&c).map(|m| (c, m))) {
                 Some((c, why)) => Some(format!("component {}: {why}", c.component.name)),
                 None => Some(format!("snapshot {name} failed")),
@@ -241,11 +242,11 @@ mod tests {
         assert_eq!(said(&backup), "retention policy demo/keep: locked");
         backup.snapshots[0].phase = SnapshotPhase::Failed;
         assert_eq!(said(&backup), "snapshot one-app-nightly-1700438400 failed");
-        backup.components[0].outcome = Some(broken("Evicted"));
+        backup.run.components[0].outcome = Some(broken("Evicted"));
         assert_eq!(said(&backup), "component pod-0: it went wrong");
-        backup.conditions.raise(world.now, Type::DeadlineExceeded, "late");
+        backup.run.conditions.raise(world.now, Type::DeadlineExceeded, "late");
         assert_eq!(said(&backup), "late", "bad when True is seen as well");
-        backup.conditions.state(world.now, Type::SnapshotsEnsured, Some("no repository"));
+        backup.run.conditions.state(world.now, Type::SnapshotsEnsured, Some("no repository"));
         assert_eq!(said(&backup), "no repository", "it stood before the deadline");
     }
 
@@ -255,9 +256,9 @@ mod tests {
         world.restoring(given::restore(&["host-0"]));
         let mut restore = world.back().clone();
         assert_eq!(restore_error(&restore), None);
-        restore.components[0].outcome = Some(broken("Evicted"));
+        restore.run.components[0].outcome = Some(broken("Evicted"));
         assert_eq!(restore_error(&restore).unwrap(), "component host-0: it went wrong");
-        restore.conditions.raise(world.now, Type::RestoreIncomplete, "the pod was evicted");
+        restore.run.conditions.raise(world.now, Type::RestoreIncomplete, "the pod was evicted");
         assert_eq!(restore_error(&restore).unwrap(), "the pod was evicted");
     }
 

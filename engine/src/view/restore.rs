@@ -68,7 +68,7 @@ pub fn status(state: &State, restore: &Restore) -> RestoreStatus {
         (known.asked.clone(), entry)
     });
     let ended = restore.ended_at.map(|end| end.since(restore.created_at).whole_seconds());
-    let idle = restore.step == Step::Declared;
+    let idle = restore.step == Step::Created;
     RestoreStatus {
         phase: phase(restore),
         target_found: target_found(state, restore),

@@ -18,8 +18,9 @@ use crate::level::{self, Level};
 use crate::outcome::Outcome;
 use crate::report::{Grade, PathResult};
 use crate::restore::{self, Source, Spec};
+use crate::run;
 use crate::storage::{self, DeletionPolicy, Provider};
-use crate::testing::{failure, uid};
+use crate::testing::{failure, in_restore, uid};
 use crate::time::{Millis, Timestamp};
 use crate::usage::UsagePolicy;
 use crate::view::phases::{InvokerPhase, Readiness};
@@ -227,12 +228,15 @@ fn with_snapshot(log: &mut Log) {
 
 fn with_restore(log: &mut Log) {
     let uid = RESTORE;
-    let end = |component: &str, duration| restore::Event::ComponentEnded {
-        uid,
-        component: component.into(),
-        number: 1,
-        outcome: Outcome::Succeeded,
-        duration,
+    let end = |component: &str, duration| {
+        in_restore(run::Event::ComponentEnded {
+            uid,
+            component: component.into(),
+            number: 1,
+            outcome: Outcome::Succeeded,
+            duration,
+            reported: true,
+        })
     };
     let spec = Spec {
         target: Some(target("restore-sts")),
@@ -248,13 +252,16 @@ fn with_restore(log: &mut Log) {
         timeout: None,
         invalid: None,
     };
-    let planned = |asked: &str, name: &str| restore::Event::ComponentPlanned {
-        uid,
-        asked: asked.into(),
-        component: component(name),
+    let planned = |asked: &str, name: &str| {
+        in_restore(run::Event::ComponentPlanned {
+            uid,
+            asked: asked.into(),
+            component: component(name),
+        })
     };
-    let begun =
-        |name: &str| restore::Event::AttemptStarted { uid, component: name.into(), number: 1 };
+    let begun = |name: &str| {
+        in_restore(run::Event::AttemptStarted { uid, component: name.into(), number: 1 })
+    };
     let run = Run { stage: Stage::Post, index: 0, number: 1 };
     log.record(dependency::Event::Observed {
         uid: crate::testing::uid(22),
@@ -279,19 +286,23 @@ fn with_restore(log: &mut Log) {
         frozen: Frozen::default(),
     })
     .record(configuration::Event::PausedByRestore { uid: CONFIGURATION, restore: uid })
-    .record(restore::Event::Surveyed { uid, components: 2 })
+    .record(in_restore(run::Event::Surveyed { uid, components: 2 }))
     .record(planned("pod-0", "pod-0"))
     .record(planned("host-2", "pod-2"))
     .record(begun("pod-0"))
     .record(begun("pod-2"))
     .at("2023-12-18T09:13:36Z")
-    .record(restore::Event::ExecutorEnsured { uid })
+    .record(in_restore(run::Event::ExecutorEnsured { uid }))
     .record(end("pod-0", Millis(10_089)))
     .record(end("pod-2", Millis(6_509)))
-    .record(restore::Event::HookStarted { uid, run })
+    .record(in_restore(run::Event::HookStarted { uid, run }))
     .at("2023-12-18T09:13:59Z")
-    .record(restore::Event::HookEnded { uid, run, outcome: Outcome::Succeeded })
-    .record(restore::Event::HooksFinished { uid, stage: Stage::Post, outcome: Outcome::Succeeded })
+    .record(in_restore(run::Event::HookEnded { uid, run, outcome: Outcome::Succeeded }))
+    .record(in_restore(run::Event::HooksFinished {
+        uid,
+        stage: Stage::Post,
+        outcome: Outcome::Succeeded,
+    }))
     .record(restore::Event::MetricsPushed { uid })
     .record(configuration::Event::ResumedAfterRestore { uid: CONFIGURATION, restore: uid });
 }

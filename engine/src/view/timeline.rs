@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::backup::repository_name;
 use super::fold::SessionFold;
 use crate::event::Event;
-use crate::hook::{Run, Stage};
+use crate::hook::{HookSpec, Run, Stage};
 use crate::ids::Uid;
 use crate::outcome::Outcome;
 use crate::state::State;
 use crate::time::Timestamp;
-use crate::{backup, restore, snapshot};
+use crate::{backup, restore, run, snapshot};
 
 /// The spans of a session, in order of their begin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,27 +151,10 @@ impl Spans<'_> {
                 self.note(&Place::Session, seq);
                 self.begin(Place::Survey, SpanKind::Survey, "survey".into(), at, seq);
             }
-            E::Surveyed { .. } => self.end(&Place::Survey, Some(Outcome::Succeeded), at, seq),
-            E::HookStarted { run, .. } => {
+            E::Run { event } => {
                 let plan = fold.backup().and_then(|backup| backup.plan.as_ref());
-                let hooks = plan.map(|plan| match run.stage {
-                    Stage::Pre => &plan.spec.pre_hooks,
-                    Stage::Post => &plan.spec.post_hooks,
-                });
-                let name = hooks.and_then(|hooks| hooks.get(usize::try_from(run.index).ok()?));
-                self.hook(*run, name.map(|hook| hook.name.as_str()), at, seq);
-            }
-            E::HookEnded { run, outcome, .. } => {
-                self.end(&Place::Hook(*run), Some(outcome.clone()), at, seq);
-            }
-            E::AttemptStarted { component, number, .. } => {
-                self.component(component, *number, at, seq);
-            }
-            E::WorkerObserved { component, .. } => {
-                self.note(&Place::Component(component.clone()), seq)
-            }
-            E::ComponentEnded { component, outcome, .. } => {
-                self.end(&Place::Component(component.clone()), Some(outcome.clone()), at, seq);
+                let hooks = plan.map(|plan| (&plan.spec.pre_hooks[..], &plan.spec.post_hooks[..]));
+                self.run(at, seq, event, hooks.unwrap_or_default());
             }
             E::RetentionStarted { repository, .. } => {
                 let name = format!("retention of {}", repository_name(self.state, *repository));
@@ -203,14 +186,34 @@ impl Spans<'_> {
                 self.note(&Place::Session, seq);
                 self.begin(Place::Survey, SpanKind::Survey, "survey".into(), at, seq);
             }
+            E::Run { event } => {
+                let spec = fold.restore().map(|restore| &restore.spec);
+                let hooks = spec.map(|spec| (&spec.pre_hooks[..], &spec.post_hooks[..]));
+                self.run(at, seq, event, hooks.unwrap_or_default());
+            }
+            E::MetricsPushed { .. } => {
+                let problem = fold.restore().and_then(super::phases::restore_error);
+                self.finish(problem, at, seq);
+            }
+            _ => self.note(&Place::Session, seq),
+        }
+    }
+
+    /// `hooks` are those before and those after the work.
+    fn run(
+        &mut self,
+        at: Timestamp,
+        seq: u64,
+        event: &run::Event,
+        hooks: (&[HookSpec], &[HookSpec]),
+    ) {
+        use run::Event as E;
+        match event {
             E::Surveyed { .. } => self.end(&Place::Survey, Some(Outcome::Succeeded), at, seq),
             E::HookStarted { run, .. } => {
-                let hooks = fold.restore().map(|restore| match run.stage {
-                    Stage::Pre => &restore.spec.pre_hooks,
-                    Stage::Post => &restore.spec.post_hooks,
-                });
-                let name = hooks.and_then(|hooks| hooks.get(usize::try_from(run.index).ok()?));
-                self.hook(*run, name.map(|hook| hook.name.as_str()), at, seq);
+                let hooks = if run.stage == Stage::Pre { hooks.0 } else { hooks.1 };
+                let hook = usize::try_from(run.index).ok().and_then(|index| hooks.get(index));
+                self.hook(*run, hook.map(|hook| hook.name.as_str()), at, seq);
             }
             E::HookEnded { run, outcome, .. } => {
                 self.end(&Place::Hook(*run), Some(outcome.clone()), at, seq);
@@ -223,10 +226,6 @@ impl Spans<'_> {
             }
             E::ComponentEnded { component, outcome, .. } => {
                 self.end(&Place::Component(component.clone()), Some(outcome.clone()), at, seq);
-            }
-            E::MetricsPushed { .. } => {
-                let problem = fold.restore().and_then(super::phases::restore_error);
-                self.finish(problem, at, seq);
             }
             _ => self.note(&Place::Session, seq),
         }

@@ -200,13 +200,11 @@ impl World {
             let home = &self.state.configurations[&backup.configuration];
             assert!(!home.is_paused() && !home.deleting, "{backup:#?} of {home:#?}");
         }
-        if let Event::Backup(backup::Event::AttemptStarted { uid, .. }) = event {
-            let backup = &self.state.backups[uid];
-            assert!(backup.cancelled.is_none(), "no work begins after a stop: {backup:#?}");
-        }
-        if let Event::Restore(restore::Event::AttemptStarted { uid, .. }) = event {
-            let restore = &self.state.restores[uid];
-            assert!(restore.cancelled.is_none(), "no work begins after a stop: {restore:#?}");
+        if let Some(run::Event::AttemptStarted { uid, .. }) = event.run() {
+            let backup = self.state.backups.get(uid).map(|known| &known.run);
+            let run = backup.or_else(|| self.state.restores.get(uid).map(|known| &known.run));
+            let run = run.expect("a session");
+            assert!(run.cancelled.is_none(), "no work begins after a stop: {run:#?}");
         }
     }
 

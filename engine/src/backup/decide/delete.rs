@@ -1,12 +1,11 @@
 //! The object of a session is to be deleted.
 
 use crate::backup::Event;
-use crate::backup::decide::end;
-use crate::backup::state::Backup;
 use crate::draft::Draft;
 use crate::ids::Uid;
 use crate::rejection::Rejection;
 use crate::run::StopCause;
+use crate::run::decide::stop;
 
 pub(crate) fn decide(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     let Some(backup) = draft.backup(uid) else { return Ok(()) };
@@ -15,8 +14,8 @@ pub(crate) fn decide(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     } else if backup.is_going() && backup.is_work_over() {
         return Err(Rejection::retry(&backup.key, "it is ending"));
     } else {
-        end::stop(draft, uid, StopCause::Deleted);
-        if draft.backup(uid).is_some_and(Backup::is_finished) {
+        stop(draft, uid, StopCause::Deleted);
+        if draft.backup(uid).is_some_and(|known| known.is_finished()) {
             draft.emit(Event::Archived { uid });
         }
     }

@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 
 use crate::backup::Event;
-use crate::backup::decide::result;
 use crate::backup::phase::{Phase, phase};
 use crate::backup::state::Backup;
 use crate::configuration;
 use crate::draft::Draft;
 use crate::ids::Uid;
+use crate::outcome::Outcome;
 use crate::run::StopCause;
 use crate::time::Timestamp;
 
@@ -78,8 +78,7 @@ fn schedule_retry(draft: &mut Draft, uid: Uid) {
 
 /// When a failed session is tried again: after the delay, and not past the next slot.
 fn retry_time(draft: &Draft, backup: &Backup) -> Option<Timestamp> {
-    let hopeless =
-        backup.retry_left == 0 || backup.cancelled.is_some() || result::is_permanent(backup);
+    let hopeless = backup.retry_left == 0 || backup.cancelled.is_some() || is_permanent(backup);
     if phase(backup) != Phase::Failed || hopeless {
         return None;
     }
@@ -92,6 +91,12 @@ fn retry_time(draft: &Draft, backup: &Backup) -> Option<Timestamp> {
     let schedule = draft.schedule(backup.configuration, &backup.session);
     let next = schedule.and_then(|s| s.next.iter().find(|slot| **slot > draft.at()));
     next.is_none_or(|slot| at < *slot).then_some(at)
+}
+
+/// Trying again cannot help: some component says so.
+fn is_permanent(backup: &Backup) -> bool {
+    let mut ended = backup.components.iter().filter_map(|known| known.outcome.as_ref());
+    ended.any(|outcome| matches!(outcome, Outcome::Failed(failure) if failure.permanent))
 }
 
 /// What waits for the end of this session.
@@ -287,5 +292,18 @@ mod tests {
         world.pass(MINUTE);
         let due = crate::due(&world.state, world.now, Millis(0));
         assert_eq!(due, [], "a wake-up that is refused would be due for ever: {failed}");
+    }
+
+    #[test]
+    fn one_permanent_failure_is_enough() {
+        let mut world = World::ready();
+        let uid = world.working(2);
+        let mut backup = world.backup(uid).clone();
+        assert!(!is_permanent(&backup));
+        backup.run.components[0].outcome = Some(crate::testing::world::broken("Evicted"));
+        assert!(!is_permanent(&backup));
+        let forever = Failure { permanent: true, ..crate::testing::failure("WrongPassphrase") };
+        backup.run.components[1].outcome = Some(Outcome::Failed(forever));
+        assert!(is_permanent(&backup));
     }
 }

@@ -1,32 +1,20 @@
 //! Decides on backup sessions, one command a file.
 //!
-//! Every answer ends in [`advance`]: it takes the session as far as it can go with what is known, and
-//! stops where something outside has to answer.
+//! What all sessions have in common is decided in `run::decide`; a decision here ends in
+//! [`crate::run::decide::advance`], which takes the session as far as it can go with what is known.
 
-mod advance;
 mod create;
 mod delete;
-mod end;
-mod finish;
-mod hook;
-mod open;
+pub(crate) mod finish;
+pub(crate) mod open;
 mod removal;
-mod report;
-mod result;
+pub(crate) mod report;
 mod resume;
-mod retention;
+pub(crate) mod retention;
 mod retry;
-mod survey;
-mod worker;
 
-pub(crate) use advance::advance;
-pub(crate) use end::{cancel, expire, expiry, stop};
-pub(crate) use hook::hook_ended;
 pub(crate) use open::{Request, open};
 pub(crate) use removal::removed;
-pub(crate) use report::reported;
-pub(crate) use survey::surveyed;
-pub(crate) use worker::{not_started, started, vanished};
 
 use crate::backup::Command;
 use crate::backup::state::Backup;

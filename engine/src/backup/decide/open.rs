@@ -13,7 +13,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::backup::decide::{advance, end, finish};
+use crate::backup::decide::finish;
 use crate::backup::state::Backup;
 use crate::backup::{Event, Frozen, Trigger, phase};
 use crate::configuration::state::Configuration;
@@ -23,6 +23,7 @@ use crate::draft::Draft;
 use crate::ids::{Hash, Key, TypedRef, Uid};
 use crate::names;
 use crate::run::StopCause;
+use crate::run::decide::{advance, stop};
 use crate::snapshot;
 use crate::time::{Millis, Timestamp};
 
@@ -76,7 +77,7 @@ pub(crate) fn consider(draft: &mut Draft, uid: Uid) {
     let same: Vec<&(Uid, Key, bool)> = rivals.iter().filter(|(_, _, same)| *same).collect();
     if concurrency(&configuration, &backup.session) == Concurrency::Replace {
         for (rival, _, _) in &same {
-            end::stop(draft, *rival, StopCause::Replaced { by: backup.key.name.clone() });
+            stop(draft, *rival, StopCause::Replaced { by: backup.key.name.clone() });
         }
     } else if let Some((_, rival, _)) = same.first() {
         return skip(draft, uid, format!("session {rival} has not ended"));

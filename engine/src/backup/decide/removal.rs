@@ -1,9 +1,9 @@
 //! A snapshot that retention removes is gone from its repository, or could not be removed.
 
-use crate::backup::decide::advance;
 use crate::draft::Draft;
 use crate::ids::Uid;
 use crate::outcome::Outcome;
+use crate::run::decide::advance;
 use crate::snapshot;
 
 pub(crate) fn removed(draft: &mut Draft, uid: Uid, snapshot: Uid, outcome: Outcome) {

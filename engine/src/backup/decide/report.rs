@@ -13,51 +13,31 @@
 use alloc::format;
 use alloc::string::String;
 
-use crate::backup::Worker;
-use crate::backup::decide::{advance, end, known, result, worker};
 use crate::backup::state::{Backup, SnapshotSummary};
 use crate::draft::Draft;
 use crate::ids::Attempt;
 use crate::limits;
 use crate::outcome::{Failure, Outcome};
-use crate::rejection::Rejection;
 use crate::report::{BackupReport, Grade, RepositoryResult};
+use crate::run::session::Verdict;
 use crate::snapshot;
 use crate::snapshot::phase::{Phase, phase};
-use crate::work;
 
-pub(crate) fn reported(
+/// Records what every repository got.
+pub(crate) fn record(
     draft: &mut Draft,
+    backup: &Backup,
     attempt: &Attempt,
-    given: Worker,
     report: &BackupReport,
-) -> Result<(), Rejection> {
-    let component = worker::current(draft, attempt)?;
-    match component.worker {
-        Some(recorded) if !recorded.is(given) => {
-            let key = known(draft, attempt.session)?.key.clone();
-            return Err(Rejection::conflict(key, "the report is of another worker"));
-        }
-        Some(_) => {}
-        None => worker::observe(draft, attempt, given),
-    }
-    work::settle_start(draft, attempt);
-    let backup = known(draft, attempt.session)?.clone();
+) -> Verdict {
     let mut first_failure = None;
     for listed in &backup.snapshots {
-        let outcome = record(draft, &backup, listed, attempt, report);
-        if let Outcome::Failed(failure) = outcome {
+        if let Outcome::Failed(failure) = record_one(draft, backup, listed, attempt, report) {
             first_failure.get_or_insert(failure);
         }
     }
     let outcome = first_failure.map_or(Outcome::Succeeded, Outcome::Failed);
-    worker::end(draft, attempt, outcome, report.duration);
-    if is_late(&backup, report) {
-        // The others are late as well.
-        end::time_out(draft, attempt.session);
-    }
-    advance(draft, attempt.session);
-    Ok(())
+    Verdict { outcome, ended: report.ended, duration: report.duration }
 }
 
 fn is_late(backup: &Backup, report: &BackupReport) -> bool {
@@ -65,7 +45,7 @@ fn is_late(backup: &Backup, report: &BackupReport) -> bool {
 }
 
 /// Records what one repository got.
-fn record(
+fn record_one(
     draft: &mut Draft,
     backup: &Backup,
     listed: &SnapshotSummary,
@@ -127,11 +107,11 @@ fn judge(
     let named = || entry.failure.clone().or_else(|| report.failure.clone());
     if entry.commit.is_empty() {
         return Some(named().unwrap_or_else(|| {
-            result::failure("NothingCommitted", "the worker committed nothing to this repository")
+            Failure::passing("NothingCommitted", "the worker committed nothing to this repository")
         }));
     }
     if is_late(backup, report) {
-        return Some(result::failure(
+        return Some(Failure::passing(
             "DeadlineExceeded",
             "the worker ended after the session's deadline",
         ));
@@ -142,11 +122,11 @@ fn judge(
     }
     if entry.grade < Grade::ReadBack {
         return Some(named().unwrap_or_else(|| {
-            result::failure("NotReadBack", "what was committed could not be read back")
+            Failure::passing("NotReadBack", "what was committed could not be read back")
         }));
     }
     if entry.source_empty && had_files(draft, backup, listed, &attempt.component) {
-        return Some(result::failure(
+        return Some(Failure::passing(
             "SourceEmpty",
             "the source has no entry, and had some in its last Succeeded snapshot; \
              if that is right, delete that snapshot",
@@ -197,8 +177,10 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::backup::Worker;
     use crate::backup::phase::{Phase as Final, phase as final_phase};
     use crate::ids::Uid;
+    use crate::rejection::Rejection;
     use crate::run::{Command as Run, Report};
     use crate::snapshot::state::Component;
     use crate::testing::given;
@@ -366,7 +348,7 @@ mod tests {
         let happened = world.reported(session, "pod-0");
         assert_eq!(
             happened,
-            "backup.WorkerObserved done snapshot.PathRecorded snapshot.ComponentEnded \
+            "done backup.WorkerObserved snapshot.PathRecorded snapshot.ComponentEnded \
              backup.ComponentEnded backup.DeadlineExceeded given-up backup.ComponentEnded \
              snapshot.Incomplete backup.ExecutorNotEnsured"
         );
@@ -434,7 +416,7 @@ mod tests {
         let session = world.working(1);
         assert_eq!(
             world.reported(session, "pod-0"),
-            "backup.WorkerObserved done snapshot.PathRecorded snapshot.ComponentEnded \
+            "done backup.WorkerObserved snapshot.PathRecorded snapshot.ComponentEnded \
              backup.ComponentEnded backup.ExecutorEnsured"
         );
         assert_eq!(world.backup(session).components[0].worker, Some(somebody()));

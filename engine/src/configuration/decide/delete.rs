@@ -10,6 +10,7 @@ use crate::ids::{Key, Uid};
 use crate::rejection::Rejection;
 use crate::repository;
 use crate::run::StopCause;
+use crate::run::decide::stop;
 use crate::schedule;
 use crate::storage::DeletionPolicy;
 
@@ -29,7 +30,7 @@ pub(crate) fn decide(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
         .map(|backup| backup.uid)
         .collect();
     for backup in open {
-        backup::decide::stop(draft, backup, StopCause::ConfigurationDeleted);
+        stop(draft, backup, StopCause::ConfigurationDeleted);
     }
     finish(draft, uid);
     Ok(())

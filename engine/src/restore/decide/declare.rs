@@ -11,7 +11,9 @@ use crate::restore::phase::Step;
 use crate::restore::state::Restore;
 use crate::restore::{Event, Spec};
 
-use super::{advance, get};
+use crate::run::decide::advance;
+
+use super::get;
 
 pub(super) fn declare(
     draft: &mut Draft<'_>,
@@ -23,7 +25,7 @@ pub(super) fn declare(
 ) -> Result<(), Rejection> {
     match draft.restore(uid) {
         // A restore runs once: what its user changes afterwards has no effect.
-        Some(known) if known.step != Step::Declared => return Ok(()),
+        Some(known) if known.step != Step::Created => return Ok(()),
         Some(known) if known.hash == hash => {}
         _ => draft.emit(Event::Declared {
             uid,
@@ -38,7 +40,7 @@ pub(super) fn declare(
 
 pub(super) fn reconcile(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
     let restore = get(draft, uid)?;
-    if restore.step == Step::Declared { consider(draft, &restore) } else { Ok(()) }
+    if restore.step == Step::Created { consider(draft, &restore) } else { Ok(()) }
 }
 
 fn consider(draft: &mut Draft<'_>, restore: &Restore) -> Result<(), Rejection> {
@@ -50,7 +52,8 @@ fn consider(draft: &mut Draft<'_>, restore: &Restore) -> Result<(), Rejection> {
                 draft.emit(Event::ValidationPassed { uid });
             }
             start(draft, restore, ready);
-            return advance::advance(draft, uid);
+            advance(draft, uid);
+            return Ok(());
         }
         Err(obstacle) => obstacle,
     };

@@ -4,19 +4,21 @@ use crate::draft::Draft;
 use crate::ids::Uid;
 use crate::rejection::Rejection;
 use crate::restore::Event;
-use crate::run::StopCause;
+use crate::run::decide::stop;
+use crate::run::{self, StopCause};
 
-use super::{get, stop};
+use super::get;
 
 pub(super) fn decide(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
     let restore = get(draft, uid)?;
     if !restore.is_going() {
         draft.emit(Event::Archived { uid });
     } else if !restore.is_work_over() {
-        return stop::cancel(draft, uid, &StopCause::Deleted);
+        stop(draft, uid, StopCause::Deleted);
     } else if restore.cancelled != Some(StopCause::Deleted) {
         // It ends anyway: from now on the end archives it too.
-        draft.emit(Event::Cancelled { uid, cause: StopCause::Deleted });
+        let event = run::Event::Cancelled { uid, cause: StopCause::Deleted };
+        draft.emit(Event::Run { event });
     }
     Ok(())
 }
@@ -48,7 +50,7 @@ mod tests {
     fn one_that_has_not_begun_or_has_ended_leaves_at_once() {
         let mut idle = World::furnished();
         idle.declare_restore(given::restore(&[]));
-        assert_eq!(idle.back().step, Step::Declared);
+        assert_eq!(idle.back().step, Step::Created);
         assert_eq!(idle.ask(DELETE), "restore.Archived");
         assert_eq!(idle.refused(DELETE), Rejection::never(BACK, "there is no such restore"));
 
@@ -63,7 +65,7 @@ mod tests {
         let mut world = thawing();
         assert_eq!(
             world.ask(DELETE),
-            "restore.Cancelled given-up restore.ComponentEnded restore.Incomplete \
+            "restore.Cancelled given-up restore.ComponentEnded restore.Incomplete restore.ExecutorNotEnsured \
              restore.HookStarted"
         );
         assert_eq!(world.ask(DELETE), "", "asked for once more, nothing is new");
@@ -82,11 +84,11 @@ mod tests {
         assert_eq!(world.ask(DELETE), "restore.Cancelled");
         assert!(!world.back().conditions.has(crate::condition::Type::RestoreIncomplete));
         let mut before = world.clone();
-        before.record(Event::HooksFinished {
+        before.record(crate::testing::in_restore(run::Event::HooksFinished {
             uid: BACK,
             stage: crate::hook::Stage::Post,
             outcome: Outcome::Succeeded,
-        });
+        }));
         before.record(Event::MetricsPushed { uid: BACK });
         assert_eq!(phase(before.back()), Phase::Succeeded);
         assert!(world.hook_ended(BACK, Outcome::Succeeded).ends_with("restore.Archived"));

@@ -1,18 +1,10 @@
-//! Decides what becomes of restores: one command a file, and `advance`, which every command ends in.
+//! Decides what becomes of restores, one command a file; what all sessions have in common is decided in
+//! `run::decide`.
 
-mod advance;
 mod declare;
 mod delete;
-mod hook_reported;
-mod plan;
-mod stop;
-mod surveyed;
-mod worker;
-
-pub(crate) use hook_reported::hook_ended;
-pub(crate) use stop::{cancel, expire, expiry};
-pub(crate) use surveyed::surveyed;
-pub(crate) use worker::{not_started, reported, started, vanished};
+pub(crate) mod finish;
+pub(crate) mod plan;
 
 use crate::draft::Draft;
 use crate::ids::Uid;

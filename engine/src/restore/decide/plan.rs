@@ -11,28 +11,13 @@ use crate::component::{self, PlanError, target_values};
 use crate::dependency::Facts;
 use crate::dependency::state::addon;
 use crate::draft::Draft;
-use crate::restore::Event;
 use crate::restore::source;
 use crate::restore::state::Restore;
 use crate::survey::Host;
 
-pub(super) fn plan(draft: &mut Draft<'_>, restore: &Restore, hosts: &[Host]) {
-    let uid = restore.uid;
-    match planned(draft, restore, hosts) {
-        Ok(planned) => {
-            let components = u32::try_from(planned.len()).unwrap_or(u32::MAX);
-            draft.emit(Event::Surveyed { uid, components });
-            for (asked, component) in planned {
-                draft.emit(Event::ComponentPlanned { uid, asked, component });
-            }
-        }
-        Err(message) => draft.emit(Event::ExecutorNotEnsured { uid, message }),
-    }
-}
-
 /// The components with the names that they were asked for by.
-fn planned(
-    draft: &Draft<'_>,
+pub(crate) fn plan(
+    draft: &Draft,
     restore: &Restore,
     hosts: &[Host],
 ) -> Result<Vec<(String, Component)>, String> {

@@ -220,7 +220,10 @@ impl World {
         let mut names = vec![];
         for event in events {
             if let Event::Restore(event) = &event {
-                let shown = format!("{event:?}");
+                let shown = match event {
+                    Happened::Run { event } => format!("{event:?}"),
+                    event => format!("{event:?}"),
+                };
                 names.push(shown.split([' ', '{']).next().unwrap_or_default().to_string());
             }
             self.record(event);
@@ -328,7 +331,7 @@ fn a_restore_of_two_pods_from_begin_to_end() {
     assert_eq!(world.started("pod-0").unwrap(), ["WorkerObserved"]);
     assert_eq!(world.phase(), Phase::Running);
     // A report that overtakes the news of its worker settles both.
-    let ended = ["WorkerObserved", "ExecutorEnsured", "ComponentEnded"];
+    let ended = ["WorkerObserved", "ComponentEnded", "ExecutorEnsured"];
     assert_eq!(world.reported("pod-1", None).unwrap(), ended);
     assert_eq!(world.phase(), Phase::Running);
     assert_eq!(world.reported("pod-0", None).unwrap(), ["ComponentEnded", "MetricsPushed"]);
@@ -516,11 +519,13 @@ fn a_failed_hook_before_the_work_ends_the_restore_but_not_the_hooks_after_it() {
     world.surveyed(2).unwrap();
     let broken = Outcome::Failed(failure("ExitCode"));
     let next = world.hook_ended(Stage::Pre, broken).unwrap();
-    assert_eq!(next, ["HookEnded", "HooksFinished", "HookStarted"]);
+    assert_eq!(
+        next,
+        ["HookEnded", "HooksFinished", "Incomplete", "ExecutorNotEnsured", "HookStarted"]
+    );
     assert_eq!(world.restore().hooks.tries.last().unwrap().run.index, 1);
     let end = world.hook_ended(Stage::Post, Outcome::Succeeded).unwrap();
-    let expected =
-        ["HookEnded", "HooksFinished", "ExecutorNotEnsured", "Incomplete", "MetricsPushed"];
+    let expected = ["HookEnded", "HooksFinished", "MetricsPushed"];
     assert_eq!(end, expected);
     assert_eq!(world.phase(), Phase::Failed);
     assert!(world.state.outbox.is_empty());
@@ -583,7 +588,17 @@ fn a_stop_interrupts_the_hook_before_the_work_and_still_thaws() {
     let freeze = world.effect(|once| matches!(once, Once::RunHook { .. }));
     let cancel = Run::Cancel { session: RESTORE, cause: "wrong snapshot".into() };
     let stopped = world.ask(cancel.clone()).unwrap();
-    assert_eq!(stopped, ["Cancelled", "HookEnded", "HooksFinished", "Incomplete", "HookStarted"]);
+    assert_eq!(
+        stopped,
+        [
+            "Cancelled",
+            "HookEnded",
+            "HooksFinished",
+            "Incomplete",
+            "ExecutorNotEnsured",
+            "HookStarted"
+        ]
+    );
     assert!(!world.state.outbox.contains_key(&freeze));
     assert!(matches!(world.ask(cancel), Err(Rejection::Conflict { .. })));
     world.hook_ended(Stage::Post, Outcome::Succeeded).unwrap();
@@ -608,7 +623,7 @@ fn workers_that_fail_vanish_or_never_come_fail_the_restore() {
     let mut never = World::working(spec(&["pod-0"]));
     let effect = never.effect(|once| matches!(once, Once::StartWorker { .. }));
     let end = never.answer(effect, Answer::Failed(failure("Forbidden"))).unwrap();
-    assert_eq!(end, ["ExecutorNotEnsured", "ComponentEnded", "MetricsPushed"]);
+    assert_eq!(end, ["ExecutorNotEnsured", "ComponentEnded", "Incomplete", "MetricsPushed"]);
     assert_eq!(never.phase(), Phase::Failed);
 }
 
@@ -692,7 +707,7 @@ fn deletion_stops_first_and_archives_at_the_end() {
         World::working(Spec { post_hooks: vec![hook("thaw", Policy::Always)], ..spec(&["pod-0"]) });
     assert_eq!(
         thawing.ask(Command::Delete { session: RESTORE }).unwrap(),
-        ["Cancelled", "ComponentEnded", "Incomplete", "HookStarted"]
+        ["Cancelled", "ComponentEnded", "Incomplete", "ExecutorNotEnsured", "HookStarted"]
     );
     let end = thawing.hook_ended(Stage::Post, Outcome::Succeeded).unwrap();
     assert_eq!(end.last().map(String::as_str), Some("Archived"));

@@ -6,25 +6,45 @@ use crate::draft::Draft;
 use crate::ids::Uid;
 use crate::outcome::Failure;
 use crate::rejection::Rejection;
-use crate::restore::Event;
+use crate::run::Event;
+use crate::run::decide::advance;
+use crate::run::session::{self, Session};
 use crate::survey::Host;
 
-use super::{advance, get, plan};
-
+/// Takes the hosts; what is answered to a session that is gone concerns nobody.
 pub(crate) fn surveyed(
-    draft: &mut Draft<'_>,
+    draft: &mut Draft,
     uid: Uid,
     hosts: Result<Vec<Host>, Failure>,
 ) -> Result<(), Rejection> {
-    let restore = get(draft, uid)?;
-    match hosts {
-        Ok(hosts) => plan::plan(draft, &restore, &hosts),
-        Err(Failure { message, .. }) => {
-            draft.emit(Event::TargetNotFound { uid, message: message.clone() });
-            draft.emit(Event::ExecutorNotEnsured { uid, message });
+    if let Some(session) = session::get(draft, uid) {
+        plan(draft, &*session, hosts);
+        advance(draft, uid);
+    }
+    Ok(())
+}
+
+/// Components, or the reason why there are none.
+pub(super) fn plan(draft: &mut Draft, session: &dyn Session, hosts: Result<Vec<Host>, Failure>) {
+    let uid = session.uid();
+    let planned = match hosts {
+        Ok(hosts) => session.plan(draft, &hosts),
+        Err(failure) => {
+            session.target_missing(draft, &failure.message);
+            Err(failure.message)
+        }
+    };
+    match planned {
+        Err(message) => draft.emit(session.says(Event::ExecutorNotEnsured { uid, message })),
+        Ok(components) => {
+            let total = u32::try_from(components.len()).unwrap_or(u32::MAX);
+            draft.emit(session.says(Event::Surveyed { uid, components: total }));
+            for (asked, component) in components {
+                draft.emit(session.says(Event::ComponentPlanned { uid, asked, component }));
+            }
+            session.planned(draft, total);
         }
     }
-    advance::advance(draft, uid)
 }
 
 #[cfg(test)]

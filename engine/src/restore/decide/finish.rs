@@ -1,129 +1,32 @@
-//! Takes a restore as far as it can go without an answer from outside.
-//!
-//! Survey, hooks before the work, workers, hooks after it, end. The end first says of everything
-//! unfinished that it is unfinished, so that the phase is final once MetricsPushed is there.
+//! The end of a restore: its final fact, and what waited for it.
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use crate::condition::Type;
 use crate::configuration;
 use crate::draft::Draft;
-use crate::hook::Stage;
-use crate::hook::run::{Next, next};
 use crate::ids::Uid;
-use crate::outcome::Outcome;
-use crate::rejection::Rejection;
-use crate::requests::needs_survey;
 use crate::restore::Event;
-use crate::restore::phase::Step;
 use crate::restore::state::Restore;
 use crate::run::StopCause;
 
-use super::{get, plan};
-
-pub(super) fn advance(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
-    // Every turn leaves its step or ends; there are six of them.
-    loop {
-        let restore = get(draft, uid)?;
-        match restore.step {
-            Step::Declared | Step::Finished => return Ok(()),
-            Step::Surveying if needs_survey(&restore) => return Ok(()),
-            Step::Surveying => plan::plan(draft, &restore, &[]),
-            Step::Planning if restore.hooks.result(Stage::Pre).is_none() => {
-                if !before(draft, &restore) {
-                    return Ok(());
-                }
-            }
-            Step::Planning => work(draft, &restore),
-            Step::Working if !restore.is_work_over() => return Ok(()),
-            Step::Working | Step::Closing => {
-                if after(draft, &restore) {
-                    close(draft, uid)?;
-                }
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// Hooks before the work; false while one of them is under way.
-fn before(draft: &mut Draft<'_>, restore: &Restore) -> bool {
-    let uid = restore.uid;
-    match next(&restore.spec.pre_hooks, Stage::Pre, &restore.hooks, true) {
-        Next::Wait => return false,
-        Next::Start(run) => {
-            draft.emit(Event::HookStarted { uid, run });
-            return false;
-        }
-        Next::Finished(_) if restore.spec.pre_hooks.is_empty() => work(draft, restore),
-        Next::Finished(outcome) => {
-            draft.emit(Event::HooksFinished { uid, stage: Stage::Pre, outcome });
-        }
-    }
-    true
-}
-
-fn work(draft: &mut Draft<'_>, restore: &Restore) {
-    for known in &restore.components {
-        let component = known.component.name.clone();
-        draft.emit(Event::AttemptStarted { uid: restore.uid, component, number: 1 });
-    }
-}
-
-/// Hooks after the work; true once all that had to run are through.
-fn after(draft: &mut Draft<'_>, restore: &Restore) -> bool {
-    let uid = restore.uid;
-    if restore.hooks.result(Stage::Post).is_some() {
-        return true;
-    }
-    let pre_failed = matches!(restore.hooks.result(Stage::Pre), Some(Outcome::Failed(_)));
-    let given_up = restore.conditions.is_true(Type::RestoreIncomplete);
-    let succeeded = restore.has_work_succeeded() && !pre_failed && !given_up;
-    match next(&restore.spec.post_hooks, Stage::Post, &restore.hooks, succeeded) {
-        Next::Wait => false,
-        Next::Start(run) => {
-            draft.emit(Event::HookStarted { uid, run });
-            false
-        }
-        Next::Finished(outcome) => {
-            if restore.hooks.tries.iter().any(|known| known.run.stage == Stage::Post) {
-                draft.emit(Event::HooksFinished { uid, stage: Stage::Post, outcome });
-            }
-            true
-        }
-    }
-}
-
-fn close(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
-    let restore = get(draft, uid)?;
-    if !restore.conditions.has(Type::RestoreExecutorEnsured) {
-        let message = "the restore ended before every component had a worker".to_string();
-        draft.emit(Event::ExecutorNotEnsured { uid, message });
-    }
-    let ended = restore.components.iter().filter(|c| c.outcome.is_some()).count();
-    let all = u32::try_from(ended).is_ok_and(|n| n > 0 && n == restore.total_components);
-    if !all && !restore.conditions.has(Type::RestoreIncomplete) {
-        let message = "the restore ended before all of its components did".to_string();
-        draft.emit(Event::Incomplete { uid, message });
-    }
+/// The final step.
+pub(crate) fn finish(draft: &mut Draft, uid: Uid) {
+    let Some(restore) = draft.restore(uid).cloned() else { return };
     draft.emit(Event::MetricsPushed { uid });
     let held = draft.configurations().filter(|c| c.paused_by.contains(&uid));
     let held: Vec<Uid> = held.map(|configuration| configuration.uid).collect();
     for configuration in &held {
-        let uid = *configuration;
-        draft.emit(configuration::Event::ResumedAfterRestore { uid, restore: restore.uid });
+        draft.emit(configuration::Event::ResumedAfterRestore { uid: *configuration, restore: uid });
     }
     if restore.cancelled == Some(StopCause::Deleted) {
         draft.emit(Event::Archived { uid });
     }
     after_end(draft, &restore, &held);
-    Ok(())
 }
 
 /// What waited for the end of this restore: first backups of what it held, and the deletion of what it
 /// read from.
-fn after_end(draft: &mut Draft<'_>, restore: &Restore, held: &[Uid]) {
+fn after_end(draft: &mut Draft, restore: &Restore, held: &[Uid]) {
     for configuration in held {
         configuration::decide::trigger_initial_backups(draft, *configuration);
     }
@@ -141,8 +44,10 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::condition::Type;
     use crate::configuration::Command as App;
     use crate::hook::{Executor, HookSpec, Policy};
+    use crate::outcome::Outcome;
     use crate::restore::Command;
     use crate::restore::phase::{Phase, phase};
     use crate::run::Command as Run;

@@ -13,12 +13,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backup::{Component, Worker};
 use crate::draft::Draft;
 use crate::effect::Once;
 use crate::ids::{Attempt, Key, Uid};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
+use crate::run::{Component, Worker};
 use crate::time::{Millis, Timestamp};
 
 /// A component of a session.
@@ -38,6 +38,8 @@ pub struct ComponentState {
     pub outcome: Option<Outcome>,
     /// How long it worked.
     pub duration: Millis,
+    /// Its worker said what came of it; otherwise it stayed unfinished.
+    pub reported: bool,
 }
 
 /// What cannot happen to a component.
@@ -77,6 +79,7 @@ impl ComponentState {
             started_at: None,
             outcome: None,
             duration: Millis(0),
+            reported: false,
         }
     }
 
@@ -146,6 +149,7 @@ pub(crate) fn end(
     name: &str,
     outcome: &Outcome,
     duration: Millis,
+    reported: bool,
 ) -> Result<(), Misfit> {
     let known = get(components, name)?;
     if known.outcome.is_some() {
@@ -153,6 +157,7 @@ pub(crate) fn end(
     }
     known.outcome = Some(outcome.clone());
     known.duration = duration;
+    known.reported = reported;
     Ok(())
 }
 
@@ -240,7 +245,7 @@ mod tests {
         assert_eq!(all[1].worked(Timestamp(17)), Millis(7));
         observe(&mut all, "b", 1, worker()).unwrap();
         assert_eq!(all[1].worker, Some(worker()));
-        end(&mut all, "b", &Outcome::Succeeded, Millis(5)).unwrap();
+        end(&mut all, "b", &Outcome::Succeeded, Millis(5), true).unwrap();
         assert!(!all[1].is_running());
         let expected = ComponentState {
             attempt: 1,
@@ -248,6 +253,7 @@ mod tests {
             started_at: Some(Timestamp(10)),
             outcome: Some(Outcome::Succeeded),
             duration: Millis(5),
+            reported: true,
             ..component("b")
         };
         assert_eq!(all, [component("a"), expected, component("c")]);
@@ -268,13 +274,13 @@ mod tests {
     fn what_does_not_fit_changes_nothing() {
         let mut all = three();
         begin(&mut all, Timestamp(1), "a", 1).unwrap();
-        end(&mut all, "a", &broken("Evicted"), Millis(1)).unwrap();
+        end(&mut all, "a", &broken("Evicted"), Millis(1), true).unwrap();
         let before = all.clone();
         let unknown = Misfit::Unknown { name: "x".into() };
         assert_eq!(begin(&mut all, Timestamp(1), "x", 1), Err(unknown.clone()));
         assert_eq!(observe(&mut all, "x", 1, worker()), Err(unknown.clone()));
-        assert_eq!(end(&mut all, "x", &Outcome::Succeeded, Millis(1)), Err(unknown.clone()));
-        let twice = end(&mut all, "a", &Outcome::Succeeded, Millis(2));
+        assert_eq!(end(&mut all, "x", &Outcome::Succeeded, Millis(1), true), Err(unknown.clone()));
+        let twice = end(&mut all, "a", &Outcome::Succeeded, Millis(2), true);
         assert_eq!(twice, Err(Misfit::Ended { name: "a".into() }));
         assert_eq!(all, before);
         assert_eq!(unknown.to_string(), "no component \"x\"");
@@ -286,7 +292,7 @@ mod tests {
         let session = named("session");
         let mut all = three();
         begin(&mut all, Timestamp(1), "a", 1).unwrap();
-        end(&mut all, "a", &Outcome::Succeeded, Millis(1)).unwrap();
+        end(&mut all, "a", &Outcome::Succeeded, Millis(1), true).unwrap();
         begin(&mut all, Timestamp(5), "b", 1).unwrap();
         let under_way = attempt(session, "b");
         assert_eq!(running(session, &all, Timestamp(9)), [(under_way.clone(), Millis(4))]);
@@ -302,7 +308,7 @@ mod tests {
             begin(&mut all, Timestamp(1), name, 1).unwrap();
             observe(&mut all, name, 1, worker()).unwrap();
         }
-        end(&mut all, "a", &broken("Evicted"), Millis(1)).unwrap();
+        end(&mut all, "a", &broken("Evicted"), Millis(1), true).unwrap();
         assert!(all_have_workers(&all));
         assert!(all_have_workers(&[]), "of nothing, all");
     }
@@ -324,7 +330,7 @@ mod tests {
             let refused = current(&key, &all, &attempt).unwrap_err();
             assert_eq!(refused, Rejection::conflict("demo/s", reason));
         }
-        end(&mut all, "a", &Outcome::Succeeded, Millis(1)).unwrap();
+        end(&mut all, "a", &Outcome::Succeeded, Millis(1), true).unwrap();
         let over = current(&key, &all, &with("a", 2)).unwrap_err();
         assert_eq!(over, Rejection::conflict("demo/s", "component a has ended"));
     }

@@ -5,27 +5,24 @@
 //! | Surveying | the target's hosts | components |
 //! | Planning | hooks before the work | one attempt for each component |
 //! | Working | every component | what is unfinished is marked so |
-//! | Closing | hooks after the work; descriptions of all snapshots | retention |
-//! | Retaining | every removal | history, MetricsPushed, a retry |
+//! | Closing | hooks after the work; whatever the session's own end waits for | its end |
+//! | Retaining | every removal | its end |
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::backup::Event;
-use crate::backup::decide::{finish, result, retention};
-use crate::backup::phase::Step;
-use crate::backup::state::Backup;
 use crate::condition::Type;
 use crate::draft::Draft;
-use crate::effect::Once;
+use crate::hook::Stage;
 use crate::hook::run::{self, Next};
-use crate::hook::{HookSpec, Stage};
 use crate::ids::Uid;
-use crate::names;
 use crate::outcome::Outcome;
-use crate::snapshot;
-use crate::work;
+use crate::run::component;
+use crate::run::phase::Step;
+use crate::run::session::{self, Session};
+use crate::run::state::Run;
+use crate::run::{Event, decide::survey};
 
 /// Takes the session as far as it can go.
 pub(crate) fn advance(draft: &mut Draft, uid: Uid) {
@@ -34,172 +31,131 @@ pub(crate) fn advance(draft: &mut Draft, uid: Uid) {
 
 /// One step; false where something outside has to answer.
 fn step(draft: &mut Draft, uid: Uid) -> bool {
-    let Some(backup) = draft.backup(uid).cloned() else { return false };
-    match backup.step {
-        Step::Planning => prepare(draft, &backup),
-        Step::Working | Step::Closing if backup.is_work_over() => close(draft, &backup),
-        Step::Working => ensure_executor(draft, &backup),
-        Step::Retaining => retention::conclude(draft, &backup) && finish::finish(draft, uid),
+    let Some(session) = session::get(draft, uid) else { return false };
+    let run = session.run();
+    match run.step {
+        Step::Surveying if !session.needs_survey() => {
+            survey::plan(draft, &*session, Ok(Vec::new()));
+            true
+        }
+        Step::Planning => prepare(draft, &*session),
+        Step::Working | Step::Closing if run.is_work_over() => close(draft, &*session),
+        Step::Working => {
+            ensure_executor(draft, &*session);
+            false
+        }
+        Step::Retaining => session.conclude(draft),
         _ => false,
     }
 }
 
 /// Hooks before the work, then the work.
-fn prepare(draft: &mut Draft, backup: &Backup) -> bool {
-    let uid = backup.uid;
-    let hooks = hooks(backup, Stage::Pre);
-    if !hooks.is_empty() && backup.hooks.result(Stage::Pre).is_none() {
-        return match run::next(hooks, Stage::Pre, &backup.hooks, true) {
+fn prepare(draft: &mut Draft, session: &dyn Session) -> bool {
+    let (uid, run) = (session.uid(), session.run());
+    let hooks = session.hooks(Stage::Pre);
+    if !hooks.is_empty() && run.hooks.result(Stage::Pre).is_none() {
+        return match run::next(hooks, Stage::Pre, &run.hooks, true) {
             Next::Wait => false,
             Next::Start(run) => {
-                draft.emit(Event::HookStarted { uid, run });
+                draft.emit(session.says(Event::HookStarted { uid, run }));
                 false
             }
             Next::Finished(outcome) => {
-                draft.emit(Event::HooksFinished { uid, stage: Stage::Pre, outcome });
+                let stage = Stage::Pre;
+                draft.emit(session.says(Event::HooksFinished { uid, stage, outcome }));
                 true
             }
         };
     }
-    for planned in &backup.components {
-        let component = &planned.component;
-        for listed in &backup.snapshots {
-            draft.emit(snapshot::Event::ComponentStarted {
-                uid: listed.uid,
-                component: component.name.clone(),
-                path: names::component_path(&backup.session, &component.name),
-                driver: component.driver,
-            });
-        }
-        let component = component.name.clone();
-        draft.emit(Event::AttemptStarted { uid, component, number: 1 });
+    for planned in &run.components {
+        session.begin(draft, &planned.component);
+        let component = planned.component.name.clone();
+        draft.emit(session.says(Event::AttemptStarted { uid, component, number: 1 }));
     }
     false
 }
 
 /// Every component has a worker, or has had one.
-fn ensure_executor(draft: &mut Draft, backup: &Backup) -> bool {
-    let known = backup.conditions.has(Type::BackupExecutorEnsured);
-    if !known && work::all_have_workers(&backup.components) {
-        draft.emit(Event::ExecutorEnsured { uid: backup.uid });
+fn ensure_executor(draft: &mut Draft, session: &dyn Session) {
+    let run = session.run();
+    let known = run.conditions.has(session.words().executor);
+    if !known && component::all_have_workers(&run.components) {
+        draft.emit(session.says(Event::ExecutorEnsured { uid: session.uid() }));
     }
-    false
 }
 
-/// Marks what is unfinished, runs the hooks after the work, and waits for the descriptions.
-fn close(draft: &mut Draft, backup: &Backup) -> bool {
-    let uid = backup.uid;
-    if backup.step == Step::Working {
-        ensure_executor(draft, backup);
+/// Marks what is unfinished, runs the hooks after the work, and lets the session come to its own end.
+fn close(draft: &mut Draft, session: &dyn Session) -> bool {
+    let (uid, run) = (session.uid(), session.run());
+    if run.step == Step::Working {
+        ensure_executor(draft, session);
     }
-    if mark_unfinished(draft, backup) {
+    if mark_unfinished(draft, session) {
         return true;
     }
-    let hooks = hooks(backup, Stage::Post);
-    let succeeded = result::has_work_succeeded(draft, backup);
-    if backup.hooks.result(Stage::Post).is_none() {
-        match run::next(hooks, Stage::Post, &backup.hooks, succeeded) {
+    if run.hooks.result(Stage::Post).is_none() {
+        let succeeded = session.has_work_succeeded(draft);
+        match run::next(session.hooks(Stage::Post), Stage::Post, &run.hooks, succeeded) {
             Next::Wait => return false,
             Next::Start(run) => {
-                draft.emit(Event::HookStarted { uid, run });
+                draft.emit(session.says(Event::HookStarted { uid, run }));
                 return false;
             }
-            Next::Finished(outcome) if has_run(backup, Stage::Post) => {
-                draft.emit(Event::HooksFinished { uid, stage: Stage::Post, outcome });
+            Next::Finished(outcome) if has_run(run, Stage::Post) => {
+                let stage = Stage::Post;
+                draft.emit(session.says(Event::HooksFinished { uid, stage, outcome }));
                 return true;
             }
             Next::Finished(_) => {}
         }
     }
-    if !are_described(draft, backup) {
-        return false;
-    }
-    retention::begin(draft, backup);
-    let retaining = draft.backup(uid).is_some_and(|known| known.step == Step::Retaining);
-    retaining || finish::finish(draft, uid)
+    session.conclude(draft)
 }
 
 /// Law: what MetricsPushed makes final must be finished, one way or another. True when something was
 /// marked.
-fn mark_unfinished(draft: &mut Draft, backup: &Backup) -> bool {
-    let why = result::first_failure(backup);
-    let unfinished: Vec<Uid> = backup
-        .snapshots
-        .iter()
-        .filter_map(|listed| draft.snapshot(listed.uid))
-        .filter(|snapshot| !snapshot.is_written())
-        .map(|snapshot| snapshot.uid)
-        .collect();
-    let mut marked = !unfinished.is_empty();
-    for snapshot in unfinished {
-        let message = why.clone().unwrap_or_else(|| "its components did not end".into());
-        draft.emit(snapshot::Event::Incomplete { uid: snapshot, message });
-    }
-    let facts = &backup.conditions;
-    if facts.is_true(Type::SnapshotsEnsured) {
-        let known =
-            draft.backup(backup.uid).is_some_and(|b| b.conditions.has(Type::BackupExecutorEnsured));
-        if !known {
-            let message: String = why.unwrap_or_else(|| "no worker was started".into());
-            draft.emit(Event::ExecutorNotEnsured { uid: backup.uid, message });
-            marked = true;
-        }
+fn mark_unfinished(draft: &mut Draft, session: &dyn Session) -> bool {
+    let (uid, words) = (session.uid(), session.words());
+    let why = first_failure(session.run(), words.executor);
+    let mut marked = session.mark_unfinished(draft, why.as_deref());
+    let now = session::get(draft, uid);
+    let known = now.is_some_and(|session| session.run().conditions.has(words.executor));
+    if session.expects_workers() && !known {
+        let message = why.unwrap_or_else(|| "no worker was started".into());
+        draft.emit(session.says(Event::ExecutorNotEnsured { uid, message }));
+        marked = true;
     }
     marked
 }
 
-fn are_described(draft: &Draft, backup: &Backup) -> bool {
-    backup
-        .snapshots
-        .iter()
-        .filter_map(|listed| draft.snapshot(listed.uid))
-        .all(|snapshot| snapshot.conditions.has(Type::SnapshotMetadataUploaded))
-}
-
-fn has_run(backup: &Backup, stage: Stage) -> bool {
-    backup.hooks.tries.iter().any(|known| known.run.stage == stage)
-}
-
-fn hooks(backup: &Backup, stage: Stage) -> &[HookSpec] {
-    backup.plan.as_ref().map_or(&[], |plan| match stage {
-        Stage::Pre => &plan.spec.pre_hooks,
-        Stage::Post => &plan.spec.post_hooks,
-    })
-}
-
-/// Ends whatever closing still waits for, as failed: nobody answered in time.
-pub(crate) fn force(draft: &mut Draft, uid: Uid, message: &str) {
-    let failed = || Outcome::Failed(result::failure("NoAnswer", message));
-    let Some(backup) = draft.backup(uid).cloned() else { return };
-    if let Some(run) = backup.hooks.open() {
-        for effect in draft.effects(|once| *once == Once::RunHook { session: uid, run }) {
-            draft.give_up(effect, message);
+/// Why the work did not succeed, as far as known.
+pub(crate) fn first_failure(run: &Run, executor: Type) -> Option<String> {
+    if run.conditions.is_true(Type::DeadlineExceeded) {
+        return Some("the session's deadline passed".into());
+    }
+    if let Some(cause) = &run.cancelled {
+        return Some(cause.sentence());
+    }
+    let of_component = run.components.iter().find_map(|known| match &known.outcome {
+        Some(Outcome::Failed(failure)) => {
+            Some(format!("component {}: {}", known.component.name, failure.message))
         }
-        draft.emit(Event::HookEnded { uid, run, outcome: failed() });
-    }
-    let pending = !matches!(backup.step, Step::Retaining)
-        && backup.hooks.result(Stage::Post).is_none()
-        && has_run(&backup, Stage::Post);
-    if pending {
-        draft.emit(Event::HooksFinished { uid, stage: Stage::Post, outcome: failed() });
-    }
-    let undescribed: Vec<Uid> = backup
-        .snapshots
-        .iter()
-        .filter_map(|listed| draft.snapshot(listed.uid))
-        .filter(|snapshot| !snapshot.conditions.has(Type::SnapshotMetadataUploaded))
-        .map(|snapshot| snapshot.uid)
-        .collect();
-    for snapshot in undescribed {
-        result::give_up_upload(draft, snapshot, message);
-        draft.emit(snapshot::Event::MetadataUploaded { uid: snapshot, outcome: failed() });
-    }
-    advance(draft, uid);
-    let retaining = draft.backup(uid).is_some_and(|known| known.step == Step::Retaining);
-    if retaining {
-        retention::give_up(draft, uid, &format!("retention: {message}"));
-        advance(draft, uid);
-    }
+        _ => None,
+    });
+    let of_hooks = || match run.hooks.result(Stage::Pre) {
+        Some(Outcome::Failed(failure)) => Some(failure.message.clone()),
+        _ => None,
+    };
+    let of_executor = || {
+        let found = run.conditions.get(executor)?;
+        run.conditions.is_false(executor).then(|| found.message.clone())
+    };
+    of_component.or_else(of_hooks).or_else(of_executor)
+}
+
+/// Some hook of a stage was tried.
+pub(crate) fn has_run(run: &Run, stage: Stage) -> bool {
+    run.hooks.tries.iter().any(|known| known.run.stage == stage)
 }
 
 #[cfg(test)]
@@ -207,8 +163,12 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::backup::state::Backup;
+    use crate::effect::Once;
+    use crate::hook::HookSpec;
     use crate::hook::{Executor, Policy};
     use crate::run::Command as Run;
+    use crate::run::component::ComponentState;
     use crate::testing::given;
     use crate::testing::world::{MINUTE, World, broken};
 
@@ -318,5 +278,30 @@ mod tests {
         let facts = &world.backup(session).conditions;
         assert!(facts.is_false(Type::PostBackupHooksExecutionSucceeded));
         assert_eq!(world.outbox(), []);
+    }
+
+    #[test]
+    fn the_first_failure_is_the_cause_and_not_its_consequences() {
+        let mut session = given::session("nightly");
+        session.pre_hooks = vec![given::hook("freeze")];
+        let mut world = World::with(vec![session]);
+        let uid = world.working(1);
+        let mut backup = world.backup(uid).clone();
+        let expect = |backup: &Backup, said: Option<&str>| {
+            let found = first_failure(&backup.run, Type::BackupExecutorEnsured);
+            assert_eq!(found.as_deref(), said);
+        };
+        expect(&backup, None);
+        backup.run.conditions.state(world.now, Type::BackupExecutorEnsured, Some("no worker"));
+        expect(&backup, Some("no worker"));
+        backup.run.hooks.finish(Stage::Pre, &broken("ExitCode"));
+        expect(&backup, Some("it went wrong"));
+        let component: &mut ComponentState = &mut backup.run.components[0];
+        component.outcome = Some(broken("Evicted"));
+        expect(&backup, Some("component pod-0: it went wrong"));
+        backup.run.cancelled = Some("enough".into());
+        expect(&backup, Some("enough"));
+        backup.run.conditions.raise(world.now, Type::DeadlineExceeded, "late");
+        expect(&backup, Some("the session's deadline passed"));
     }
 }

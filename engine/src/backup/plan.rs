@@ -1,47 +1,24 @@
-//! The target's hosts are known, or cannot be.
+//! The target's hosts as components of a backup.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::backup::decide::{advance, known};
+use crate::backup::Component;
 use crate::backup::state::Backup;
-use crate::backup::{Component, Event};
 use crate::component;
 use crate::dependency::{Facts, Task, state as dependency};
 use crate::draft::Draft;
-use crate::ids::Uid;
 use crate::limits;
-use crate::outcome::Failure;
-use crate::rejection::Rejection;
-use crate::snapshot;
 use crate::survey::Host;
 use crate::variables::Values;
 
-pub(crate) fn surveyed(
-    draft: &mut Draft,
-    uid: Uid,
-    hosts: Result<Vec<Host>, Failure>,
-) -> Result<(), Rejection> {
-    let backup = known(draft, uid)?.clone();
-    match hosts.map_err(|failure| failure.message).and_then(|hosts| plan(draft, &backup, &hosts)) {
-        Err(message) => draft.emit(Event::ExecutorNotEnsured { uid, message }),
-        Ok(components) => {
-            let total = u32::try_from(components.len()).unwrap_or(u32::MAX);
-            draft.emit(Event::Surveyed { uid, components: total });
-            for component in components {
-                draft.emit(Event::ComponentPlanned { uid, component });
-            }
-            for listed in &backup.snapshots {
-                draft.emit(snapshot::Event::ComponentsCounted { uid: listed.uid, total });
-            }
-        }
-    }
-    advance(draft, uid);
-    Ok(())
-}
-
-fn plan(draft: &Draft, backup: &Backup, hosts: &[Host]) -> Result<Vec<Component>, String> {
+/// One component for each host and task, or why there can be none.
+pub(crate) fn plan(
+    draft: &Draft,
+    backup: &Backup,
+    hosts: &[Host],
+) -> Result<Vec<Component>, String> {
     let Some(plan) = &backup.plan else { return Err("it has not started".into()) };
     let addon = &plan.spec.addon;
     let Some(Facts::Addon { tasks }) = draft.facts(&dependency::addon(&addon.name)) else {
@@ -111,7 +88,9 @@ mod tests {
     use crate::condition::Type;
     use crate::configuration::TaskRef;
     use crate::effect::Once;
+    use crate::ids::Uid;
     use crate::outbox::{Answer, Command};
+    use crate::rejection::Rejection;
     use crate::run::Command as Run;
     use crate::survey::Role;
     use crate::testing::given;

@@ -5,22 +5,108 @@ use crate::hook::Run;
 use crate::ids::Uid;
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
-use crate::restore::Event;
+use crate::run::Event;
+use crate::run::decide::advance;
+use crate::run::session;
 
-use super::advance;
-
+/// Takes the outcome; what is answered to a session that is gone concerns nobody.
 pub(crate) fn hook_ended(
-    draft: &mut Draft<'_>,
+    draft: &mut Draft,
     uid: Uid,
     run: Run,
     outcome: Outcome,
 ) -> Result<(), Rejection> {
-    draft.emit(Event::HookEnded { uid, run, outcome });
-    advance::advance(draft, uid)
+    if let Some(session) = session::get(draft, uid) {
+        draft.emit(session.says(Event::HookEnded { uid, run, outcome }));
+        advance(draft, uid);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
+mod backups {
+    use alloc::vec;
+
+    use super::*;
+    use crate::condition::Type;
+    use crate::configuration::SessionSpec;
+    use crate::effect::Once;
+    use crate::hook::{Executor, Policy, Stage};
+    use crate::testing::given;
+    use crate::testing::world::{World, broken};
+
+    fn world(change: impl FnOnce(&mut SessionSpec)) -> (World, Uid) {
+        let mut session = given::session("nightly");
+        session.pre_hooks = vec![given::hook("freeze")];
+        session.post_hooks = vec![given::hook("thaw")];
+        change(&mut session);
+        let mut world = World::with(vec![session]);
+        world.declare_hook("freeze", Executor::Pod);
+        world.declare_hook("thaw", Executor::Pod);
+        let session = world.working(1);
+        (world, session)
+    }
+
+    fn freeze(number: u32) -> Run {
+        Run { stage: Stage::Pre, index: 0, number }
+    }
+
+    #[test]
+    fn the_work_begins_after_the_last_hook_before_it() {
+        let (mut world, session) =
+            world(|spec| spec.pre_hooks = vec![given::hook("freeze"), given::hook("thaw")]);
+        let first = world.hook_ended(session, Outcome::Succeeded);
+        assert_eq!(first, "done backup.HookEnded backup.HookStarted");
+        let second = world.hook_ended(session, Outcome::Succeeded);
+        assert_eq!(
+            second,
+            "done backup.HookEnded backup.HooksFinished snapshot.ComponentStarted \
+             backup.AttemptStarted"
+        );
+        assert!(world.backup(session).conditions.is_true(Type::PreBackupHooksExecutionSucceeded));
+    }
+
+    #[test]
+    fn a_failed_try_is_followed_by_the_next_as_long_as_there_is_one() {
+        let (mut world, session) = world(|spec| spec.pre_hooks[0].max_retry = 1);
+        let again = world.hook_ended(session, broken("ExitCode"));
+        assert_eq!(again, "given-up backup.HookEnded backup.HookStarted");
+        world.effect(&Once::RunHook { session, run: freeze(2) });
+        let end = world.hook_ended(session, broken("ExitCode"));
+        assert_eq!(
+            end,
+            "given-up backup.HookEnded backup.HooksFinished snapshot.Incomplete \
+             backup.ExecutorNotEnsured backup.HookStarted"
+        );
+        assert!(world.backup(session).conditions.is_false(Type::PreBackupHooksExecutionSucceeded));
+    }
+
+    #[test]
+    fn hooks_after_the_work_choose_by_what_it_came_to() {
+        for (works, expected) in [(true, [0, 1]), (false, [0, 2])] {
+            let (mut world, session) = world(|spec| {
+                spec.pre_hooks.clear();
+                spec.post_hooks = [Policy::Always, Policy::OnSuccess, Policy::OnFailure]
+                    .map(|policy| crate::hook::HookSpec { policy, ..given::hook("thaw") })
+                    .to_vec();
+            });
+            world.started(session, "pod-0");
+            if works {
+                world.reported(session, "pod-0");
+            } else {
+                world.vanished(session, "pod-0");
+            }
+            world.hook_ended(session, Outcome::Succeeded);
+            world.hook_ended(session, Outcome::Succeeded);
+            let ran: alloc::vec::Vec<u32> =
+                world.backup(session).hooks.tries.iter().map(|known| known.run.index).collect();
+            assert_eq!(ran, expected);
+        }
+    }
+}
+
+#[cfg(test)]
+mod restores {
     use alloc::vec;
 
     use super::*;
@@ -66,13 +152,17 @@ mod tests {
         assert_eq!(again, "given-up restore.HookEnded restore.HookStarted");
         world.effect(&Once::RunHook { session: BACK, run: run(Stage::Pre, 2) });
         let failed = world.hook_ended(BACK, broken("ExitCode"));
-        assert_eq!(failed, "given-up restore.HookEnded restore.HooksFinished restore.HookStarted");
+        assert_eq!(
+            failed,
+            "given-up restore.HookEnded restore.HooksFinished restore.Incomplete \
+             restore.ExecutorNotEnsured restore.HookStarted"
+        );
         assert!(world.back().conditions.is_false(Type::PreRestoreHooksExecutionSucceeded));
         let end = world.hook_ended(BACK, Outcome::Succeeded);
         assert_eq!(
             end,
-            "done restore.HookEnded restore.HooksFinished restore.ExecutorNotEnsured \
-             restore.Incomplete restore.MetricsPushed configuration.ResumedAfterRestore"
+            "done restore.HookEnded restore.HooksFinished restore.MetricsPushed \
+             configuration.ResumedAfterRestore"
         );
         assert_eq!(phase(world.back()), Phase::Failed);
     }

@@ -1,0 +1,77 @@
+//! What is known of a run.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::condition::Conditions;
+use crate::hook::run::Progress;
+use crate::run::component::{self, ComponentState};
+use crate::run::phase::Step;
+use crate::run::{Frozen, StopCause};
+use crate::time::Timestamp;
+
+/// The run of a backup or a restore as its events left it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Where it stands.
+    pub step: Step,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// `status.backupDeadline`, `status.restoreDeadline`.
+    pub deadline: Option<Timestamp>,
+    /// What it holds fixed: content hashes of other objects.
+    pub frozen: Frozen,
+    /// How many components were planned.
+    pub total_components: u32,
+    /// In order of the plan.
+    pub components: Vec<ComponentState>,
+    /// Tries of its hooks.
+    pub hooks: Progress,
+    /// Facts.
+    pub conditions: Conditions,
+    /// Why it was stopped, if it was.
+    pub cancelled: Option<StopCause>,
+    /// When nothing was left to move, whatever came of it.
+    pub work_ended_at: Option<Timestamp>,
+    /// When its phase became final.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl Run {
+    /// The component of this name; a restore's by its name in the snapshot.
+    #[must_use]
+    pub fn component(&self, name: &str) -> Option<&ComponentState> {
+        component::find(&self.components, name)
+    }
+
+    /// It started, and its phase is not final.
+    #[must_use]
+    pub fn is_going(&self) -> bool {
+        !matches!(self.step, Step::Created | Step::Queued | Step::Skipped | Step::Finished)
+    }
+
+    /// Its phase is final.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        matches!(self.step, Step::Skipped | Step::Finished)
+    }
+
+    /// It came to a step; the first one at which nothing is left to move is when its work ended.
+    pub(crate) fn come_to(&mut self, at: Timestamp, step: Step) {
+        self.step = step;
+        if self.is_work_over() {
+            self.work_ended_at.get_or_insert(at);
+        }
+    }
+
+    /// Nothing is left to move: every planned component ended, or the work was given up.
+    #[must_use]
+    pub fn is_work_over(&self) -> bool {
+        match self.step {
+            Step::Closing | Step::Retaining | Step::Finished => true,
+            Step::Working => self.components.iter().all(|known| known.outcome.is_some()),
+            _ => false,
+        }
+    }
+}
