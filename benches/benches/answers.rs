@@ -20,17 +20,22 @@ use holdfast_engine::{
 use holdfast_eventlog::{Ledger, Options};
 use world::{World, minutes, spec};
 
-const ANSWERS: u64 = 10_000;
-const INTERVAL: u64 = 2_000;
+const ANSWERS: u64 = 2_000;
+/// Events between two checkpoints: several fall into what is measured.
+const INTERVAL: u64 = 400;
 
-fn envelope(place: u64, command: Command) -> Envelope {
+fn envelope(place: u64, epoch: u64, command: Command) -> Envelope {
     Envelope {
         id: CommandId(u128::from(place).to_be_bytes()),
         at: Timestamp(i64::try_from(place).unwrap()),
         actor: Actor::Operator,
-        epoch: place,
+        epoch,
         command,
     }
+}
+
+fn begin() -> Command {
+    Command::Lease(lease::Command::Begin { holder: "operator-0".into() })
 }
 
 fn declared(number: u64) -> Command {
@@ -76,8 +81,9 @@ fn answers(dir: &Path, configurations: u64) {
     let options = Options { checkpoint_every_events: INTERVAL, ..Options::default() };
     let mut ledger = Ledger::open(&dir.join("log"), options).unwrap();
     let all: Vec<u64> = (1..=configurations).collect();
+    ledger.submit(&[envelope(0, 1, begin())]).unwrap();
     for some in all.chunks(100) {
-        let batch: Vec<_> = some.iter().map(|n| envelope(*n, declared(*n))).collect();
+        let batch: Vec<_> = some.iter().map(|n| envelope(*n, 1, declared(*n))).collect();
         ledger.submit(&batch).unwrap();
     }
     assert_eq!(ledger.state().configurations.len() as u64, configurations);
@@ -96,8 +102,7 @@ fn answers(dir: &Path, configurations: u64) {
     });
     let (mut answers, mut syncs) = (Vec::new(), Vec::new());
     for place in configurations + 1..=configurations + ANSWERS {
-        let begin = Command::Lease(lease::Command::Begin { holder: "operator-0".into() });
-        let asked = envelope(place, begin);
+        let asked = envelope(place, place, begin());
         let start = Instant::now();
         assert_eq!(ledger.submit(&[asked]).unwrap().recorded.len(), 1);
         answers.push(start.elapsed());

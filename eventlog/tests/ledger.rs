@@ -208,8 +208,10 @@ fn namespace(uid: u8, number: u16, seen: bool) -> Envelope {
     Envelope { id: CommandId(id), at, actor: Actor::Operator, epoch, command }
 }
 
-/// How a log is opened again.
-const RESTARTS: [(&str, fn(Ledger, &Path)); 5] = [
+/// A way in which a process ends, with the log in a directory.
+type End = fn(Ledger, &Path);
+
+const RESTARTS: [(&str, End); 5] = [
     ("an unclean end", |ledger, _| drop(ledger)),
     ("a clean end", |ledger, _| ledger.close().unwrap()),
     ("a checkpoint and an unclean end", |mut ledger, _| assert!(ledger.checkpoint().is_ok())),

@@ -46,12 +46,27 @@ pub(crate) fn reopen(dir: &Directory, head: &Position) -> Option<Box<dyn Index>>
 
 /// An empty index in place of whatever is there.
 pub(crate) fn create(dir: &Directory) -> Result<Box<dyn Index>, Doubt> {
-    let made = dir.files.remove(&marker(dir)).and_then(|()| match fs::remove_dir_all(path(dir)) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => removed.context("remove", &path(dir)),
-    });
+    let made = dir.files.remove(&marker(dir)).and_then(|()| put_aside(dir));
     made.map_err(|error| Doubt(error.to_string()))?;
     Ok(Box::new(SledIndex::open(&path(dir))?))
+}
+
+/// Takes an index that is not trusted out of the way. Removing its files takes longer than a start may, so
+/// that is done beside it; what is left when the process ends goes with the next one.
+fn put_aside(dir: &Directory) -> Result<(), Error> {
+    let aside = dir.root().join("index.gone");
+    let from = path(dir);
+    if from.exists() {
+        fs::create_dir_all(&aside).context("create", &aside)?;
+        let free = (0_u32..).map(|n| aside.join(n.to_string())).find(|to| !to.exists());
+        fs::rename(&from, free.unwrap_or_default()).context("rename", &from)?;
+    }
+    if aside.exists() {
+        // Nobody waits for it, and nothing depends on it.
+        let remove = move || drop(fs::remove_dir_all(aside));
+        drop(std::thread::Builder::new().name("index.gone".into()).spawn(remove));
+    }
+    Ok(())
 }
 
 /// Says that the index, which is closed now, may be taken as it is.
