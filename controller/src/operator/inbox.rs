@@ -208,3 +208,33 @@ fn asked<T: Send + 'static>(
     });
     (question, receiver)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::operator::testing::seen;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_happened_outside_is_told_until_the_log_has_room() {
+        let (_inbox, line, mut mail) = open();
+        let recorded = Answer::Recorded { first: 7, last: 7 };
+        let full = || Answer::Refused(Refusal::NoSpace("the next segment".into()));
+        let mut answers = vec![recorded.clone(), full(), full()];
+        let decides = tokio::spawn(async move {
+            let mut asked = 0;
+            while let Some(answer) = answers.pop() {
+                let Some(Own::Submit(mut orders)) = mail.line.recv().await else { break };
+                asked += 1;
+                orders.remove(0).answer.unwrap().send(answer).unwrap();
+            }
+            asked
+        });
+        let begun = Instant::now();
+        let order = || Order::new(Actor::Operator, seen(1));
+        assert_eq!(line.insist(order()).await.unwrap(), recorded);
+        assert_eq!((decides.await.unwrap(), begun.elapsed()), (3, 2 * ROOM));
+        assert!(line.insist(order()).await.is_err(), "nobody decides any more");
+    }
+}

@@ -177,6 +177,8 @@ fn figures(done: &ProgressUpdate) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_api::Kind;
+
     use super::*;
 
     const SESSION: Uid = Uid([1; 16]);
@@ -222,6 +224,25 @@ mod tests {
         overlay.lies().done.insert(key.clone(), half());
         drop(teller);
         assert!(overlay.lies().done.is_empty() && overlay.lies().sessions.is_empty());
+    }
+
+    #[test]
+    fn what_lies_over_a_status_is_in_its_schema() {
+        for (kind, mut component) in
+            [(Kind::RestoreSession, restored(&half())), (Kind::Snapshot, backed_up(&half()))]
+        {
+            component["phase"] = "Running".into();
+            let object = json!({
+                "apiVersion": kind.api_version(),
+                "kind": kind.name(),
+                "metadata": {"name": "x", "namespace": "demo"},
+                "status": {"components": {"pod-0": component}},
+            });
+            assert_eq!(holdfast_api::unknown_fields(kind, &object), Vec::<String>::new());
+            let wrong = holdfast_api::validate(kind, &object);
+            let of_status: Vec<_> = wrong.iter().filter(|e| e.path.contains("status")).collect();
+            assert!(of_status.is_empty(), "{of_status:?}");
+        }
     }
 
     #[test]

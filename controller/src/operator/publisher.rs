@@ -309,6 +309,8 @@ impl<P: Place> Publisher<P> {
                         Ok(Err(broken)) => Err(broke(broken)),
                         Err(_elapsed) => {
                             task.abort();
+                            // What it may still do is done before anything newer is shown.
+                            let _ = task.await;
                             Err(late())
                         }
                     };
