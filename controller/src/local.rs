@@ -21,16 +21,12 @@ use crate::operator::tasks::Tasks;
 use crate::place::local::{Layout, Local};
 use crate::ports::ids;
 use crate::replace::{PRIVATE, replace};
-use crate::watch::again;
 use crate::watch::catalog::Shared;
 use crate::watch::follow::{FollowError, Follower, submit};
 use crate::watch::manifest::ObjectName;
 
 /// How often the directory is read: soon enough for somebody who waits, seldom enough for a laptop.
 const READ_EVERY: Duration = Duration::from_secs(1);
-
-/// After how many looks at the directory failures outside are tried again: half a minute.
-const RETRY_EVERY_LOOKS: u64 = 30;
 
 /// Threads that wait for children, hooks and files; the data path has threads of its own in the workers.
 const THREADS: usize = 2;
@@ -223,11 +219,8 @@ impl Operator {
     async fn follow(&mut self) -> Result<(), FollowError> {
         let mut ticks = tokio::time::interval(READ_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for look in 1_u64.. {
+        loop {
             ticks.tick().await;
-            if look.is_multiple_of(RETRY_EVERY_LOOKS) {
-                self.retry().await?;
-            }
             self.follower.read();
             let look = self.follower.compare(&self.inbox).await?;
             self.tell(&look.problems, &look.notices);
@@ -239,15 +232,6 @@ impl Operator {
                 self.submit(orders).await?;
             }
         }
-        Ok(())
-    }
-
-    /// Has tried again what failed outside and may have recovered: a directory that was not mounted, a wipe
-    /// that was refused. Nothing in the log would ever ask for it.
-    async fn retry(&mut self) -> Result<(), Stopped> {
-        let failed = self.inbox.ask(|ledger| again::find(ledger.state())).await?;
-        failed.storages.iter().for_each(|name| self.follower.forget(name));
-        self.inbox.submit(failed.orders).await.map(drop)
     }
 
     fn tell(&self, problems: &[String], notices: &[String]) {

@@ -121,7 +121,8 @@ impl Candidate {
         take.exactly(MAGIC)?;
         let seq = take.u64()?;
         let length = to_usize(take.u64()?);
-        let state: State = codec::decode_state(take.bytes(length)?).ok()?;
+        let mut state: State = codec::decode_state(take.bytes(length)?).ok()?;
+        state.reindex();
         let mut fold = Fold { state, ..Fold::default() };
         for _ in 0..take.u64()? {
             let key = StreamKey { kind: take.u8()?, uid: Uid(take.array()?) };

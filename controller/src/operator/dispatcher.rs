@@ -322,8 +322,7 @@ impl<H: Handler> Dispatcher<H> {
 
     fn look(&self) {
         let state = self.ledger.state();
-        let open = state.backups.values().any(|backup| !backup.is_finished())
-            || state.restores.values().any(holdfast_engine::restore::state::Restore::is_going);
+        let open = deadline::is_anything_open(state);
         let due = deadline::next_wakeup(state, SLOT_GRACE).is_some_and(|at| at <= self.now());
         let quiet = state.outbox.is_empty()
             && !open
