@@ -21,7 +21,6 @@ mod sighting;
 mod signals;
 mod telemetry;
 mod translate;
-mod watch;
 mod worker;
 
 pub use cli::{command, habit, habits, run, understand};

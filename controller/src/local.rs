@@ -28,10 +28,6 @@ use crate::sighting::changes::{Applied, Changes, Sighter};
 use crate::sighting::known::Known;
 use crate::sighting::name::ObjectName;
 use crate::translate::kubestash::object as kubestash;
-use crate::watch::again;
-
-/// After how many looks at the directory failures outside are tried again: half a minute.
-const RETRY_EVERY_LOOKS: u64 = 30;
 
 /// Threads that wait for children, hooks and files; the data path has threads of its own in the workers.
 const THREADS: usize = 2;
@@ -257,10 +253,7 @@ impl Operator {
 
     async fn follow(&mut self, first: Sightings) -> Result<(), FollowError> {
         let mut look = first;
-        for number in 1_u64.. {
-            if number.is_multiple_of(RETRY_EVERY_LOOKS) {
-                self.retry().await?;
-            }
+        loop {
             let changes = self.look(&look).await?;
             for orders in [changes.objects, changes.backups, changes.restores, changes.gone] {
                 if !orders.is_empty() {
@@ -269,7 +262,6 @@ impl Operator {
             }
             look = self.place.watch().await;
         }
-        Ok(())
     }
 
     /// What a look leads to; tells what is new about it.
@@ -283,14 +275,6 @@ impl Operator {
             self.narrator.problem(&format!("{name}: {message}"));
         }
         Ok(changes)
-    }
-
-    /// Has tried again what failed outside and may have recovered: a directory that was not mounted, a wipe
-    /// that was refused. Nothing in the log would ever ask for it.
-    async fn retry(&mut self) -> Result<(), Stopped> {
-        let failed = self.inbox.ask(again::find).await?;
-        self.applied.retain(|name, _| !failed.storages.contains(name));
-        self.inbox.submit(failed.orders).await.map(drop)
     }
 
     /// Submits; false when something was refused for good.

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::mem;
 
 use crate::event::{Event, Recorded};
 use crate::state::State;
@@ -25,6 +26,15 @@ pub struct Illegal {
 /// # Errors
 /// [`Illegal`] when the event cannot follow; the state is then unchanged.
 pub fn apply(state: &mut State, recorded: &Recorded) -> Result<(), Illegal> {
+    fold(state, recorded)?;
+    let mut index = mem::take(&mut state.index);
+    index.follow(state, recorded);
+    state.index = index;
+    Ok(())
+}
+
+/// The same without the sets that follow from the state: for a draft, which holds a part of it.
+pub(crate) fn fold(state: &mut State, recorded: &Recorded) -> Result<(), Illegal> {
     if recorded.seq != state.seq + 1 {
         return Err(Illegal {
             seq: recorded.seq,

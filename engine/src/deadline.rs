@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 use crate::backup::phase::Step;
 use crate::backup::state::Backup;
 use crate::condition::Type;
+use crate::event::StreamKind;
 use crate::ids::Uid;
+use crate::index::Object;
 use crate::restore::check;
 use crate::restore::state::Restore;
 use crate::run::decide::expiry;
@@ -43,6 +45,16 @@ pub enum Due {
         /// The waiting session.
         session: Uid,
     },
+    /// Submit `storage::Retry`.
+    RetryStorage {
+        /// The storage.
+        uid: Uid,
+    },
+    /// Submit `repository::Reconcile`.
+    RetryRepository {
+        /// The repository.
+        uid: Uid,
+    },
     /// Submit `restore::Reconcile`: what it waited for is there, or is gone.
     ReconcileRestore {
         /// The restore.
@@ -50,59 +62,92 @@ pub enum Due {
     },
 }
 
+/// Something that an object has to be woken for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wakeup {
+    /// When; an instant that has passed means now.
+    pub when: Timestamp,
+    /// What for.
+    pub due: Due,
+    /// It is left to a trigger from outside for the grace.
+    pub is_slot: bool,
+}
+
+/// Now, whenever that is asked.
+const NOW: Timestamp = Timestamp(i64::MIN);
+
 /// When something is due next; absent: not before another event. An instant that has passed means now.
 ///
 /// `slot_grace` is how long a slot is left to a trigger from outside (a CronJob); zero without one.
 #[must_use]
 pub fn next_wakeup(state: &State, slot_grace: Millis) -> Option<Timestamp> {
-    wakeups(state, slot_grace).map(|(when, _)| when).min()
+    state.index.next(slot_grace).map(|when| if when == NOW { state.last_at } else { when })
 }
 
 /// What is due now, in order of its time.
 #[must_use]
 pub fn due(state: &State, now: Timestamp, slot_grace: Millis) -> Vec<Due> {
-    let mut due: Vec<(Timestamp, Due)> =
-        wakeups(state, slot_grace).filter(|(when, _)| *when <= now).collect();
-    due.sort();
-    due.into_iter().map(|(_, due)| due).collect()
+    state.index.due(now, slot_grace)
 }
 
-fn wakeups(state: &State, grace: Millis) -> impl Iterator<Item = (Timestamp, Due)> {
-    slots(state, grace)
-        .chain(state.backups.values().flat_map(move |backup| of_backup(state, backup)))
-        .chain(state.restores.values().filter_map(move |restore| of_restore(state, restore)))
+/// Whether some session is open: a backup that has not ended, a restore that goes.
+#[must_use]
+pub fn is_anything_open(state: &State) -> bool {
+    state.index.is_open()
+}
+
+/// What one object has to be woken for.
+pub(crate) fn of(state: &State, (kind, uid): Object) -> Vec<Wakeup> {
+    let at = |when, due| Wakeup { when, due, is_slot: false };
+    match kind {
+        StreamKind::Configuration => of_configuration(state, uid),
+        StreamKind::Backup => {
+            let backup = state.backups.get(&uid);
+            let found = backup.map(|known| of_backup(state, known)).unwrap_or_default();
+            found.into_iter().map(|(when, due)| at(when, due)).collect()
+        }
+        StreamKind::Restore => {
+            let found = state.restores.get(&uid).and_then(|known| of_restore(state, known));
+            found.map(|(when, due)| at(when, due)).into_iter().collect()
+        }
+        StreamKind::Storage => {
+            let when = state.storages.get(&uid).and_then(|known| known.retry_at);
+            when.map(|when| at(when, Due::RetryStorage { uid })).into_iter().collect()
+        }
+        StreamKind::Repository => {
+            let when = state.repositories.get(&uid).and_then(|known| known.retry_at);
+            when.map(|when| at(when, Due::RetryRepository { uid })).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn of_restore(state: &State, restore: &Restore) -> Option<(Timestamp, Due)> {
     let session = restore.uid;
     if check::is_stale(state, restore) {
-        return Some((state.last_at, Due::ReconcileRestore { uid: session }));
+        return Some((NOW, Due::ReconcileRestore { uid: session }));
     }
     Some((expiry(restore)?, Due::Expire { session }))
 }
 
-/// Slots of configurations that take them: valid, not paused, not suspended.
-fn slots(state: &State, grace: Millis) -> impl Iterator<Item = (Timestamp, Due)> {
-    let awake = state.schedules.iter().filter_map(|(uid, schedules)| {
-        let known = state.configurations.get(uid)?;
-        let valid = known.conditions.is_true(Type::ValidationPassed);
-        (valid && !known.deleting && !known.is_paused()).then_some((known, schedules))
+/// Slots of a configuration that takes them: valid, not paused, not suspended.
+fn of_configuration(state: &State, uid: Uid) -> Vec<Wakeup> {
+    let Some(known) = state.configurations.get(&uid) else { return Vec::new() };
+    let valid = known.conditions.is_true(Type::ValidationPassed);
+    if !valid || known.deleting || known.is_paused() {
+        return Vec::new();
+    }
+    let schedules = state.schedules.get(&uid).into_iter().flatten();
+    let slots = schedules.filter_map(|(session, schedule)| {
+        let scheduler = known.session(session)?.spec.scheduler.as_ref()?;
+        let when = *schedule.next.first()?;
+        // A slot that was taken from outside only asks for the ones after it.
+        let taken = schedule.last_slot.is_some_and(|last| when <= last);
+        let (session, version) = (session.clone(), schedule.version);
+        let due = Due::Slot { configuration: uid, session, version };
+        (!scheduler.suspend).then_some(Wakeup { when, due, is_slot: !taken })
     });
-    awake.flat_map(move |(known, schedules)| {
-        schedules.iter().filter_map(move |(session, schedule)| {
-            let scheduler = known.session(session)?.spec.scheduler.as_ref()?;
-            let slot = *schedule.next.first()?;
-            let taken = schedule.last_slot.is_some_and(|last| slot <= last);
-            // A slot that was taken from outside only asks for the ones after it.
-            let when = if taken { slot } else { slot.plus(grace) };
-            let due = Due::Slot {
-                configuration: known.uid,
-                session: session.clone(),
-                version: schedule.version,
-            };
-            (!scheduler.suspend).then_some((when, due))
-        })
-    })
+    slots.collect()
 }
 
 fn of_backup(state: &State, backup: &Backup) -> Vec<(Timestamp, Due)> {
@@ -117,7 +162,7 @@ fn of_backup(state: &State, backup: &Backup) -> Vec<(Timestamp, Due)> {
     if backup.step == Step::Queued {
         let behind = backup.behind.and_then(|behind| state.backups.get(&behind));
         if behind.is_none_or(|known| known.is_finished()) {
-            due.push((state.last_at, Due::ResumeBackup { session }));
+            due.push((NOW, Due::ResumeBackup { session }));
         }
     }
     due
@@ -136,7 +181,7 @@ mod tests {
     use crate::testing::given;
     use crate::testing::world::{APP, BACK, DAY, MIDNIGHT, MINUTE, World, named};
 
-    const NOW: Millis = Millis(0);
+    const NO_GRACE: Millis = Millis(0);
 
     fn world(change: impl FnOnce(&mut SessionSpec)) -> World {
         let mut session = given::session("nightly");
@@ -150,13 +195,13 @@ mod tests {
 
     /// What is due up to that many milliseconds after midnight.
     fn until(world: &World, millis: u64) -> Vec<Due> {
-        due(&world.state, MIDNIGHT.plus(Millis(millis)), NOW)
+        due(&world.state, MIDNIGHT.plus(Millis(millis)), NO_GRACE)
     }
 
     #[test]
     fn nothing_is_due_in_an_empty_world() {
         let world = World::new();
-        assert_eq!((next_wakeup(&world.state, NOW), until(&world, DAY)), (None, vec![]));
+        assert_eq!((next_wakeup(&world.state, NO_GRACE), until(&world, DAY)), (None, vec![]));
     }
 
     #[test]

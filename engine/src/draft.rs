@@ -132,7 +132,7 @@ impl<'a> Draft<'a> {
             event,
         };
         self.pull(&recorded.event);
-        if let Err(illegal) = apply::apply(&mut self.scratch, &recorded) {
+        if let Err(illegal) = apply::fold(&mut self.scratch, &recorded) {
             self.broken = Some(illegal);
             return;
         }

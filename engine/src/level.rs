@@ -10,14 +10,12 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::configuration::state::Configuration;
 use crate::event::{Event, Recorded, StreamKind};
-use crate::ids::{Key, TypedRef, Uid};
-use crate::restore::phase::Step;
-use crate::restore::state::Restore;
+use crate::ids::{TypedRef, Uid};
+use crate::index::{Index, Looked};
 use crate::state::State;
-use crate::{configuration, dependency, namespace, repository, restore, retention, schedule};
-use crate::{hook, snapshot, storage};
+use crate::{configuration, dependency, hook, namespace, repository, retention, schedule};
+use crate::{snapshot, storage};
 
 /// Something to be looked at again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -60,14 +58,30 @@ pub fn all(state: &State) -> Vec<Level> {
 /// What has to be looked at again because of an event, given the state with the event applied.
 #[must_use]
 pub fn changed(state: &State, recorded: &Recorded) -> Vec<Level> {
-    let mut found = Found::default();
+    concerned(state, &state.index, recorded)
+}
+
+/// The same by an index that is being brought up to date.
+pub(crate) fn concerned(state: &State, index: &Index, recorded: &Recorded) -> Vec<Level> {
+    let mut found = Found { index, levels: BTreeSet::new() };
     match &recorded.event {
         Event::Lease(_) | Event::Outbox(_) => {}
-        Event::Namespace(event) => of_namespace(state, event, &mut found),
-        Event::Dependency(event) => of_dependency(state, event, &mut found),
+        // A namespace's labels decide whom usage policies allow.
+        Event::Namespace(
+            namespace::Event::Observed { name, .. } | namespace::Event::Gone { name, .. },
+        ) => {
+            found.lookers(&Looked::Namespace(name.clone()));
+        }
+        Event::Dependency(
+            dependency::Event::Observed { object, .. } | dependency::Event::Gone { object, .. },
+        ) => of_dependency(state, object, &mut found),
         Event::Storage(event) => of_storage(state, event, &mut found),
-        Event::Retention(event) => of_retention(state, event, &mut found),
-        Event::Hook(event) => of_hook(state, event, &mut found),
+        Event::Retention(
+            retention::Event::Declared { key, .. } | retention::Event::Deleted { key, .. },
+        ) => found.lookers(&Looked::Retention(key.clone())),
+        Event::Hook(hook::Event::Declared { key, .. } | hook::Event::Deleted { key, .. }) => {
+            found.lookers(&Looked::Hook(key.clone()));
+        }
         Event::Schedule(event) => of_schedule(event, &mut found),
         Event::Configuration(event) => of_configuration(state, event, &mut found),
         Event::Repository(event) => of_repository(state, event, &mut found),
@@ -75,27 +89,22 @@ pub fn changed(state: &State, recorded: &Recorded) -> Vec<Level> {
         Event::Restore(event) => found.add(StreamKind::Restore, event.uid()),
         Event::Snapshot(event) => of_snapshot(state, event, &mut found),
     }
-    found.0.into_iter().collect()
+    found.levels.into_iter().collect()
 }
 
-#[derive(Default)]
-struct Found(BTreeSet<Level>);
+struct Found<'i> {
+    index: &'i Index,
+    levels: BTreeSet<Level>,
+}
 
-impl Found {
+impl Found<'_> {
     fn add(&mut self, kind: StreamKind, uid: Uid) {
-        self.0.insert(Level::Object { kind, uid });
+        self.levels.insert(Level::Object { kind, uid });
     }
 
-    fn configurations(&mut self, state: &State, fits: impl Fn(&Configuration) -> bool) {
-        let mine = state.configurations.values().filter(|known| fits(known));
-        mine.for_each(|known| self.add(StreamKind::Configuration, known.uid));
-    }
-
-    /// Restores that have not started say for what they wait.
-    fn waiting(&mut self, state: &State, fits: impl Fn(&Restore) -> bool) {
-        let waiting = state.restores.values().filter(|known| known.step == Step::Created);
-        let mine = waiting.filter(|known| fits(known));
-        mine.for_each(|known| self.add(StreamKind::Restore, known.uid));
+    fn lookers(&mut self, at: &Looked) {
+        let all = self.index.lookers(at).map(|(kind, uid)| Level::Object { kind, uid });
+        self.levels.extend(all);
     }
 }
 
@@ -103,59 +112,18 @@ fn scheduler(configuration: Uid, session: &str) -> Level {
     Level::Scheduler { configuration, session: String::from(session) }
 }
 
-/// A namespace's labels decide whom usage policies allow.
-fn of_namespace(state: &State, event: &namespace::Event, found: &mut Found) {
-    let known = state.namespaces.get(&event.uid()).map(|known| &known.name);
-    let name = match event {
-        namespace::Event::Gone { name, .. } => Some(name),
-        namespace::Event::Observed { .. } => known,
-    };
-    found.configurations(state, |configuration| Some(&configuration.key.namespace) == name);
-    found.waiting(state, |restore| Some(&restore.key.namespace) == name);
-}
-
-fn of_dependency(state: &State, event: &dependency::Event, found: &mut Found) {
-    let (dependency::Event::Observed { object, .. } | dependency::Event::Gone { object, .. }) =
-        event;
-    let key = object.key();
-    let mut storages: BTreeSet<&Key> = BTreeSet::new();
-    if object.kind == "Secret" {
-        let mine = state.storages.values().filter(|s| s.spec.secret.as_ref() == Some(&key));
-        for storage in mine {
-            storages.insert(&storage.key);
-            found.add(StreamKind::Storage, storage.uid);
-        }
+fn of_dependency(state: &State, object: &TypedRef, found: &mut Found) {
+    let at = Looked::Dependency(object.clone());
+    found.lookers(&at);
+    if object.kind == "Repository" {
+        // An annotation on it allows or forbids whoever reads from it.
+        found.lookers(&Looked::Source(object.namespace.clone()));
     }
-    found.configurations(state, |configuration| {
-        needs(state, configuration, object)
-            || (!storages.is_empty()
-                && configuration.resolved_backends().iter().any(|b| storages.contains(&b.storage)))
-    });
-    found.waiting(state, |restore| restore::check::needs(state, restore, object));
-}
-
-/// Whether a configuration names an object, itself or through its Addon.
-fn needs(state: &State, configuration: &Configuration, object: &TypedRef) -> bool {
-    let mut sessions = configuration.sessions.iter().map(|session| &session.spec);
-    match object.kind.as_str() {
-        _ if configuration.target.as_ref() == Some(object) => true,
-        "Addon" => sessions.any(|session| session.addon.name == object.name),
-        "Function" => sessions.any(|session| {
-            let addon = dependency::state::addon(&session.addon.name);
-            match state.facts(&addon) {
-                Some(dependency::Facts::Addon { tasks }) => {
-                    tasks.iter().any(|task| !task.restore && task.function == object.name)
-                }
-                _ => false,
-            }
-        }),
-        "Secret" => {
-            let key = object.key();
-            sessions.any(|session| {
-                session.repositories.iter().any(|named| named.secret.as_ref() == Some(&key))
-            })
-        }
-        _ => false,
+    // Whoever uses a storage sees whether its Secret is there.
+    let storages = found.index.lookers(&at).filter(|(kind, _)| *kind == StreamKind::Storage);
+    let storages = storages.filter_map(|(_, uid)| state.storages.get(&uid));
+    for storage in storages {
+        found.lookers(&Looked::Storage(storage.key.clone()));
     }
 }
 
@@ -167,25 +135,9 @@ fn of_storage(state: &State, event: &storage::Event, found: &mut Found) {
         storage::Event::Deleted { key, .. } => Some(key),
         _ => known,
     };
-    let Some(key) = key else { return };
-    found.configurations(state, |configuration| {
-        configuration.resolved_backends().iter().any(|backend| backend.storage == *key)
-    });
-}
-
-fn of_retention(state: &State, event: &retention::Event, found: &mut Found) {
-    let (retention::Event::Declared { key, .. } | retention::Event::Deleted { key, .. }) = event;
-    found.configurations(state, |configuration| {
-        configuration.resolved_backends().iter().any(|backend| backend.retention == *key)
-    });
-}
-
-fn of_hook(state: &State, event: &hook::Event, found: &mut Found) {
-    let (hook::Event::Declared { key, .. } | hook::Event::Deleted { key, .. }) = event;
-    found.waiting(state, |restore| {
-        let mut hooks = restore.spec.pre_hooks.iter().chain(&restore.spec.post_hooks);
-        hooks.any(|hook| hook.template == *key)
-    });
+    if let Some(key) = key {
+        found.lookers(&Looked::Storage(key.clone()));
+    }
 }
 
 fn of_schedule(event: &schedule::Event, found: &mut Found) {
@@ -193,7 +145,7 @@ fn of_schedule(event: &schedule::Event, found: &mut Found) {
     if let schedule::Event::Declared { configuration, session, .. }
     | schedule::Event::Withdrawn { configuration, session } = event
     {
-        found.0.insert(scheduler(*configuration, session));
+        found.levels.insert(scheduler(*configuration, session));
     }
 }
 
@@ -203,11 +155,8 @@ fn of_configuration(state: &State, event: &configuration::Event, found: &mut Fou
     found.add(StreamKind::Configuration, uid);
     match event {
         Event::PausedByRestore { restore, .. } => found.add(StreamKind::Restore, *restore),
-        Event::Declared { .. } | Event::Deleted { .. } => {
-            // Restores that held it list it by its name.
-            let held = state.restores.values().filter(|restore| restore.paused.contains(&uid));
-            held.for_each(|restore| found.add(StreamKind::Restore, restore.uid));
-        }
+        // Restores that held it list it by its name.
+        Event::Declared { .. } | Event::Deleted { .. } => found.lookers(&Looked::Listed(uid)),
         _ => {}
     }
     // Pausing and resuming reaches what triggers the sessions.
@@ -217,7 +166,7 @@ fn of_configuration(state: &State, event: &configuration::Event, found: &mut Fou
     | Event::ResumedAfterRestore { .. } = event
     {
         let sessions = state.schedules.get(&uid).into_iter().flatten();
-        found.0.extend(sessions.map(|(session, _)| scheduler(uid, session)));
+        found.levels.extend(sessions.map(|(session, _)| scheduler(uid, session)));
     }
 }
 
@@ -233,19 +182,12 @@ fn of_repository(state: &State, event: &repository::Event, found: &mut Found) {
     if let Some(storage) = state.uid_of(StreamKind::Storage, storage) {
         found.add(StreamKind::Storage, storage);
     }
-    found.configurations(state, |configuration| {
-        let mut wanted = configuration.sessions.iter().flat_map(|s| &s.spec.repositories);
-        configuration.key.namespace == key.namespace && wanted.any(|w| w.name == key.name)
-    });
+    found.lookers(&Looked::Repository(key.clone()));
+    found.lookers(&Looked::Source(key.namespace.clone()));
     if gone.is_some() {
         // Sessions that wrote to it have listed it by its name.
-        let wrote = state.backups.values().filter(|backup| {
-            let listed = backup.snapshots.iter().map(|snapshot| snapshot.repository);
-            listed.chain(backup.retention.iter().map(|entry| entry.repository)).any(|r| r == uid)
-        });
-        wrote.for_each(|backup| found.add(StreamKind::Backup, backup.uid));
+        found.lookers(&Looked::Listed(uid));
     }
-    found.waiting(state, |restore| restore::check::reads_from(restore, &key.namespace));
 }
 
 /// A snapshot is listed by its session, counted by its repository, and weighed by its storage.
@@ -266,10 +208,9 @@ fn of_snapshot(state: &State, event: &snapshot::Event, found: &mut Found) {
         if let Some(storage) = state.uid_of(StreamKind::Storage, &known.storage) {
             found.add(StreamKind::Storage, storage);
         }
-        found.waiting(state, |restore| restore::check::reads_from(restore, &known.key.namespace));
+        found.lookers(&Looked::Source(known.key.namespace.clone()));
     }
     if known.is_none() {
-        let read = state.restores.values().filter(|restore| restore.snapshot == Some(uid));
-        read.for_each(|restore| found.add(StreamKind::Restore, restore.uid));
+        found.lookers(&Looked::Listed(uid));
     }
 }

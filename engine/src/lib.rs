@@ -24,6 +24,7 @@ pub mod event;
 pub mod explain;
 pub mod hook;
 pub mod ids;
+mod index;
 pub mod lease;
 pub mod level;
 pub mod limits;

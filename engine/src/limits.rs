@@ -37,3 +37,30 @@ pub const SLOTS_AHEAD: usize = 3;
 pub const EXPLAIN_FOLDS: u32 = 20_000;
 /// Causes that are listed: nobody reads more alternatives.
 pub const EXPLAIN_CAUSES: usize = 32;
+
+/// After the first failure of something outside that may recover by itself (a directory that is not mounted,
+/// a wipe that is refused) it is tried again after this: soon enough for somebody who watches.
+pub const RETRY_FIRST_MILLIS: Millis = Millis(30_000);
+
+/// The wait doubles with each failure up to this: seldom enough for a backend that is gone for days.
+pub const RETRY_LAST_MILLIS: Millis = Millis(600_000);
+
+/// The wait after so many failures in a row.
+#[must_use]
+pub fn retry_after(failures: u32) -> Millis {
+    let doubled = RETRY_FIRST_MILLIS.0.checked_shl(failures.saturating_sub(1));
+    let capped = failures.saturating_sub(1) >= 10;
+    let last = RETRY_LAST_MILLIS.0;
+    Millis(if capped { last } else { doubled.map_or(last, |wait| wait.min(last)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_its_limit() {
+        let seconds = [1, 2, 3, 4, 5, 6, 7, 63, 64, u32::MAX].map(|n| retry_after(n).0 / 1_000);
+        assert_eq!(seconds, [30, 60, 120, 240, 480, 600, 600, 600, 600, 600]);
+    }
+}

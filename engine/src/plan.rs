@@ -9,7 +9,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::backup::phase::{Phase, phase};
@@ -447,7 +447,7 @@ fn no_repository() -> Failure {
 }
 
 fn gone(reason: &str, message: impl Into<String>) -> Failure {
-    Failure { reason: reason.to_string(), message: message.into(), permanent: true }
+    Failure { reason: reason.into(), message: message.into(), permanent: true }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! | Event | asks for |
 //! |---|---|
-//! | storage Declared | InitializeBackend |
+//! | storage Declared, InitializationRequested | InitializeBackend |
 //! | storage DeletionRequested, once its repositories are gone and data is to go | WipeBackend |
 //! | repository InitializationRequested | InitializeRepository |
 //! | repository DeletionRequested, if its data is to go | WipeRepository |
@@ -44,7 +44,9 @@ pub(crate) fn of(state: &State, event: &Event) -> Vec<Once> {
 fn of_storage(state: &State, event: &storage::Event) -> Option<Once> {
     let storage = state.storages.get(&event.uid())?;
     match event {
-        storage::Event::Declared { uid, .. } => Some(Once::InitializeBackend { storage: *uid }),
+        storage::Event::Declared { uid, .. } | storage::Event::InitializationRequested { uid } => {
+            Some(Once::InitializeBackend { storage: *uid })
+        }
         storage::Event::DeletionRequested { uid }
             if storage.wiping && storage.spec.deletion == DeletionPolicy::WipeOut =>
         {

@@ -18,6 +18,7 @@ use crate::effect::Once;
 use crate::event::StreamKind;
 use crate::hook::state::HookTemplate;
 use crate::ids::{EffectId, Key, TypedRef, Uid};
+use crate::index::Index;
 use crate::namespace::state::Namespace;
 use crate::repository::state::Repository;
 use crate::restore::state::Restore;
@@ -68,9 +69,24 @@ pub struct State {
     pub objects: BTreeMap<TypedRef, Uid>,
     /// Once-effects whose outcome is not known yet: what a new leader has to look after.
     pub outbox: BTreeMap<EffectId, Once>,
+    /// Sets that follow from all this; no part of its bytes.
+    #[serde(skip)]
+    pub index: Index,
 }
 
 impl State {
+    /// Makes the sets anew that follow from the rest: after a load, which does not bring them.
+    pub fn reindex(&mut self) {
+        self.index = Index::of(self);
+    }
+
+    /// Whether the sets that `apply` keeps are those that follow from the rest. For tests: it costs as much
+    /// as a load.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        self.index == Index::of(self)
+    }
+
     /// The uid behind a name.
     #[must_use]
     pub fn uid_of(&self, kind: StreamKind, key: &Key) -> Option<Uid> {

@@ -312,9 +312,7 @@ impl Dispatcher {
         if self.next().is_some_and(|at| at <= now) {
             return false;
         }
-        let state = self.ledger.state();
-        state.backups.values().all(|backup| backup.run.is_finished())
-            && !state.restores.values().any(|restore| restore.run.is_going())
+        !deadline::is_anything_open(self.ledger.state())
     }
 }
 

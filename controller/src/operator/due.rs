@@ -1,7 +1,9 @@
 //! What a deadline asks for; slots of schedules are evaluated here, because the engine knows no calendar.
 
 use holdfast_engine::deadline::Due;
-use holdfast_engine::{Command, State, Timestamp, Uid, backup, restore, run, schedule};
+use holdfast_engine::{
+    Command, State, Timestamp, Uid, backup, repository, restore, run, schedule, storage,
+};
 
 use crate::calendar::{Passed, SLOTS_AHEAD, Schedule};
 
@@ -14,6 +16,8 @@ pub(super) fn command(state: &State, due: Due, now: Timestamp) -> Option<Command
         Due::Expire { session } => Command::Run(run::Command::Expire { session }),
         Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
         Due::ResumeBackup { session } => Command::Backup(backup::Command::Resume { session }),
+        Due::RetryStorage { uid } => Command::Storage(storage::Command::Retry { uid }),
+        Due::RetryRepository { uid } => Command::Repository(repository::Command::Reconcile { uid }),
         Due::ReconcileRestore { uid } => Command::Restore(restore::Command::Reconcile { uid }),
     })
 }

@@ -24,6 +24,7 @@ pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(
         }
         Event::Updated { uid, secret, deletion } => {
             let repository = get(state, *uid)?;
+            repository.failures = 0;
             repository.secret.clone_from(secret);
             repository.deletion = *deletion;
         }
@@ -31,26 +32,41 @@ pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(
             let repository = get(state, *uid)?;
             repository.id = Some(*id);
             repository.failure = None;
+            repository.retry_at = None;
+            repository.failures = 0;
             repository.initializing = false;
             repository.conditions.state(at, Type::RepositoryInitialized, None);
         }
-        Event::InitializationFailed { uid, failure } => {
+        Event::InitializationFailed { uid, failure, retry_at } => {
             let repository = get(state, *uid)?;
+            repository.retry_at = *retry_at;
+            repository.failures = repository.failures.saturating_add(1);
             repository.failure = Some(failure.clone());
             repository.initializing = false;
             repository.conditions.set(
                 at,
                 Type::RepositoryInitialized,
                 Status::False,
-                failure.reason.clone(),
+                String::from(failure.reason.as_str()),
                 failure.message.clone(),
             );
         }
-        Event::InitializationRequested { uid } => get(state, *uid)?.initializing = true,
+        Event::InitializationRequested { uid } => {
+            let repository = get(state, *uid)?;
+            // Asked for before it was due: something has changed.
+            if repository.retry_at.is_none_or(|when| at < when) {
+                repository.failures = 0;
+            }
+            repository.retry_at = None;
+            repository.initializing = true;
+        }
         Event::DeletionRequested { uid } => {
             let repository = get(state, *uid)?;
+            repository.retry_at = None;
+            if !repository.deleting {
+                repository.failures = 0;
+            }
             repository.deleting = true;
-            repository.wipe_error = None;
         }
         Event::Deleted { uid, .. } => {
             let gone = state.repositories.remove(uid).ok_or_else(|| unknown("repository", *uid))?;
@@ -83,7 +99,8 @@ fn create(at: Timestamp, event: &Event) -> Option<Repository> {
         initializing: false,
         conditions: Conditions::default(),
         deleting: false,
-        wipe_error: None,
+        retry_at: None,
+        failures: 0,
         created_at: at,
     })
 }

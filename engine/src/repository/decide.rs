@@ -20,7 +20,8 @@ use crate::dependency::{Facts, state as dependency};
 use crate::draft::Draft;
 use crate::effect::Once;
 use crate::ids::{Key, Uid};
-use crate::outcome::{Failure, Outcome};
+use crate::limits;
+use crate::outcome::{Failure, Outcome, Reason};
 use crate::rejection::Rejection;
 use crate::repository::{Command, Event};
 use crate::snapshot;
@@ -63,30 +64,43 @@ pub(crate) fn ensure(draft: &mut Draft, uid: Uid, again: bool) {
     let former = repository.failure.clone();
     if let Some(failure) = missing(draft, &repository.storage, repository.secret.as_ref()) {
         if former.as_ref() != Some(&failure) {
-            draft.emit(Event::InitializationFailed { uid, failure });
+            fail(draft, uid, failure, false);
         }
     } else if again || former.is_none_or(|failure| is_missing(&failure)) {
         draft.emit(Event::InitializationRequested { uid });
     }
 }
 
-const STORAGE_NOT_READY: &str = "BackupStorageNotReady";
-const SECRET_NOT_FOUND: &str = "EncryptionSecretNotFound";
+/// Records why a repository cannot be used. What is missing comes with an event of its own; anything else
+/// that may recover by itself is tried again, `always` whatever it says.
+fn fail(draft: &mut Draft, uid: Uid, failure: Failure, always: bool) {
+    let failures = draft.repository(uid).map_or(0, |known| known.failures).saturating_add(1);
+    let again = always || !failure.permanent && !is_missing(&failure);
+    let retry_at = again.then(|| draft.at().plus(limits::retry_after(failures)));
+    draft.emit(Event::InitializationFailed { uid, failure, retry_at });
+}
 
 fn is_missing(failure: &Failure) -> bool {
-    failure.reason == STORAGE_NOT_READY || failure.reason == SECRET_NOT_FOUND
+    matches!(failure.reason, Reason::BackupStorageNotReady | Reason::EncryptionSecretNotFound)
 }
 
 /// What has to be there before an initialisation can be tried.
 fn missing(draft: &Draft, storage: &Key, secret: Option<&Key>) -> Option<Failure> {
-    let failure = |reason: &str, message: String| {
-        Some(Failure { reason: reason.into(), message, permanent: false })
-    };
+    let failure =
+        |reason: Reason, message: String| Some(Failure { reason, message, permanent: false });
     match draft.storage_named(storage) {
-        None => return failure(STORAGE_NOT_READY, format!("BackupStorage {storage} not found")),
+        None => {
+            return failure(
+                Reason::BackupStorageNotReady,
+                format!("BackupStorage {storage} not found"),
+            );
+        }
         Some(found) if !found.is_initialized() => {
             let why = storage::decide::why_unusable(found);
-            return failure(STORAGE_NOT_READY, format!("BackupStorage {storage}: {why}"));
+            return failure(
+                Reason::BackupStorageNotReady,
+                format!("BackupStorage {storage}: {why}"),
+            );
         }
         Some(_) => {}
     }
@@ -94,10 +108,13 @@ fn missing(draft: &Draft, storage: &Key, secret: Option<&Key>) -> Option<Failure
     match draft.facts(&dependency::secret(secret)) {
         Some(Facts::Secret { keys, .. }) if keys.iter().any(|key| key == PASSPHRASE_KEY) => None,
         Some(_) => failure(
-            SECRET_NOT_FOUND,
+            Reason::EncryptionSecretNotFound,
             format!("encryption Secret {secret} has no key {PASSPHRASE_KEY}"),
         ),
-        None => failure(SECRET_NOT_FOUND, format!("encryption Secret {secret} not found")),
+        None => failure(
+            Reason::EncryptionSecretNotFound,
+            format!("encryption Secret {secret} not found"),
+        ),
     }
 }
 
@@ -117,7 +134,7 @@ pub(crate) fn reopen(draft: &mut Draft, uid: Uid) {
     match missing {
         None => draft.emit(Event::InitializationRequested { uid }),
         Some(failure) if initializing || former.as_ref() != Some(&failure) => {
-            draft.emit(Event::InitializationFailed { uid, failure });
+            fail(draft, uid, failure, false);
         }
         Some(_) => {}
     }
@@ -147,7 +164,7 @@ pub(crate) fn initialized(
     let former = repository.id;
     match opened.and_then(|id| same(former, id)) {
         Ok(id) => draft.emit(Event::Initialized { uid, id }),
-        Err(failure) => draft.emit(Event::InitializationFailed { uid, failure }),
+        Err(failure) => fail(draft, uid, failure, false),
     }
     configuration::decide::trigger_initial_backups_of(draft, uid);
     Ok(())
@@ -216,18 +233,14 @@ pub(crate) fn wiped(draft: &mut Draft, uid: Uid, outcome: Outcome) {
     match outcome {
         Outcome::Succeeded => finish_deletion(draft, uid, true),
         // Without its Secret nobody can reach the data; the object must not hang for ever.
-        Outcome::Failed(failure) if failure.reason == storage::decide::SECRET_GONE => {
+        Outcome::Failed(failure) if failure.reason == Reason::BackendSecretNotFound => {
             finish_deletion(draft, uid, false);
         }
         Outcome::Failed(failure) => {
-            draft.emit(Event::InitializationFailed {
-                uid,
-                failure: Failure {
-                    reason: "WipeFailed".into(),
-                    message: format!("wiping: {}", failure.message),
-                    permanent: failure.permanent,
-                },
-            });
+            let message = format!("wiping: {}", failure.message);
+            let permanent = failure.permanent;
+            let failure = Failure { reason: "WipeFailed".into(), message, permanent };
+            fail(draft, uid, failure, true);
         }
     }
 }
@@ -436,6 +449,36 @@ mod tests {
     }
 
     #[test]
+    fn what_failed_is_due_again_unless_nothing_can_help_or_something_is_missing() {
+        let first = crate::limits::RETRY_FIRST_MILLIS;
+        let due = |world: &World| crate::due(&world.state, world.now, crate::Millis(0));
+        let permanent = Failure { permanent: true, ..crate::testing::failure("WrongPassphrase") };
+        for (answer, again) in
+            [(failed("StoreUnreachable"), true), (Answer::Failed(permanent), false)]
+        {
+            let mut world = opening();
+            let bad = report(&world, answer);
+            world.ask(bad);
+            world.pass(first.0);
+            let uid = world.repository("one");
+            let expected = again.then_some(crate::Due::RetryRepository { uid });
+            assert_eq!(due(&world), Vec::from_iter(expected));
+        }
+        let mut world = opening();
+        let bad = report(&world, failed("StoreUnreachable"));
+        world.ask(bad);
+        world.pass(first.0);
+        let again = reconcile(&world);
+        assert_eq!(world.ask(again), "repository.InitializationRequested");
+        assert_eq!(due(&world), []);
+        let bad = report(&world, failed("StoreUnreachable"));
+        world.ask(bad);
+        assert_eq!(one(&world).retry_at, Some(world.now.plus(crate::Millis(2 * first.0))));
+        world.forget(&dependency::secret(&key("key")));
+        assert_eq!(one(&world).retry_at, None, "its Secret will be an event of its own");
+    }
+
+    #[test]
     fn a_wipe_that_fails_is_said_and_tried_again_when_asked() {
         let mut world = wiped();
         let command = delete(&world);
@@ -458,7 +501,7 @@ mod tests {
         let mut world = wiped();
         let command = delete(&world);
         world.ask(command);
-        let failure = crate::testing::failure(storage::decide::SECRET_GONE);
+        let failure = crate::testing::failure("BackendSecretNotFound");
         let gone = wipe(&world, Answer::Failed(failure));
         assert_eq!(world.ask(gone), "given-up snapshot.Forgotten repository.Deleted");
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Key, TypedRef, Uid};
 use crate::outcome::Failure;
 use crate::storage::DeletionPolicy;
+use crate::time::Timestamp;
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +72,8 @@ pub enum Event {
         uid: Uid,
         /// What failed.
         failure: Failure,
+        /// When it is tried again; absent: not by itself.
+        retry_at: Option<Timestamp>,
     },
     /// It is opened, or made: for the first time, after a failure, or because what opens it changed.
     InitializationRequested {

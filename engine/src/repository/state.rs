@@ -39,8 +39,10 @@ pub struct Repository {
     pub conditions: Conditions,
     /// Deletion began.
     pub deleting: bool,
-    /// Why a wipe did not succeed, when one was tried.
-    pub wipe_error: Option<String>,
+    /// When what failed is tried again.
+    pub retry_at: Option<Timestamp>,
+    /// Failures in a row, without a change in between.
+    pub failures: u32,
     /// When it was made.
     pub created_at: Timestamp,
 }

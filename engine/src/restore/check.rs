@@ -289,31 +289,6 @@ fn snapshot<'a>(
     Ok(chosen)
 }
 
-/// Whether the checks of a restore look at an object, by its reference.
-#[must_use]
-pub fn needs(state: &State, restore: &Restore, object: &TypedRef) -> bool {
-    let spec = &restore.spec;
-    match object.kind.as_str() {
-        _ if spec.target.as_ref() == Some(object) => true,
-        "Addon" => spec.addon.name == object.name,
-        "Function" => match state.facts(&addon(&spec.addon.name)) {
-            Some(Facts::Addon { tasks }) => {
-                tasks.iter().any(|task| task.restore && task.function == object.name)
-            }
-            _ => false,
-        },
-        "Secret" => spec.source.secret.as_ref() == Some(&object.key()),
-        "Repository" => reads_from(restore, &object.namespace),
-        _ => false,
-    }
-}
-
-/// Whether the data of a restore lies in repositories of a namespace.
-#[must_use]
-pub fn reads_from(restore: &Restore, namespace: &str) -> bool {
-    source_namespace(restore) == namespace
-}
-
 /// Namespace of repository and snapshot.
 pub(crate) fn source_namespace(restore: &Restore) -> &str {
     let namespace = &restore.spec.source.namespace;

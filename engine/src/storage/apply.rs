@@ -30,16 +30,24 @@ pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(
                     deleting: false,
                     wiping: false,
                     wipe_error: None,
+                    retry_at: None,
+                    failures: 0,
                     created_at,
                 },
             );
             state.take_name(StreamKind::Storage, key, *uid);
         }
         Event::BackendInitialized { uid } => {
-            get(state, *uid)?.conditions.state(at, Type::BackendInitialized, None);
-        }
-        Event::BackendInitializationFailed { uid, message } => {
             let storage = get(state, *uid)?;
+            storage.conditions.state(at, Type::BackendInitialized, None);
+            storage.retry_at = None;
+            storage.failures = 0;
+        }
+        Event::InitializationRequested { uid } => get(state, *uid)?.retry_at = None,
+        Event::BackendInitializationFailed { uid, message, retry_at } => {
+            let storage = get(state, *uid)?;
+            storage.retry_at = *retry_at;
+            storage.failures = storage.failures.saturating_add(1);
             storage.conditions.state(at, Type::BackendInitialized, Some(message));
             if storage.wiping {
                 storage.wipe_error = Some(message.clone());
@@ -47,6 +55,10 @@ pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(
         }
         Event::DeletionRequested { uid } => {
             let storage = get(state, *uid)?;
+            storage.retry_at = None;
+            if !storage.deleting {
+                storage.failures = 0;
+            }
             storage.wiping = storage.deleting;
             storage.deleting = true;
             storage.wipe_error = None;

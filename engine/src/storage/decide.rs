@@ -9,14 +9,12 @@ use crate::configuration;
 use crate::draft::Draft;
 use crate::effect::Once;
 use crate::ids::{Hash, Key, Uid};
-use crate::outcome::{Failure, Outcome};
+use crate::limits;
+use crate::outcome::{Failure, Outcome, Reason};
 use crate::rejection::Rejection;
 use crate::repository;
 use crate::storage::state::Storage;
 use crate::storage::{Command, DeletionPolicy, Event, Spec};
-
-/// The word with which a wipe says that there is no Secret to reach the data with.
-pub const SECRET_GONE: &str = "BackendSecretNotFound";
 
 /// Decides on one command.
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
@@ -24,6 +22,7 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
         Command::Declare { uid, key, generation, hash, spec } => {
             declare(draft, *uid, key, *generation, *hash, spec)
         }
+        Command::Retry { uid } => retry(draft, *uid),
         Command::Delete { uid } => delete(draft, *uid),
     }
 }
@@ -51,7 +50,7 @@ fn declare(
     let problem = problem(draft, uid, spec);
     draft.emit(Event::Declared { uid, key: key.clone(), generation, hash, spec: spec.clone() });
     if let Some(message) = problem {
-        fail(draft, uid, message);
+        draft.emit(Event::BackendInitializationFailed { uid, message, retry_at: None });
         let asked = draft.effects(initializing);
         asked.into_iter().for_each(|id| draft.give_up(id, "the storage is not valid"));
     }
@@ -96,8 +95,23 @@ pub(crate) fn check_with_secret(draft: &mut Draft, secret: &Key) {
     }
 }
 
+/// What failed outside may recover by itself: a directory that was not mounted, a wipe that was refused.
 fn fail(draft: &mut Draft, uid: Uid, message: String) {
-    draft.emit(Event::BackendInitializationFailed { uid, message });
+    let failures = draft.storage(uid).map_or(0, |known| known.failures).saturating_add(1);
+    let retry_at = Some(draft.at().plus(limits::retry_after(failures)));
+    draft.emit(Event::BackendInitializationFailed { uid, message, retry_at });
+}
+
+fn retry(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
+    let known = draft.storage(uid).ok_or_else(|| Rejection::conflict(uid, "no such storage"))?;
+    if known.retry_at.is_none_or(|when| when > draft.at()) {
+        return Err(Rejection::conflict(&known.key, "no retry is due"));
+    }
+    if known.deleting {
+        return delete(draft, uid);
+    }
+    draft.emit(Event::InitializationRequested { uid });
+    Ok(())
 }
 
 /// The backend was initialised, or could not be.
@@ -175,14 +189,11 @@ pub(crate) fn wiped(draft: &mut Draft, uid: Uid, outcome: Outcome) {
             draft.emit(Event::Deleted { uid, key: key.clone(), wiped: true });
         }
         // Without its Secret nobody can reach the data; the object must not hang for ever.
-        Outcome::Failed(failure) if failure.reason == SECRET_GONE => {
+        Outcome::Failed(failure) if failure.reason == Reason::BackendSecretNotFound => {
             draft.emit(Event::Deleted { uid, key: key.clone(), wiped: false });
         }
         Outcome::Failed(failure) => {
-            draft.emit(Event::BackendInitializationFailed {
-                uid,
-                message: format!("wiping: {}", failure.message),
-            });
+            fail(draft, uid, format!("wiping: {}", failure.message));
             return;
         }
     }
@@ -270,6 +281,36 @@ mod tests {
     }
 
     #[test]
+    fn what_failed_is_tried_again_at_growing_intervals_until_it_works_or_changes() {
+        let due = |world: &World| crate::due(&world.state, world.now, crate::Millis(0));
+        let retry = || Command::Retry { uid: store() };
+        let mut world = World::new();
+        world.ask(declare(1, given::storage("store")));
+        for seconds in [30, 60, 120, 240, 480, 600, 600] {
+            let bad = report(&world, broken("AccessDenied"));
+            world.ask(bad);
+            world.pass(seconds * 1_000 - 1);
+            assert_eq!(due(&world), []);
+            let early = Rejection::conflict("demo/store", "no retry is due");
+            assert_eq!(world.refused(retry()), early);
+            world.pass(1);
+            assert_eq!(due(&world), [crate::Due::RetryStorage { uid: store() }]);
+            assert_eq!(world.ask(retry()), "storage.InitializationRequested");
+            assert_eq!(due(&world), [], "it is under way");
+        }
+        let mut changed = world.clone();
+        changed.ask(declare(2, given::storage("store")));
+        let bad = report(&changed, broken("AccessDenied"));
+        changed.ask(bad);
+        let first = changed.now.plus(limits::RETRY_FIRST_MILLIS);
+        assert_eq!(changed.state.storages[&store()].retry_at, Some(first));
+        let good = report(&world, Outcome::Succeeded);
+        world.ask(good);
+        let storage = &world.state.storages[&store()];
+        assert_eq!((storage.retry_at, storage.failures), (None, 0));
+    }
+
+    #[test]
     fn a_check_that_was_overtaken_is_given_up() {
         let mut world = World::new();
         world.ask(declare(1, given::storage("store")));
@@ -324,7 +365,7 @@ mod tests {
         let mut world = World::new();
         let spec = Spec { secret: Some(key("credentials")), ..given::storage("store") };
         world.ask(declare(1, spec));
-        let bad = report(&world, broken(SECRET_GONE));
+        let bad = report(&world, broken("BackendSecretNotFound"));
         world.ask(bad);
         let credentials = secret(&key("credentials"));
         let seen = world.observe(credentials.clone(), given::passphrase(1, None));
@@ -345,7 +386,8 @@ mod tests {
         world.declare_retention("keep", given::retention(1));
         world.declare(&given::configuration(vec![given::session("nightly")]));
         let repository = &world.state.repositories[&world.repository("one")];
-        assert_eq!(repository.failure.as_ref().unwrap().reason, "BackupStorageNotReady");
+        let reason = &repository.failure.as_ref().unwrap().reason;
+        assert_eq!(*reason, Reason::BackupStorageNotReady);
         let good = report(&world, Outcome::Succeeded);
         assert_eq!(
             world.ask(good),
@@ -416,7 +458,7 @@ mod tests {
         world.ask(declare(1, wiping()));
         world.answer_backends();
         world.ask(delete());
-        let gone = wiped(&world, broken(SECRET_GONE));
+        let gone = wiped(&world, broken("BackendSecretNotFound"));
         assert_eq!(world.ask(gone), "given-up storage.Deleted");
     }
 

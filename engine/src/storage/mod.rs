@@ -9,6 +9,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Hash, Key, Uid};
+use crate::time::Timestamp;
 use crate::usage::UsagePolicy;
 
 /// `spec` as far as decisions use it; the whole object lies in the attachment store.
@@ -69,6 +70,11 @@ pub enum Command {
         /// The fields that decisions use.
         spec: Spec,
     },
+    /// What failed is due to be tried again.
+    Retry {
+        /// The storage.
+        uid: Uid,
+    },
     /// The object is to be deleted.
     Delete {
         /// The storage.
@@ -92,6 +98,11 @@ pub enum Event {
         /// The fields that decisions use.
         spec: Spec,
     },
+    /// The backend is checked again.
+    InitializationRequested {
+        /// The storage.
+        uid: Uid,
+    },
     /// The backend can be used (condition BackendInitialized=True).
     BackendInitialized {
         /// The storage.
@@ -103,6 +114,8 @@ pub enum Event {
         uid: Uid,
         /// Why, and what to do.
         message: String,
+        /// When it is tried again; absent: not by itself.
+        retry_at: Option<Timestamp>,
     },
     /// Deletion began; its repositories and snapshots go first.
     DeletionRequested {
@@ -126,6 +139,7 @@ impl Event {
     pub fn uid(&self) -> Uid {
         match self {
             Self::Declared { uid, .. }
+            | Self::InitializationRequested { uid }
             | Self::BackendInitialized { uid }
             | Self::BackendInitializationFailed { uid, .. }
             | Self::DeletionRequested { uid }

@@ -30,6 +30,10 @@ pub struct Storage {
     pub wiping: bool,
     /// Why a wipe did not succeed, when one was tried.
     pub wipe_error: Option<String>,
+    /// When what failed is tried again.
+    pub retry_at: Option<Timestamp>,
+    /// Failures in a row, without a change in between.
+    pub failures: u32,
     /// When it was first declared.
     pub created_at: Timestamp,
 }

@@ -268,7 +268,11 @@ mod tests {
         world.succeed();
         let uid = world.repository("zero");
         let failure = crate::testing::failure("WrongPassphrase");
-        world.record(crate::repository::Event::InitializationFailed { uid, failure });
+        world.record(crate::repository::Event::InitializationFailed {
+            uid,
+            failure,
+            retry_at: None,
+        });
         let rows = repositories(&world.state);
         let seen: Vec<_> = rows
             .iter()

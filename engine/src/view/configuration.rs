@@ -319,7 +319,11 @@ mod tests {
         let mut world = World::ready();
         let uid = world.repository("one");
         let failure = crate::testing::failure("WrongPassphrase");
-        world.record(crate::repository::Event::InitializationFailed { uid, failure });
+        world.record(crate::repository::Event::InitializationFailed {
+            uid,
+            failure,
+            retry_at: None,
+        });
         let entry = |world: &World| {
             let entry = of(world).repositories.remove(0);
             (entry.phase, entry.reason)

@@ -208,7 +208,11 @@ mod tests {
         let mut world = World::ready();
         let uid = world.repository("one");
         let failure = testing::failure("WrongPassphrase");
-        world.record(crate::repository::Event::InitializationFailed { uid, failure });
+        world.record(crate::repository::Event::InitializationFailed {
+            uid,
+            failure,
+            retry_at: None,
+        });
         let shown = of(&world);
         assert_eq!(shown.phase, Readiness::NotReady);
         assert_eq!(shown.conditions[0].reason, "WrongPassphrase");

@@ -199,7 +199,11 @@ mod tests {
         world.ask(Run::WorkerReported { attempt, worker, report });
         let uid = world.repository("three");
         let failure = crate::testing::failure("WrongPassphrase");
-        world.record(crate::repository::Event::InitializationFailed { uid, failure });
+        world.record(crate::repository::Event::InitializationFailed {
+            uid,
+            failure,
+            retry_at: None,
+        });
         let shown = status(&world.state, store(&world));
         assert_eq!(shown.total_size, "6.000 KiB");
         let rows: Vec<(&str, &str, bool, Option<&str>)> = shown

@@ -15,7 +15,7 @@ use holdfast_engine::effect::Once;
 use holdfast_engine::{
     Actor, Command, CommandId, Due, EffectId, Envelope, Event, Level, Millis, Recorded, Rejection,
     State, StreamKind, Timestamp, Uid, apply, backup, configuration, decide, due, lease, level,
-    next_wakeup, outbox, restore, run, schedule,
+    next_wakeup, outbox, repository, restore, run, schedule, storage,
 };
 use outside::Outside;
 use statuses::Statuses;
@@ -164,6 +164,7 @@ impl World {
                 assert!(restore.is_some_and(|r| r.is_going()), "nobody holds {configuration:#?}");
             }
         }
+        assert!(self.state.is_indexed(), "a set that apply keeps is wrong");
         statuses::agree_with_decisions(&self.state);
         self.sessions_keep_out_of_each_others_way();
         self.every_effect_has_somebody_who_waits_for_it();
@@ -332,6 +333,10 @@ impl World {
                 Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
                 Due::ResumeBackup { session } => {
                     Command::Backup(backup::Command::Resume { session })
+                }
+                Due::RetryStorage { uid } => Command::Storage(storage::Command::Retry { uid }),
+                Due::RetryRepository { uid } => {
+                    Command::Repository(repository::Command::Reconcile { uid })
                 }
                 Due::ReconcileRestore { uid } => {
                     Command::Restore(restore::Command::Reconcile { uid })

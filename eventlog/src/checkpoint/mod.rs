@@ -162,6 +162,7 @@ impl Candidate {
                 _ => return None,
             }
         }
+        fold.state.reindex();
         let known =
             |(codec, event_type, schema): &Unread| record::readable(*codec, *event_type, *schema);
         if fold.state.seq != seq || !take.0.is_empty() || fold.unread.iter().any(known) {

@@ -166,7 +166,7 @@ use holdfast_engine::schedule::state as schedule;
 use holdfast_engine::snapshot::state as snapshot;
 use holdfast_engine::storage::state as storage;
 
-maps! { State: { seq epoch last_at leader gaps }
+maps! { State: { seq epoch last_at leader gaps index }
     0x0002 1 namespaces: Uid => namespace::Namespace;
     0x0003 1 dependencies: Uid => dependency::Dependency;
     0x0004 1 storages: Uid => storage::Storage;

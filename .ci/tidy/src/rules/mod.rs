@@ -11,6 +11,7 @@ mod lints;
 mod names;
 mod orphans;
 mod places;
+mod prose;
 mod unused;
 mod words;
 
@@ -33,6 +34,7 @@ pub const ALL: &[Rule] = &[
     names::check,
     orphans::check,
     places::check,
+    prose::check,
     unused::check,
     words::check,
 ];

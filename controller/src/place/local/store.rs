@@ -129,7 +129,7 @@ fn answer(done: Done) -> Result<Answer, Trouble> {
             // A store that does not answer now may in a moment.
             transient: !failed.permanent && failed.kind != FailureKind::StoreFull,
             failure: Failure {
-                reason: format!("{:?}", failed.kind),
+                reason: format!("{:?}", failed.kind).into(),
                 message: failed.message,
                 permanent: failed.permanent,
             },

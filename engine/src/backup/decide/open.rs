@@ -438,7 +438,7 @@ mod tests {
         let uid = world.repository("two");
         for (event, message) in [
             (
-                repository::Event::InitializationFailed { uid, failure },
+                repository::Event::InitializationFailed { uid, failure, retry_at: None },
                 "Repository demo/two is not ready: WrongPassphrase: it went wrong",
             ),
             (repository::Event::DeletionRequested { uid }, "Repository demo/two is being deleted"),

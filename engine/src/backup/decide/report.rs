@@ -212,7 +212,7 @@ mod tests {
         let component = world.state.snapshots[&listed.uid].components[0].clone();
         let reason = match component.outcome.clone().unwrap() {
             Outcome::Succeeded => None,
-            Outcome::Failed(failure) => Some(failure.reason),
+            Outcome::Failed(failure) => Some(failure.reason.into()),
         };
         (reason, component)
     }

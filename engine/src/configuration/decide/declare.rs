@@ -167,7 +167,11 @@ mod tests {
         assert_eq!(world.ask(again.clone()), "");
         let uid = world.repository("one");
         let failure = crate::testing::failure("WrongPassphrase");
-        world.record(crate::repository::Event::InitializationFailed { uid, failure });
+        world.record(crate::repository::Event::InitializationFailed {
+            uid,
+            failure,
+            retry_at: None,
+        });
         assert_eq!(world.ask(again), "repository.InitializationRequested");
     }
 

@@ -197,7 +197,11 @@ mod tests {
             (
                 |world| {
                     let (uid, failure) = (world.repository("one"), crate::testing::failure("X"));
-                    world.record(repository::Event::InitializationFailed { uid, failure });
+                    world.record(repository::Event::InitializationFailed {
+                        uid,
+                        failure,
+                        retry_at: None,
+                    });
                 },
                 spec(|_| {}),
             ),

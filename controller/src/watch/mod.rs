@@ -1,3 +1,0 @@
-//! What failed outside and may have recovered by itself.
-
-pub mod again;
