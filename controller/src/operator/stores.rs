@@ -130,7 +130,8 @@ impl Desk {
         let silent_busy = self.busy.iter().filter(|storage| self.silent.contains(*storage)).count();
         let candidates = self.waiting.iter().filter(|(_, waiting)| {
             let silent = self.silent.contains(&waiting.storage);
-            !self.busy.contains(&waiting.storage) && !(silent && silent_busy >= AT_SILENT_ONES)
+            let full = silent && silent_busy >= AT_SILENT_ONES;
+            !full && !self.busy.contains(&waiting.storage)
         });
         let first = candidates.min_by_key(|(number, waiting)| {
             let served = self.served.get(&waiting.namespace).copied().unwrap_or(0);
