@@ -133,7 +133,7 @@ fn failure(outcome: &Outcome, listed: Option<(&Listed, &str)>) -> Option<Failure
             permanent: false,
         }),
         Outcome::Failed(failed) => Some(Failure {
-            reason: format!("{:?}", failed.kind),
+            reason: format!("{:?}", failed.kind).into(),
             message: failed.message.clone(),
             permanent: failed.permanent,
         }),

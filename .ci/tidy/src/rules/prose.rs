@@ -14,7 +14,13 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             let rest = source.code.get(at + word.len()..).unwrap_or_default();
             let line = source.line(at);
             if compares_a_string(rest) && !source.tested(line) {
-                found.push(Finding::new(RULE, path, line, "a reason compared with a string", REASON));
+                found.push(Finding::new(
+                    RULE,
+                    path,
+                    line,
+                    "a reason compared with a string",
+                    REASON,
+                ));
             }
         }
     }

@@ -286,7 +286,7 @@ spec: {volumeName: gone}
         let missing = volumes.hosts(&reference("apps", "Deployment", "web")).unwrap_err();
         assert!(missing.message.contains("Deployment demo/web is not declared"), "{missing:?}");
         let foreign = volumes.hosts(&reference("kubedb.com", "Postgres", "pg")).unwrap_err();
-        assert_eq!(foreign.reason, "UnsupportedTarget");
+        assert_eq!(foreign.reason.as_str(), "UnsupportedTarget");
         let claim = reference("", "PersistentVolumeClaim", "alone");
         let host = volumes.hosts(&claim).unwrap().remove(0);
         let gone = volumes.directory(&claim, &host.volumes[0]).unwrap_err();

@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(shell("exit 0", long).await, Ok(()));
         let failure =
             shell("echo out; echo 'no \x1b[31mluck' >&2; exit 3", long).await.unwrap_err();
-        assert_eq!(failure.reason, "ExitCode");
+        assert_eq!(failure.reason.as_str(), "ExitCode");
         assert!(
             failure.message.contains("exit status: 3")
                 && failure.message.ends_with("no \\u{1b}[31mluck"),
@@ -141,7 +141,7 @@ mod tests {
         let mark = dir.path().join("mark");
         let text = format!("(sleep 2; touch {}) & wait", mark.display());
         let failure = shell(&text, Duration::from_millis(300)).await.unwrap_err();
-        assert_eq!(failure.reason, "Timeout");
+        assert_eq!(failure.reason.as_str(), "Timeout");
         tokio::time::sleep(Duration::from_millis(2500)).await;
         assert!(!mark.exists());
     }

@@ -162,7 +162,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         assert_eq!(connect(None, port).await, Ok(()));
         drop(listener);
-        assert_eq!(connect(None, port).await.unwrap_err().reason, "ConnectionFailed");
+        assert_eq!(connect(None, port).await.unwrap_err().reason.as_str(), "ConnectionFailed");
         assert!(ask(&request(None), port, Duration::from_secs(5)).await.is_err());
     }
 }

@@ -150,7 +150,9 @@ spec:
         let order = order(&["true"], executor);
         let found = pods_of(&order, namespace, &catalog(), Path::new("/volumes"));
         let name = |pod: Option<Pod>| pod.map_or_else(|| "operator".into(), |pod| pod.name);
-        found.map(|pods| pods.into_iter().map(name).collect()).map_err(|failure| failure.reason)
+        found
+            .map(|pods| pods.into_iter().map(name).collect())
+            .map_err(|failure| failure.reason.into())
     }
 
     #[test]
