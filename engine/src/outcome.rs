@@ -36,6 +36,10 @@ pub enum Reason {
     BackupStorageNotReady,
     /// The Secret of a repository is not there, or holds no passphrase.
     EncryptionSecretNotFound,
+    /// An object is wrong in itself: facts around it cannot heal it.
+    InvalidSpec,
+    /// An object is too large to be recorded.
+    SpecTooLarge,
     /// No decision looks at it: `WrongPassphrase`, `SourceMissing`.
     Other(String),
 }
@@ -48,6 +52,8 @@ impl Reason {
             Self::BackendSecretNotFound => "BackendSecretNotFound",
             Self::BackupStorageNotReady => "BackupStorageNotReady",
             Self::EncryptionSecretNotFound => "EncryptionSecretNotFound",
+            Self::InvalidSpec => "InvalidSpec",
+            Self::SpecTooLarge => "SpecTooLarge",
             Self::Other(word) => word,
         }
     }
@@ -59,6 +65,8 @@ impl From<String> for Reason {
             Self::BackendSecretNotFound,
             Self::BackupStorageNotReady,
             Self::EncryptionSecretNotFound,
+            Self::InvalidSpec,
+            Self::SpecTooLarge,
         ];
         known.into_iter().find(|known| known.as_str() == word).unwrap_or(Self::Other(word))
     }
@@ -113,6 +121,8 @@ mod tests {
             Reason::BackendSecretNotFound,
             Reason::BackupStorageNotReady,
             Reason::EncryptionSecretNotFound,
+            Reason::InvalidSpec,
+            Reason::SpecTooLarge,
             Reason::Other("WrongPassphrase".into()),
         ] {
             assert_eq!(Reason::from(String::from(reason.clone())), reason);

@@ -226,19 +226,8 @@ fn with_snapshot(log: &mut Log) {
         .record(snapshot::Event::MetadataUploaded { uid, outcome: Outcome::Succeeded });
 }
 
-fn with_restore(log: &mut Log) {
-    let uid = RESTORE;
-    let end = |component: &str, duration| {
-        in_restore(run::Event::ComponentEnded {
-            uid,
-            component: component.into(),
-            number: 1,
-            outcome: Outcome::Succeeded,
-            duration,
-            reported: true,
-        })
-    };
-    let spec = Spec {
+fn restored() -> Spec {
+    Spec {
         target: Some(target("restore-sts")),
         source: Source {
             namespace: "demo".into(),
@@ -251,6 +240,20 @@ fn with_restore(log: &mut Log) {
         post_hooks: vec![hook("cheer")],
         timeout: None,
         invalid: None,
+    }
+}
+
+fn with_restore(log: &mut Log) {
+    let uid = RESTORE;
+    let end = |component: &str, duration| {
+        in_restore(run::Event::ComponentEnded {
+            uid,
+            component: component.into(),
+            number: 1,
+            outcome: Outcome::Succeeded,
+            duration,
+            reported: true,
+        })
     };
     let planned = |asked: &str, name: &str| {
         in_restore(run::Event::ComponentPlanned {
@@ -275,7 +278,7 @@ fn with_restore(log: &mut Log) {
         key: Key::new("demo", "sample-restore"),
         generation: 1,
         hash: Hash::default(),
-        spec,
+        spec: restored(),
     })
     .at("2023-12-18T09:13:35Z")
     .record(restore::Event::ValidationPassed { uid })

@@ -9,13 +9,9 @@ use crate::configuration::{Event, ScheduleEvaluation, Spec};
 use crate::draft::Draft;
 use crate::ids::{Hash, Key, Uid};
 use crate::limits;
+use crate::outcome::Reason;
 use crate::rejection::Rejection;
 use crate::schedule;
-
-/// The object is wrong in itself; facts around it cannot heal it.
-pub(crate) const INVALID_SPEC: &str = "InvalidSpec";
-/// The object cannot be recorded.
-pub(crate) const SPEC_TOO_LARGE: &str = "SpecTooLarge";
 
 /// Which object is declared.
 pub(crate) struct Declared<'c> {
@@ -44,9 +40,9 @@ pub(crate) fn decide(
     emit_spec(draft, declared, spec, too_large.is_some());
     set_schedules(draft, uid, if too_large.is_some() { &[] } else { schedules }, resumed);
     if let Some(message) = too_large {
-        fail(draft, uid, SPEC_TOO_LARGE, message);
+        fail(draft, uid, Reason::SpecTooLarge, message);
     } else if let Some(message) = &spec.invalid {
-        fail(draft, uid, INVALID_SPEC, message.clone());
+        fail(draft, uid, Reason::InvalidSpec, message.clone());
     } else {
         reconcile::check(draft, uid, true);
     }
@@ -96,7 +92,7 @@ fn set_schedules(draft: &mut Draft, uid: Uid, schedules: &[ScheduleEvaluation], 
     }
 }
 
-fn fail(draft: &mut Draft, uid: Uid, reason: &str, message: String) {
+fn fail(draft: &mut Draft, uid: Uid, reason: Reason, message: String) {
     draft.emit(Event::ValidationFailed { uid, reason: reason.into(), message });
 }
 
@@ -104,7 +100,8 @@ fn fail(draft: &mut Draft, uid: Uid, reason: &str, message: String) {
 pub(crate) fn standing_problem(draft: &Draft, uid: Uid) -> bool {
     let known = draft.configuration(uid);
     let condition = known.and_then(|known| known.conditions.get(Type::ValidationPassed));
-    condition.is_some_and(|found| found.reason == INVALID_SPEC || found.reason == SPEC_TOO_LARGE)
+    let reason = condition.map(|found| Reason::from(found.reason.as_str()));
+    matches!(reason, Some(Reason::InvalidSpec | Reason::SpecTooLarge))
 }
 
 #[cfg(test)]
@@ -239,10 +236,10 @@ mod tests {
         odd.invalid = Some("it is odd".into());
         let mut world = World::furnished();
         assert!(world.declare(&odd).ends_with("configuration.ValidationFailed"));
-        assert_eq!(told(&world), (INVALID_SPEC, "it is odd"));
+        assert_eq!(told(&world), ("InvalidSpec", "it is odd"));
         assert_eq!(world.declare_storage("store", given::storage("store")), "storage.Declared");
         assert_eq!(world.ask(Command::Reconcile { uid: APP }), "");
-        assert_eq!(told(&world), (INVALID_SPEC, "it is odd"));
+        assert_eq!(told(&world), ("InvalidSpec", "it is odd"));
         world.declare_retention("keep", given::retention(1));
         assert!(world.declare(&spec(&["nightly"])).contains("configuration.ValidationPassed"));
     }
@@ -257,7 +254,7 @@ mod tests {
             world.declare(&large),
             "configuration.Declared schedule.Withdrawn configuration.ValidationFailed"
         );
-        assert_eq!(told(&world), (SPEC_TOO_LARGE, "spec.backends: at most 32 are possible"));
+        assert_eq!(told(&world), ("SpecTooLarge", "spec.backends: at most 32 are possible"));
         let app = &world.state.configurations[&APP];
         assert_eq!((app.sessions.len(), app.backends.len()), (0, limits::BACKENDS));
         assert_eq!(versions(&world), []);
