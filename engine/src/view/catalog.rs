@@ -128,7 +128,9 @@ pub fn sessions(state: &State) -> Vec<SessionRow> {
         duration: known.ended_at.map(|end| end.since(known.created_at)),
         error: phases::restore_error(known),
     });
-    let mut rows: Vec<SessionRow> = backups.chain(restores).collect();
+    // Of one whose beginning is archived only what came later is known, and not its name.
+    let known = |row: &SessionRow| !row.key.name.is_empty();
+    let mut rows: Vec<SessionRow> = backups.chain(restores).filter(known).collect();
     rows.sort_by(|a, b| (b.created, &a.key, a.uid).cmp(&(a.created, &b.key, b.uid)));
     rows
 }
