@@ -11,6 +11,8 @@
 //! ```
 
 pub mod local;
+#[cfg(test)]
+mod simulated;
 
 use holdfast_api::Kind;
 use holdfast_engine::Once;
