@@ -12,6 +12,8 @@
 
 pub mod local;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod simulated;
 
 use holdfast_api::Kind;

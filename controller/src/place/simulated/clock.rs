@@ -35,7 +35,7 @@ impl Time {
     }
 
     /// A life begins, on the runtime of the caller.
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.0.lock().unwrap().begun = Some(Instant::now());
     }
 

@@ -89,7 +89,7 @@ impl Cluster {
     }
 
     /// All breaches.
-    pub(super) fn breaches(&self) -> Vec<String> {
+    pub(crate) fn breaches(&self) -> Vec<String> {
         self.inner.lock().unwrap().breaches.clone()
     }
 
@@ -278,6 +278,11 @@ impl Cluster {
             let (old, new) = (&before["status"]["phase"], &object.object["status"]["phase"]);
             self.breach(format!("{name} was shown {old} and then {new}"));
         }
+    }
+
+    /// Whether an object is to be seen.
+    pub(crate) fn shows(&self, name: &ObjectName) -> bool {
+        self.now().published.contains_key(name)
     }
 
     /// Takes an object away.

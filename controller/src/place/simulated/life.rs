@@ -9,12 +9,12 @@ use tokio::sync::Notify;
 
 use super::place::Simulated;
 use super::run::World;
-use super::weather::{Season, Span};
+use super::weather::Span;
 use crate::operator::Ports;
 use crate::operator::dispatcher::Quiet;
 use crate::operator::inbox::{Inbox, Order, Stopped};
-use crate::operator::publisher::Audience;
-use crate::operator::start::{StartError, Started, start};
+use crate::operator::publisher::Readers;
+use crate::operator::start::{Audience, StartError, Started, start};
 use crate::place::Place as _;
 use crate::sighting::Sightings;
 use crate::sighting::changes::{Applied, Changes, Sighter};
@@ -93,7 +93,7 @@ pub(super) fn options() -> Options {
 
 struct Nobody;
 
-impl Audience for Nobody {
+impl Readers for Nobody {
     fn published(&mut self, _: StreamKind, _: Uid, _: &Published) {}
 }
 
@@ -142,7 +142,8 @@ async fn operate(world: &World, fuse: &Arc<Fuse>, span: &Span) -> End {
     let place = Arc::new(place);
     let ports = Ports { clock: time, ids: Arc::clone(&world.ids) };
     let attachments = ledger.attachments();
-    let started = start(Arc::clone(&place), ledger, ports.clone(), Box::new(Nobody)).await;
+    let audience = Audience { statuses: Box::new(Nobody), progress: Arc::new(|_, _| {}) };
+    let started = start(Arc::clone(&place), ledger, ports.clone(), audience).await;
     let Started { dispatcher, inbox, looks } = match started {
         Ok(started) => started,
         Err(StartError::Lead(_) | StartError::Log(_)) => return End::Crashed,
@@ -358,9 +359,4 @@ impl Watcher {
         }
         Ok(())
     }
-}
-
-/// Whether a run of this season has to end like one that nothing disturbs.
-pub(super) fn ends_alike(season: Season) -> bool {
-    season != Season::Harmful
 }

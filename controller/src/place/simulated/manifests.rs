@@ -1,6 +1,7 @@
 //! Objects as a user would write them, with everything that does not matter filled in.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
@@ -12,11 +13,13 @@ const CORE: &str = "core.kubestash.com/v1alpha1";
 const STORAGE: &str = "storage.kubestash.com/v1alpha1";
 
 /// What the binary brings, the namespace, and the Secret that encrypts.
-pub(super) fn base() -> Vec<Value> {
-    let mut scan = Scan::default();
-    builtin::add(&mut scan);
-    let mut base: Vec<Value> =
-        scan.manifests.into_values().map(|manifest| manifest.object).collect();
+pub(crate) fn base() -> Vec<Value> {
+    static BUILTIN: LazyLock<Vec<Value>> = LazyLock::new(|| {
+        let mut scan = Scan::default();
+        builtin::add(&mut scan);
+        scan.manifests.into_values().map(|manifest| manifest.object).collect()
+    });
+    let mut base = BUILTIN.clone();
     base.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}));
     base.push(secret("a passphrase"));
     base
@@ -34,6 +37,11 @@ pub(super) fn secret(passphrase: &str) -> Value {
 
 /// A storage.
 pub(super) fn storage(name: &str, deletion: &str) -> Value {
+    storage_below("/srv", name, deletion)
+}
+
+/// A storage whose directory lies somewhere else.
+pub(crate) fn storage_below(path: &str, name: &str, deletion: &str) -> Value {
     json!({
         "apiVersion": STORAGE,
         "kind": "BackupStorage",
@@ -41,7 +49,7 @@ pub(super) fn storage(name: &str, deletion: &str) -> Value {
         "spec": {
             "storage": {
                 "provider": "local",
-                "local": {"mountPath": "/safe", "hostPath": {"path": Path::new("/srv").join(name)}},
+                "local": {"mountPath": "/safe", "hostPath": {"path": Path::new(path).join(name)}},
             },
             "usagePolicy": {"allowedNamespaces": {"from": "All"}},
             "deletionPolicy": deletion,
@@ -50,7 +58,7 @@ pub(super) fn storage(name: &str, deletion: &str) -> Value {
 }
 
 /// A policy that keeps the last so many.
-pub(super) fn policy(last: u64) -> Value {
+pub(crate) fn policy(last: u64) -> Value {
     json!({
         "apiVersion": STORAGE,
         "kind": "RetentionPolicy",
@@ -64,7 +72,7 @@ pub(super) fn policy(last: u64) -> Value {
 }
 
 /// A workload.
-pub(super) fn workload(name: &str, replicas: u64) -> Value {
+pub(crate) fn workload(name: &str, replicas: u64) -> Value {
     let mounts = json!([{"name": "data", "mountPath": "/source/data"}]);
     json!({
         "apiVersion": "apps/v1",
@@ -93,23 +101,23 @@ pub(super) fn hook(name: &str) -> Value {
 
 /// What a configuration of a workload of the same name asks for.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    pub(super) name: String,
-    pub(super) storage: String,
-    pub(super) repositories: u64,
-    pub(super) hooks: bool,
-    pub(super) retries: u64,
-    pub(super) timeout: &'static str,
-    pub(super) schedule: &'static str,
-    pub(super) concurrency: &'static str,
-    pub(super) suspended: bool,
-    pub(super) paused: bool,
+pub(crate) struct Wanted {
+    pub(crate) name: String,
+    pub(crate) storage: String,
+    pub(crate) repositories: u64,
+    pub(crate) hooks: bool,
+    pub(crate) retries: u64,
+    pub(crate) timeout: &'static str,
+    pub(crate) schedule: &'static str,
+    pub(crate) concurrency: &'static str,
+    pub(crate) suspended: bool,
+    pub(crate) paused: bool,
     /// What becomes of its repositories with it.
-    pub(super) deletion: &'static str,
+    pub(crate) deletion: &'static str,
 }
 
 /// A configuration.
-pub(super) fn configuration(wanted: &Wanted) -> Value {
+pub(crate) fn configuration(wanted: &Wanted) -> Value {
     let Wanted { name, .. } = wanted;
     let key = |name: &str| json!({"name": name, "namespace": NAMESPACE});
     let repositories: Vec<Value> = (0..wanted.repositories)
@@ -135,7 +143,6 @@ pub(super) fn configuration(wanted: &Wanted) -> Value {
             "jobTemplate": {"template": {}},
         },
         "backupTimeout": wanted.timeout,
-        "retryConfig": {"maxRetry": wanted.retries, "delay": "2m"},
         "sessionHistoryLimit": 3,
         "addon": {
             "name": "workload-addon",
@@ -147,6 +154,9 @@ pub(super) fn configuration(wanted: &Wanted) -> Value {
         },
         "repositories": repositories,
     });
+    if wanted.retries > 0 {
+        session["retryConfig"] = json!({"maxRetry": wanted.retries, "delay": "2m"});
+    }
     if wanted.hooks {
         session["hooks"] = json!({"preBackup": hook("freeze"), "postBackup": hook("thaw")});
     }
@@ -168,7 +178,7 @@ pub(super) fn configuration(wanted: &Wanted) -> Value {
 }
 
 /// A run of a configuration's session.
-pub(super) fn session(name: &str, configuration: &str) -> Value {
+pub(crate) fn session(name: &str, configuration: &str) -> Value {
     json!({
         "apiVersion": CORE,
         "kind": "BackupSession",

@@ -16,7 +16,7 @@ mod clock;
 mod dice;
 mod faults;
 mod life;
-mod manifests;
+pub(super) mod manifests;
 mod panics;
 mod place;
 mod report;
@@ -28,7 +28,7 @@ mod store;
 mod weather;
 mod worker;
 
-pub(super) use self::cluster::Cluster;
 pub(super) use self::clock::Time;
+pub(super) use self::cluster::Cluster;
 pub(super) use self::place::Simulated;
 pub(super) use self::weather::Weather;

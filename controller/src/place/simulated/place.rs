@@ -7,6 +7,7 @@ use holdfast_api::Kind;
 use holdfast_engine::effect::Once;
 use holdfast_engine::plan::{Attended, BackupWork, Doomed, Hook, Located, Plan, RestoreWork};
 use holdfast_engine::{Actor, Attempt, EffectId, Failure, Key};
+use holdfast_executor::report::ProgressUpdate;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -15,9 +16,10 @@ use super::clock::Time;
 use super::life::Fuse;
 use super::panics::WEATHER;
 use super::store;
-use super::weather::{Fault, Season, Weather, What as Effect};
+use super::weather::{Fault, Weather, What as Effect};
 use super::worker::{What, Work};
 use crate::operator::inbox::{Inbox, Order};
+use crate::operator::progress::Teller;
 use crate::place::{Answer, End, Place, Standing, Term, Trigger, Trouble, answer};
 use crate::sighting::Sightings;
 use crate::sighting::name::ObjectName;
@@ -26,6 +28,12 @@ use crate::translate::{job, report};
 
 /// How often all is looked at again, though nothing has changed.
 const LOOK: Duration = Duration::from_secs(600);
+
+/// How long a silence lasts.
+const SILENCE: Duration = Duration::from_secs(3 * 3_600);
+
+/// How often a worker tells how far it has come.
+const TELLS: Duration = Duration::from_secs(40);
 
 /// A cluster, as one life of the operator meets it.
 pub(crate) struct Simulated {
@@ -290,6 +298,12 @@ fn moment(message: &str) -> Trouble {
     Trouble { failure, transient: true }
 }
 
+/// Nobody answers, until whatever was asked gives up: longer than any class of effects waits.
+async fn silence() -> Trouble {
+    tokio::time::sleep(SILENCE).await;
+    moment("nobody answers")
+}
+
 impl Place for Simulated {
     async fn watch(&self) -> Sightings {
         self.fuse.call();
@@ -320,7 +334,7 @@ impl Place for Simulated {
             Fault::NotDone => return Err(moment("it was not done")),
             Fault::Forbidden => return Err(failed("Forbidden", "nobody may do this").into()),
             Fault::Panics => std::panic::panic_any(WEATHER),
-            Fault::Silent => std::future::pending().await,
+            Fault::Silent => return Err(silence().await),
             Fault::DiesBefore => self.fuse.die().await,
             _ => {}
         }
@@ -331,7 +345,7 @@ impl Place for Simulated {
         tokio::time::sleep(fate.after).await;
         match fate.fault {
             Fault::AnswerLost => return Err(moment("its answer was lost")),
-            Fault::SilentlyDone => std::future::pending().await,
+            Fault::SilentlyDone => return Err(silence().await),
             Fault::DiesAfter => self.fuse.die().await,
             Fault::Twice => self.say_twice(effect, answer.clone()).await,
             _ => {}
@@ -340,12 +354,13 @@ impl Place for Simulated {
     }
 
     fn ends_when_dropped(&self, once: &Once) -> bool {
-        matches!(once, Once::RunHook { .. })
+        Effect::of(once) == Effect::RunHook
     }
 
-    async fn attend(&self, attended: &Attended) -> End {
+    async fn attend(&self, attended: &Attended, teller: &Teller) -> End {
         self.fuse.call();
         let mut stops = self.cluster.stops();
+        let mut done = ProgressUpdate { files_total: 10, ..ProgressUpdate::default() };
         let end = loop {
             if let Some(end) = self.cluster.ended(&attended.attempt) {
                 break end;
@@ -360,6 +375,10 @@ impl Place for Simulated {
             tokio::select! {
                 biased;
                 () = ends => {}
+                () = tokio::time::sleep(TELLS) => {
+                    done.files += 1;
+                    teller.tell(&done);
+                }
                 stopped = stops.changed() => drop(stopped),
             }
         };
@@ -435,7 +454,7 @@ impl Simulated {
             Fault::NotDone => return Err(moment("it was not shown")),
             Fault::Forbidden => return Err(failed("Forbidden", "nobody may show this").into()),
             Fault::Panics => std::panic::panic_any(WEATHER),
-            Fault::Silent => std::future::pending().await,
+            Fault::Silent => return Err(silence().await),
             _ => {}
         }
         show();
@@ -443,10 +462,5 @@ impl Simulated {
             Fault::AnswerLost => Err(moment("whether it is shown is not known")),
             _ => Ok(()),
         }
-    }
-
-    /// Whether anything may go wrong.
-    pub(super) fn is_calm(&self) -> bool {
-        self.weather.season() == Season::Calm
     }
 }

@@ -1,5 +1,6 @@
 //! A whole run: a script and a weather, life after life, until all is quiet; and what came of it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use holdfast_engine::State;
@@ -10,7 +11,7 @@ use super::clock::Time;
 use super::life::{self, End};
 use super::script::Script;
 use super::shown;
-use super::weather::Weather;
+use super::weather::{Weather, What};
 use super::panics;
 use crate::ports::ids;
 use crate::ports::ids::tests::Seeded;
@@ -44,6 +45,8 @@ pub(super) struct Outcome {
     pub(super) chain: String,
     /// What the weather did.
     pub(super) told: Vec<String>,
+    /// Kinds of effects that were carried out.
+    pub(super) effects: BTreeSet<What>,
     /// Events that were recorded.
     pub(super) events: u64,
     /// Lives of the operator.
@@ -147,6 +150,7 @@ impl World {
             breaches: cluster.breaches(),
             chain,
             told: self.weather.told(),
+            effects: self.weather.seen(),
             events,
             lives,
             state,

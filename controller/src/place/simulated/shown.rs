@@ -11,28 +11,8 @@ use crate::operator::level::{self, Level};
 use crate::sighting::name::ObjectName;
 use crate::translate::kubestash::object as kubestash;
 
-/// Fields whose values are times, identities or sentences.
-const CHANGING: [&str; 19] = [
-    "uid",
-    "creationTimestamp",
-    "lastTransitionTime",
-    "message",
-    "duration",
-    "backupDeadline",
-    "restoreDeadline",
-    "nextRetry",
-    "snapshotTime",
-    "startTime",
-    "endTime",
-    "time",
-    "snapshotID",
-    "id",
-    "lastBackupTime",
-    "lastUpdated",
-    "generation",
-    "resourceVersion",
-    "verificationTime",
-];
+/// Fields whose values are identities, sentences, or how long something took.
+const CHANGING: [&str; 6] = ["uid", "message", "duration", "snapshotID", "id", "generation"];
 
 /// Nothing goes on that nobody waits for, and nothing is shown of what is gone.
 pub(super) fn look_for_leaks(cluster: &Cluster, state: &State) {
@@ -75,36 +55,46 @@ pub(super) fn compare(cluster: &Cluster, state: &State) {
 /// How everything stands, and what was created and deleted.
 pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
     let inner = cluster.now();
-    let objects = inner.published.iter().map(|(name, object)| {
-        let mut object = object.clone();
-        strip(&mut object);
-        format!("{name} {object}")
-    });
+    let mut lines = inner.stores.lines();
+    for (name, object) in &inner.published {
+        flatten(&name.to_string(), object, &mut lines);
+    }
     let counts = inner.counts.iter().map(|(what, count)| format!("{count} times {what}"));
     // A hook that an operator's end broke off runs once more.
-    let counts = counts.filter(|line| !line.contains("ran hook"));
-    let lines = objects.chain(counts).chain(inner.stores.lines());
-    let mut lines: Vec<String> = lines.map(|line| without_seconds(&line)).collect();
+    lines.extend(counts.filter(|line| !line.contains("ran hook")));
+    let mut lines: Vec<String> = lines.iter().map(|line| without_times(line)).collect();
     lines.sort();
     lines
 }
 
-fn strip(value: &mut Value) {
+/// One line for each value in an object.
+fn flatten(path: &str, value: &Value, lines: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
-            fields.retain(|name, _| !CHANGING.contains(&name.as_str()));
-            fields.values_mut().for_each(strip);
+            for (name, value) in fields.iter().filter(|(name, _)| !CHANGING.contains(&&***name)) {
+                flatten(&format!("{path} {name}"), value, lines);
+            }
         }
-        Value::Array(items) => items.iter_mut().for_each(strip),
-        _ => {}
+        Value::Array(items) => {
+            for (number, value) in items.iter().enumerate() {
+                flatten(&format!("{path} {number}"), value, lines);
+            }
+        }
+        value => lines.push(format!("{path}: {value}")),
     }
 }
 
-/// Numbers of ten and more digits are seconds since 1970, in names of sessions that the operator named.
-fn without_seconds(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut digits = String::new();
-    for letter in line.chars().chain([' ']) {
+/// Instants, and seconds since 1970 in names of sessions that the operator named, are no part of how it ends.
+fn without_times(line: &str) -> String {
+    let is_instant = |word: &str| {
+        let shape: String =
+            word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        shape == "0000-00-00T00:00:00Z"
+    };
+    let words: Vec<&str> =
+        line.split('"').map(|word| if is_instant(word) { "INSTANT" } else { word }).collect();
+    let (mut out, mut digits) = (String::with_capacity(line.len()), String::new());
+    for letter in words.join("\"").chars().chain([' ']) {
         if letter.is_ascii_digit() {
             digits.push(letter);
             continue;

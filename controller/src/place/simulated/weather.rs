@@ -6,7 +6,7 @@
 //! | benign | delays below every deadline, crashes, lost and doubled answers and reports, troubles of the moment |
 //! | harmful | the same without bounds, and panics, refusals, silence, workers that vanish or hang, full disks |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,9 +29,22 @@ pub(crate) enum Season {
     Harmful,
 }
 
-/// A kind of once-effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum What {
+macro_rules! kinds {
+    ($($name:ident),* $(,)?) => {
+        /// A kind of once-effect.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum What {
+            $($name),*
+        }
+
+        impl What {
+            /// All of them.
+            pub(super) const ALL: &[Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+kinds![
     InitializeBackend,
     InitializeRepository,
     WipeRepository,
@@ -42,7 +55,7 @@ pub(crate) enum What {
     StopWorker,
     UploadMetadata,
     RemoveSnapshot,
-}
+];
 
 impl What {
     /// The kind of an effect. Whoever adds one is told here, and then by the table of faults.
@@ -93,9 +106,9 @@ pub(crate) enum Fault {
     Forbidden,
     /// The code for it breaks off.
     Panics,
-    /// Nobody ever answers, and it is not done.
+    /// It is not done, and nobody answers for hours.
     Silent,
-    /// It is done, and nobody ever answers.
+    /// It is done, and nobody answers for hours.
     SilentlyDone,
     /// The operator dies before it is done.
     DiesBefore,
@@ -151,6 +164,7 @@ pub(crate) struct Weather {
     /// Crashes that are left.
     crashes: Mutex<u64>,
     aimed: Mutex<Option<Aimed>>,
+    seen: Mutex<BTreeSet<What>>,
     told: Mutex<Vec<String>>,
 }
 
@@ -173,25 +187,31 @@ impl Weather {
             losses: Mutex::default(),
             crashes: Mutex::new(crashes),
             aimed: Mutex::default(),
+            seen: Mutex::default(),
             told: Mutex::default(),
         })
     }
 
-    /// Calm but for one fault.
-    pub(super) fn aimed(time: Arc<Time>, aimed: Aimed) -> Arc<Self> {
-        let weather = Self::new(Season::Calm, 0, time);
-        *weather.aimed.lock().unwrap() = Some(aimed);
-        weather
+    /// Nothing goes wrong.
+    pub(crate) fn calm(time: Arc<Time>) -> Arc<Self> {
+        Self::new(Season::Calm, 0, time)
     }
 
-    /// The season.
-    pub(super) fn season(&self) -> Season {
-        self.season
+    /// Calm but for one fault.
+    pub(super) fn aimed(time: Arc<Time>, aimed: Aimed) -> Arc<Self> {
+        let weather = Self::calm(time);
+        *weather.aimed.lock().unwrap() = Some(aimed);
+        weather
     }
 
     /// What happened, for whoever reads of a run that failed.
     pub(super) fn told(&self) -> Vec<String> {
         self.told.lock().unwrap().clone()
+    }
+
+    /// Kinds of effects that were asked for.
+    pub(super) fn seen(&self) -> BTreeSet<What> {
+        self.seen.lock().unwrap().clone()
     }
 
     pub(super) fn tell(&self, what: impl FnOnce() -> String) {
@@ -212,6 +232,7 @@ impl Weather {
 
     /// What befalls a call for an effect.
     pub(super) fn effect(&self, id: EffectId, what: What) -> Fate {
+        self.seen.lock().unwrap().insert(what);
         if let Some(fate) = self.strike(what) {
             return fate;
         }
