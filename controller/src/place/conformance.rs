@@ -12,11 +12,12 @@
 use std::sync::Arc;
 
 use holdfast_api::Kind;
-use holdfast_engine::effect::Once;
+use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, Located, Plan, attended, plan};
 use holdfast_engine::view::object::object;
 use holdfast_engine::{
-    Actor, Attempt, Command, CommandId, EffectId, Envelope, StreamKind, Timestamp, Uid, lease,
+    Actor, Attempt, Command, CommandId, EffectId, Envelope, Outcome, StreamKind, Timestamp, Uid,
+    configuration, lease, outbox,
 };
 use holdfast_eventlog::{Ledger, Options};
 use serde_json::Value;
@@ -24,7 +25,7 @@ use serde_json::Value;
 use super::local::{Layout, Local};
 use super::simulated::manifests::{self, Wanted};
 use super::simulated::{Cluster, Simulated, Time, Weather};
-use super::{Answer, End, Place, Standing, answer};
+use super::{Answer, End, Place, Standing, Trigger};
 use crate::operator::Ports;
 use crate::operator::inbox::Order;
 use crate::operator::progress::{Overlay, Teller};
@@ -115,16 +116,34 @@ impl<S: Scene> Bench<S> {
         let first = self.place().carry_out(id, plan.clone()).await.unwrap();
         let again = self.place().carry_out(id, plan.clone()).await.unwrap();
         assert_eq!(first, again, "{once:?} is found done");
-        let command = answer::command(self.ledger.state(), id, first.clone());
-        self.submit(Order::new(Actor::Operator, command.unwrap()));
+        let answer = outbox::Command::Answer { effect: id, answer: first.clone() };
+        self.submit(Order::new(Actor::Operator, Command::Outbox(answer)));
         Some((once, plan, first))
+    }
+
+    /// Sets up what triggers sessions, and asks for the first one.
+    async fn trigger(&mut self) {
+        let (configuration, session) = {
+            let found = self.ledger.state().configurations.values().next().unwrap();
+            (found.uid, "nightly".to_owned())
+        };
+        let trigger = Trigger { configuration, session: session.clone() };
+        self.place().trigger(&trigger).await.unwrap();
+        let (uid, outcome) = (configuration, Outcome::Succeeded);
+        let command = configuration::Command::SchedulerReported { uid, session, outcome };
+        self.submit(Order::new(Actor::Operator, Command::Configuration(command)));
     }
 
     /// Carries out until a worker works.
     async fn start_worker(&mut self) -> (Attended, Vec<Plan>) {
         let mut plans = Vec::new();
+        let mut triggered = false;
         loop {
-            let (once, plan, answer) = self.carry_out().await.expect("no worker is asked for");
+            let Some((once, plan, answer)) = self.carry_out().await else {
+                assert!(!std::mem::replace(&mut triggered, true), "no worker is asked for");
+                self.trigger().await;
+                continue;
+            };
             plans.push(plan);
             if let Once::StartWorker { .. } = once {
                 assert!(matches!(answer, Answer::Worker(_)), "{answer:?}");
@@ -274,7 +293,7 @@ async fn shows<S: Scene>(bench: &Bench<S>) {
 
 /// An effect that no log has asked for; places look at nothing but the plan.
 fn id() -> EffectId {
-    EffectId { seq: 1, ordinal: 0 }
+    EffectId(1)
 }
 
 /// Only a hook may be ended with its future.
@@ -406,7 +425,7 @@ impl Scene for MadeUp {
 async fn a_made_up_cluster_is_a_place() {
     let time = Time::new();
     time.begin();
-    let cluster = Arc::new(Cluster::new(Arc::clone(&time)));
+    let cluster = Arc::new(Cluster::new(Arc::clone(&time), true));
     let weather = Weather::calm(Arc::clone(&time));
     let place = Simulated::new(Arc::clone(&cluster), weather, time, Arc::default());
     ends_with_its_future(&place);

@@ -31,6 +31,8 @@ pub(crate) struct Cluster {
     version: watch::Sender<u64>,
     /// Counts workers that were stopped.
     stops: watch::Sender<u64>,
+    /// Also workers of two sessions keep out of each other's way.
+    strict: bool,
 }
 
 /// How hooks of a name go.
@@ -70,8 +72,9 @@ impl Inner {
 
 impl Cluster {
     /// A cluster in which nothing is declared.
-    pub(crate) fn new(time: Arc<Time>) -> Self {
-        Self { time, inner: Mutex::default(), version: watch::Sender::new(0), stops: watch::Sender::new(0) }
+    pub(crate) fn new(time: Arc<Time>, strict: bool) -> Self {
+        let (version, stops) = (watch::Sender::new(0), watch::Sender::new(0));
+        Self { time, inner: Mutex::default(), version, stops, strict }
     }
 
     /// The model, with all workers as they are now.
@@ -167,7 +170,11 @@ impl Cluster {
         }
         let job = attempt.session.derive(&format!("{}/{}", attempt.component, attempt.number));
         let worker = Worker { job, pod: job };
-        let beside = inner.at_work().find(|other| other.work.what == work.what);
+        let same = |other: &&Started| match self.strict {
+            true => other.work.label == work.label,
+            false => other.work.what == work.what,
+        };
+        let beside = inner.at_work().find(same);
         let breach = match beside {
             Some(other) => Some(format!("two workers at {:?}, also {:?}", work.what, other.attempt)),
             None if inner.released.contains(attempt) => {

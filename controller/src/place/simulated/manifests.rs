@@ -5,19 +5,23 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::watch::builtin;
-use crate::watch::files::Scan;
+use crate::place::local::declared::builtin;
+use crate::place::local::declared::files::Scan;
+use crate::sighting::name::ObjectName;
 
 const NAMESPACE: &str = "demo";
 const CORE: &str = "core.kubestash.com/v1alpha1";
 const STORAGE: &str = "storage.kubestash.com/v1alpha1";
 
-/// What the binary brings, the namespace, and the Secret that encrypts.
+/// What the binary brings for workloads, the namespace, and the Secret that encrypts.
 pub(crate) fn base() -> Vec<Value> {
     static BUILTIN: LazyLock<Vec<Value>> = LazyLock::new(|| {
         let mut scan = Scan::default();
         builtin::add(&mut scan);
-        scan.manifests.into_values().map(|manifest| manifest.object).collect()
+        // Everything that is declared is translated anew in each life.
+        let used = |name: &ObjectName| name.name.starts_with("workload-");
+        let manifests = scan.manifests.into_iter().filter(|(name, _)| used(name));
+        manifests.map(|(_, manifest)| manifest.object).collect()
     });
     let mut base = BUILTIN.clone();
     base.push(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}));

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_api::Kind;
-use holdfast_engine::effect::Once;
+use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, BackupWork, Doomed, Hook, Located, Plan, RestoreWork};
-use holdfast_engine::{Actor, Attempt, EffectId, Failure, Key};
+use holdfast_engine::{Actor, Attempt, Command, EffectId, Failure, Key, outbox};
 use holdfast_executor::report::ProgressUpdate;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -20,14 +20,14 @@ use super::weather::{Fault, Weather, What as Effect};
 use super::worker::{What, Work};
 use crate::operator::inbox::{Inbox, Order};
 use crate::operator::progress::Teller;
-use crate::place::{Answer, End, Place, Standing, Term, Trigger, Trouble, answer};
+use crate::place::{Answer, End, Place, Standing, Term, Trigger, Trouble};
 use crate::sighting::Sightings;
 use crate::sighting::name::ObjectName;
 use crate::translate::kubestash::object::Published;
 use crate::translate::{job, report};
 
 /// How often all is looked at again, though nothing has changed.
-const LOOK: Duration = Duration::from_secs(600);
+const LOOK: Duration = Duration::from_secs(1_800);
 
 /// How long a silence lasts.
 const SILENCE: Duration = Duration::from_secs(3 * 3_600);
@@ -226,10 +226,9 @@ impl Simulated {
     }
 
     /// Somebody else says the same, while this one does.
-    async fn say_twice(&self, effect: EffectId, answer: Answer) {
+    fn say_twice(&self, effect: EffectId, answer: Answer) {
         let Some(inbox) = self.inbox.lock().unwrap().clone() else { return };
-        let command = inbox.ask(move |state| answer::command(state, effect, answer)).await;
-        let Ok(Some(command)) = command else { return };
+        let command = Command::Outbox(outbox::Command::Answer { effect, answer });
         tokio::spawn(async move {
             // Whichever comes second is refused.
             let _ = inbox.submit(vec![Order::new(Actor::Operator, command)]).await;
@@ -266,7 +265,7 @@ fn of_backup(work: &BackupWork) -> Work {
     let repositories = work.repositories.iter();
     Work {
         label: format!("{of}/{component}"),
-        what: What { of, component: component.clone() },
+        what: What { of: work.attempt.session.to_string(), component: component.clone() },
         repositories: repositories.map(|r| (r.uid.to_string(), store::place(r))).collect(),
         commit: format!("{}.{component}.{}", work.session_name, work.attempt.number),
         paths: job::paths(&work.component),
@@ -347,7 +346,7 @@ impl Place for Simulated {
             Fault::AnswerLost => return Err(moment("its answer was lost")),
             Fault::SilentlyDone => return Err(silence().await),
             Fault::DiesAfter => self.fuse.die().await,
-            Fault::Twice => self.say_twice(effect, answer.clone()).await,
+            Fault::Twice => self.say_twice(effect, answer.clone()),
             _ => {}
         }
         Ok(answer)

@@ -51,25 +51,25 @@ pub(super) struct Outcome {
     pub(super) events: u64,
     /// Lives of the operator.
     pub(super) lives: u64,
-    /// The last state.
-    pub(super) state: Box<State>,
 }
 
 impl World {
     /// A world in which nothing has happened.
     pub(super) fn new(script: Script, weather: impl FnOnce(Arc<Time>) -> Arc<Weather>) -> Self {
         let time = Time::new();
-        let cluster = Arc::new(Cluster::new(Arc::clone(&time)));
+        let weather = weather(Arc::clone(&time));
+        // A worker that takes long to stop may meet one of the next session; in benign weather none does.
+        let cluster = Arc::new(Cluster::new(Arc::clone(&time), !weather.is_harmful()));
         {
             let mut inner = cluster.now();
             inner.endings = script.endings.clone();
             inner.hook_fates = script.hooks.clone();
         }
         Self {
-            weather: weather(Arc::clone(&time)),
+            weather,
             time,
             cluster,
-            ids: Seeded::new(7),
+            ids: Seeded::of(7),
             memory: Memory::default(),
             acknowledged: Mutex::default(),
             begun: Mutex::default(),
@@ -153,7 +153,6 @@ impl World {
             effects: self.weather.seen(),
             events,
             lives,
-            state,
         }
     }
 }

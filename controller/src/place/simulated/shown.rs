@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_engine::State;
+use holdfast_engine::{Level, State, level};
 use holdfast_engine::view::object::object;
 use serde_json::Value;
 
 use super::cluster::Cluster;
-use crate::operator::level::{self, Level};
 use crate::sighting::name::ObjectName;
 use crate::translate::kubestash::object as kubestash;
 
@@ -62,7 +61,9 @@ pub(super) fn lines(cluster: &Cluster) -> Vec<String> {
     let counts = inner.counts.iter().map(|(what, count)| format!("{count} times {what}"));
     // A hook that an operator's end broke off runs once more.
     lines.extend(counts.filter(|line| !line.contains("ran hook")));
-    let mut lines: Vec<String> = lines.iter().map(|line| without_times(line)).collect();
+    // Of a session that has left the state nothing is known; snapshots that were shown before still name it.
+    let lines = lines.iter().filter(|line| !line.contains(" spec backupSession: "));
+    let mut lines: Vec<String> = lines.map(|line| without_times(line)).collect();
     lines.sort();
     lines
 }

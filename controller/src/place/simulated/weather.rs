@@ -10,8 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use holdfast_engine::EffectId;
-use holdfast_engine::effect::Once;
+use holdfast_engine::{EffectId, Once};
 use holdfast_engine::plan::Plan;
 
 use super::clock::Time;
@@ -204,6 +203,11 @@ impl Weather {
         weather
     }
 
+    /// Whether how it ends may differ from a calm run.
+    pub(super) fn is_harmful(&self) -> bool {
+        self.season == Season::Harmful
+    }
+
     /// What happened, for whoever reads of a run that failed.
     pub(super) fn told(&self) -> Vec<String> {
         self.told.lock().unwrap().clone()
@@ -237,8 +241,9 @@ impl Weather {
             return fate;
         }
         let mut dice = self.dice.lock().unwrap();
-        let before = self.delay(&mut dice, 2_000, 600_000);
-        let after = self.delay(&mut dice, 2_000, 600_000);
+        let most = if what == What::StopWorker { 20_000 } else { 600_000 };
+        let before = self.delay(&mut dice, 2_000, most);
+        let after = self.delay(&mut dice, 2_000, most);
         let fault = match self.season {
             Season::Calm => Fault::None,
             // A hook is not tried again by whoever runs it: its session decides.
@@ -255,6 +260,10 @@ impl Weather {
                 Fault::Twice,
             ]),
             Season::Harmful if dice.one_in(2) => Fault::None,
+            // Whoever cannot be stopped cannot be stopped: that it is given up is no leak of ours.
+            Season::Harmful if what == What::StopWorker => {
+                *dice.choose(&[Fault::NotDone, Fault::AnswerLost, Fault::Twice])
+            }
             Season::Harmful => *dice.choose(&[
                 Fault::NotDone,
                 Fault::AnswerLost,
@@ -267,9 +276,10 @@ impl Weather {
         };
         let mut losses = self.losses.lock().unwrap();
         let lost = losses.entry(id).or_default();
-        let fault = match (self.season, fault) {
-            (Season::Benign, Fault::NotDone | Fault::AnswerLost) if *lost >= LOSSES => Fault::None,
-            (Season::Benign, Fault::NotDone | Fault::AnswerLost) => {
+        let fault = match (what, fault) {
+            _ if self.season == Season::Harmful && what != What::StopWorker => fault,
+            (_, Fault::NotDone | Fault::AnswerLost) if *lost >= LOSSES => Fault::None,
+            (_, Fault::NotDone | Fault::AnswerLost) => {
                 *lost += 1;
                 fault
             }

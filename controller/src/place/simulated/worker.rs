@@ -42,7 +42,7 @@ pub(super) struct Work {
 /// What only one worker works at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct What {
-    /// The configuration's session, or the restore.
+    /// The session.
     pub(super) of: String,
     /// The component.
     pub(super) component: String,
