@@ -7,7 +7,7 @@ use holdfast_engine::State;
 use holdfast_eventlog::{Files, Memory, Reader, Until};
 
 use super::cluster::Cluster;
-use super::clock::Time;
+use super::clock::{BEGINNING, Time};
 use super::life::{self, End};
 use super::script::Script;
 use super::shown;
@@ -47,6 +47,8 @@ pub(super) struct Outcome {
     pub(super) told: Vec<String>,
     /// Kinds of effects that were carried out.
     pub(super) effects: BTreeSet<What>,
+    /// What was recorded, where something is wrong.
+    pub(super) log: Vec<String>,
     /// Events that were recorded.
     pub(super) events: u64,
     /// Lives of the operator.
@@ -145,6 +147,13 @@ impl World {
         };
         shown::look_for_leaks(cluster, &state);
         shown::compare(cluster, &state);
+        let is_wrong = !cluster.breaches().is_empty();
+        let reader = is_wrong.then(|| Reader::open_in(&files, None).ok()).flatten();
+        let recorded = reader.and_then(|reader| reader.range(1, events).ok()).unwrap_or_default();
+        let log = recorded.iter().map(|recorded| {
+            let minutes = (recorded.at.0 - BEGINNING) as f64 / 60_000.0;
+            format!("{minutes:.3} min, {}: {:?}", recorded.seq, recorded.event)
+        });
         Outcome {
             lines: shown::lines(cluster),
             breaches: cluster.breaches(),
@@ -153,6 +162,7 @@ impl World {
             effects: self.weather.seen(),
             events,
             lives,
+            log: log.collect(),
         }
     }
 }

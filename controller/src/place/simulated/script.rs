@@ -80,8 +80,8 @@ impl Script {
         };
         writer.furnish();
         let mut at = 0;
-        let count = if tight { writer.dice.between(6, 12) } else { 8 };
-        let skip = if tight { 0 } else { writer.dice.below(5) };
+        let count = if tight { writer.dice.between(3, 8) } else { 8 };
+        let skip = if tight { 0 } else { writer.dice.between(3, 6) };
         for number in 0..count.saturating_sub(skip) {
             at = match tight {
                 true => at + i64::try_from(writer.dice.between(5_000, 300_000)).unwrap(),
@@ -109,9 +109,9 @@ impl Writer {
         puts.push(manifests::policy(self.dice.between(1, 3)));
         puts.extend([manifests::hook("freeze"), manifests::hook("thaw")]);
         let mut says = format!("declares {storages} storages");
-        for number in 0..self.dice.between(1, 2) {
+        for number in 0..if self.dice.one_in(3) { 2 } else { 1 } {
             let wanted = self.wanted(number, storages);
-            let replicas = self.dice.between(1, 3);
+            let replicas = self.dice.between(1, 2);
             puts.push(manifests::workload(&wanted.name, replicas));
             puts.push(manifests::configuration(&wanted));
             says += &format!(", {replicas} replicas with {wanted:?}");
