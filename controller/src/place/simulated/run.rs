@@ -16,6 +16,9 @@ use super::panics;
 use crate::ports::ids;
 use crate::ports::ids::tests::Seeded;
 
+/// The only slot of all schedules within a run, by the time of the simulation.
+const SLOT: i64 = 60 * 60_000;
+
 /// Lives that a run may have: more than the weather has crashes, or it does not come forward.
 const LIVES: u64 = 40;
 
@@ -91,9 +94,9 @@ impl World {
         self.script.steps.get(*self.next.lock().unwrap()).map(|step| step.at)
     }
 
-    /// When he does the last one.
+    /// When nothing comes from outside any more: neither from the user nor from a schedule.
     pub(super) fn last_step(&self) -> i64 {
-        self.script.steps.last().map_or(0, |step| step.at)
+        self.script.steps.last().map_or(0, |step| step.at).max(SLOT)
     }
 
     /// He does it.

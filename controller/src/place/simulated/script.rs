@@ -80,8 +80,8 @@ impl Script {
         };
         writer.furnish();
         let mut at = 0;
-        let count = if tight { writer.dice.between(3, 8) } else { 8 };
-        let skip = if tight { 0 } else { writer.dice.between(3, 6) };
+        let count = if tight { writer.dice.between(3, 6) } else { 8 };
+        let skip = if tight { 0 } else { writer.dice.between(4, 6) };
         for number in 0..count.saturating_sub(skip) {
             at = match tight {
                 true => at + i64::try_from(writer.dice.between(5_000, 300_000)).unwrap(),
@@ -109,7 +109,7 @@ impl Writer {
         puts.push(manifests::policy(self.dice.between(1, 3)));
         puts.extend([manifests::hook("freeze"), manifests::hook("thaw")]);
         let mut says = format!("declares {storages} storages");
-        for number in 0..if self.dice.one_in(3) { 2 } else { 1 } {
+        for number in 0..if self.dice.one_in(4) { 2 } else { 1 } {
             let wanted = self.wanted(number, storages);
             let replicas = self.dice.between(1, 2);
             puts.push(manifests::workload(&wanted.name, replicas));
