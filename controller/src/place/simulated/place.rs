@@ -27,7 +27,7 @@ use crate::translate::kubestash::object::Published;
 use crate::translate::{job, report};
 
 /// How often all is looked at again, though nothing has changed.
-const LOOK: Duration = Duration::from_secs(1_800);
+const LOOK: Duration = Duration::from_secs(840);
 
 /// How long a silence lasts.
 const SILENCE: Duration = Duration::from_secs(3 * 3_600);

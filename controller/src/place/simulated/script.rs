@@ -157,8 +157,9 @@ impl Writer {
         let number = usize::try_from(self.dice.below(self.wanted.len() as u64)).unwrap();
         match self.dice.below(14) {
             0..=3 => self.run(at, &[number]),
-            4 => self.run(at, &(0..self.wanted.len()).collect::<Vec<_>>()),
-            5 => self.run(at, &[number, number]),
+            // Which of two that are equally old is the newer one says nobody.
+            5 if self.tight => self.run(at, &[number, number]),
+            4 | 5 => self.run(at, &(0..self.wanted.len()).collect::<Vec<_>>()),
             6 | 7 => self.restore(at, number),
             8 => {
                 let last = self.dice.between(1, 3);
