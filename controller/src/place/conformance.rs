@@ -30,8 +30,8 @@ use crate::operator::Ports;
 use crate::operator::inbox::Order;
 use crate::operator::progress::{Overlay, Teller};
 use crate::operator::publisher::Marks;
-use crate::ports::ids::{self, Ids as _};
 use crate::ports::clock;
+use crate::ports::ids::{self, Ids as _};
 use crate::sighting::Sightings;
 use crate::sighting::changes::{Applied, Sighter};
 use crate::sighting::known::Known;
@@ -385,8 +385,7 @@ async fn this_machine_is_a_place() {
     let layout = Layout::below(root);
     let ledger = Ledger::open(&layout.log(), Options::default()).unwrap();
     let ports = Ports { clock: Arc::new(clock::Machine), ids: Arc::new(ids::Machine) };
-    let place =
-        Local::new(root.join("manifests"), &layout, program, ledger.attachments(), ports);
+    let place = Local::new(root.join("manifests"), &layout, program, ledger.attachments(), ports);
     ends_with_its_future(&place);
     let mut bench = Bench::new(OnThisMachine { dir, place }, ledger);
     holds(&mut bench).await;

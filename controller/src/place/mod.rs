@@ -10,9 +10,9 @@
 //!  lease ──────▶ a term of leadership
 //! ```
 
-pub mod local;
 #[cfg(test)]
 mod conformance;
+pub mod local;
 #[cfg(test)]
 mod simulated;
 

@@ -176,7 +176,9 @@ impl Cluster {
         };
         let beside = inner.at_work().find(same);
         let breach = match beside {
-            Some(other) => Some(format!("two workers at {:?}, also {:?}", work.what, other.attempt)),
+            Some(other) => {
+                Some(format!("two workers at {:?}, also {:?}", work.what, other.attempt))
+            }
             None if inner.released.contains(attempt) => {
                 Some(format!("{attempt:?} begins again after its end"))
             }
@@ -248,9 +250,9 @@ impl Cluster {
     /// Removes what is left of all attempts but these; whoever works goes on.
     pub(super) fn tidy(&self, known: &[Attempt]) {
         let mut inner = self.now();
-        inner.workers.retain(|attempt, there| {
-            there.stands == Stands::Works || known.contains(attempt)
-        });
+        inner
+            .workers
+            .retain(|attempt, there| there.stands == Stands::Works || known.contains(attempt));
     }
 
     /// A hook begins; one of a session at a time.

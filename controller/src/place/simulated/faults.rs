@@ -75,11 +75,23 @@ const ENDS: &[(What, &[Row], &str)] = &[
     // A try that broke off is followed by the next one of the same hook; the others have none left in time.
     (What::RunHook, &[Row::NoAnswer, Row::Late, Row::Forbidden], NOT_MOVED),
     // The worker works to its end, and its commit is in no snapshot: nothing takes it away with one.
-    (What::StartWorker, &[Row::NoAnswer, Row::Late], "- 1 times deleted commit demo/store:app/0 one.pod-0.1"),
+    (
+        What::StartWorker,
+        &[Row::NoAnswer, Row::Late],
+        "- 1 times deleted commit demo/store:app/0 one.pod-0.1",
+    ),
     (What::StartWorker, &[Row::Panics, Row::Forbidden], NOT_MOVED),
     // Whoever cannot be stopped works to his end.
-    (What::StopWorker, &[Row::Panics, Row::Forbidden], "+ 1 times created commit demo/store:app/0 three.pod-0.1"),
-    (What::UploadMetadata, &[Row::Panics, Row::Forbidden], "- 1 times created description demo/store:app/0 app-0-one"),
+    (
+        What::StopWorker,
+        &[Row::Panics, Row::Forbidden],
+        "+ 1 times created commit demo/store:app/0 three.pod-0.1",
+    ),
+    (
+        What::UploadMetadata,
+        &[Row::Panics, Row::Forbidden],
+        "- 1 times created description demo/store:app/0 app-0-one",
+    ),
 ];
 
 /// The session that is struck moved nothing.
@@ -129,7 +141,8 @@ fn script() -> Script {
         removes,
     };
     let restore = manifests::restore("back", "app-0", "app", "20m");
-    let (configuration, store) = (manifests::configuration(&wanted), manifests::storage("store", ""));
+    let (configuration, store) =
+        (manifests::configuration(&wanted), manifests::storage("store", ""));
     let steps = vec![
         step(0, all, vec![]),
         step(90, vec![session("one")], vec![]),
@@ -170,7 +183,11 @@ fn every_effect_has_a_row_for_every_fault_and_happens_without_one() {
     let calm = run(None);
     assert_eq!(calm.breaches, [] as [String; 0]);
     let happened: BTreeSet<What> = calm.effects.iter().copied().collect();
-    assert_eq!(happened, What::ALL.iter().copied().collect(), "the script makes each of them happen");
+    assert_eq!(
+        happened,
+        What::ALL.iter().copied().collect(),
+        "the script makes each of them happen"
+    );
 }
 
 #[test]

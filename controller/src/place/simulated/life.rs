@@ -326,7 +326,8 @@ impl Watcher {
         world: &World,
     ) -> Result<Changes, Lost> {
         let seq = self.known.seq;
-        let news = self.inbox.ask(move |state| (state.seq != seq).then(|| Known::of(state))).await?;
+        let news =
+            self.inbox.ask(move |state| (state.seq != seq).then(|| Known::of(state))).await?;
         self.known = news.unwrap_or_else(|| std::mem::take(&mut self.known));
         world.acknowledge(self.known.seq);
         let sighter = Sighter {
@@ -349,7 +350,9 @@ impl Watcher {
             match answer {
                 Answer::Recorded { last, .. } => world.acknowledge(last),
                 Answer::Repeated { .. } | Answer::Nothing => {}
-                Answer::Refused(Refusal::Rejected(Rejection::Retry { .. }) | Refusal::NoSpace(_)) => {
+                Answer::Refused(
+                    Refusal::Rejected(Rejection::Retry { .. }) | Refusal::NoSpace(_),
+                ) => {
                     applied.remove(&name);
                 }
                 Answer::Refused(refusal) => {

@@ -11,8 +11,8 @@
 //! operator; its end is a crash at any await point or any call of the disk, a lost lead, or an orderly stop, and the next
 //! life begins on what is left.
 
-mod cluster;
 mod clock;
+mod cluster;
 mod dice;
 mod faults;
 mod life;

@@ -11,8 +11,8 @@ use holdfast_executor::report::ProgressUpdate;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::cluster::Cluster;
 use super::clock::Time;
+use super::cluster::Cluster;
 use super::life::Fuse;
 use super::panics::WEATHER;
 use super::store;
@@ -292,8 +292,7 @@ fn failed(reason: &str, message: &str) -> Failure {
 }
 
 fn moment(message: &str) -> Trouble {
-    let failure =
-        Failure { reason: "Moment".into(), message: message.into(), permanent: false };
+    let failure = Failure { reason: "Moment".into(), message: message.into(), permanent: false };
     Trouble { failure, transient: true }
 }
 

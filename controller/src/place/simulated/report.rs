@@ -21,7 +21,10 @@ pub(super) fn of(started: &Started, ended: i64, lost: &BTreeSet<String>) -> Ende
         .iter()
         .map(|(name, place)| {
             let gone = lost.contains(place).then(|| {
-                Outcome::Failed(Failure::new(FailureKind::RepositoryNotFound, "there is no repository"))
+                Outcome::Failed(Failure::new(
+                    FailureKind::RepositoryNotFound,
+                    "there is no repository",
+                ))
             });
             let outcome = gone.unwrap_or_else(|| outcome(started.ending));
             let failed = matches!(outcome, Outcome::Failed(_));

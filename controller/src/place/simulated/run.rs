@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use holdfast_engine::State;
 use holdfast_eventlog::{Files, Memory, Reader, Until};
 
-use super::cluster::Cluster;
 use super::clock::{BEGINNING, Time};
+use super::cluster::Cluster;
 use super::life::{self, End};
+use super::panics;
 use super::script::Script;
 use super::shown;
 use super::weather::{Weather, What};
-use super::panics;
 use crate::ports::ids;
 use crate::ports::ids::tests::Seeded;
 

@@ -209,7 +209,12 @@ impl Writer {
         let run = format!("run-{}", self.runs);
         self.runs += 1;
         let session = manifests::session(&run, &app);
-        self.step(at, format!("takes {name} away and runs {run} of {app}"), vec![session], vec![name]);
+        self.step(
+            at,
+            format!("takes {name} away and runs {run} of {app}"),
+            vec![session],
+            vec![name],
+        );
     }
 
     fn change(&mut self, at: i64, number: usize) {
@@ -221,7 +226,8 @@ impl Writer {
         if suspends {
             wanted.suspended = !wanted.suspended;
         }
-        let says = format!("{}: paused {}, suspended {}", wanted.name, wanted.paused, wanted.suspended);
+        let says =
+            format!("{}: paused {}, suspended {}", wanted.name, wanted.paused, wanted.suspended);
         let object = manifests::configuration(wanted);
         self.step(at, says, vec![object], Vec::new());
     }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_engine::{Level, State, level};
 use holdfast_engine::view::object::object;
+use holdfast_engine::{Level, State, level};
 use serde_json::Value;
 
 use super::cluster::Cluster;
@@ -17,8 +17,11 @@ const CHANGING: [&str; 6] = ["uid", "message", "duration", "snapshotID", "id", "
 pub(super) fn look_for_leaks(cluster: &Cluster, state: &State) {
     let left: Vec<String> = state.outbox.values().map(|once| format!("{once:?}")).collect();
     left.iter().for_each(|once| cluster.breach(format!("{once} is in the outbox for ever")));
-    let working: Vec<String> =
-        cluster.now().at_work().map(|there| format!("{:?} works for ever", there.attempt)).collect();
+    let working: Vec<String> = cluster
+        .now()
+        .at_work()
+        .map(|there| format!("{:?} works for ever", there.attempt))
+        .collect();
     working.into_iter().for_each(|what| cluster.breach(what));
     let shown = cluster.now().published.clone();
     for (name, object) in shown {

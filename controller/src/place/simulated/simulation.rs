@@ -39,8 +39,7 @@ impl Seed {
     }
 
     fn run(&self, season: Season) -> Outcome {
-        let world =
-            World::new(self.script.clone(), |time| Weather::new(season, self.number, time));
+        let world = World::new(self.script.clone(), |time| Weather::new(season, self.number, time));
         world.run()
     }
 
@@ -106,9 +105,9 @@ impl Tally {
 
 fn seeds() -> Range<u64> {
     let Ok(text) = std::env::var("HOLDFAST_SEEDS") else { return SEEDS };
-    let parsed = text.split_once("..").and_then(|(from, to)| {
-        Some(from.trim().parse().ok()?..to.trim().parse().ok()?)
-    });
+    let parsed = text
+        .split_once("..")
+        .and_then(|(from, to)| Some(from.trim().parse().ok()?..to.trim().parse().ok()?));
     parsed.unwrap_or_else(|| panic!("HOLDFAST_SEEDS={text:?} is not FROM..TO"))
 }
 

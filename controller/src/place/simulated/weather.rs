@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use holdfast_engine::{EffectId, Once};
 use holdfast_engine::plan::Plan;
+use holdfast_engine::{EffectId, Once};
 
 use super::clock::Time;
 use super::dice::Dice;
