@@ -122,8 +122,11 @@ impl Drop for Teller {
     fn drop(&mut self) {
         let mut lies = self.overlay.lies();
         for (level, name) in &self.shown_by {
-            if let Level::Object { uid, .. } = level {
-                lies.done.remove(&(*uid, name.clone()));
+            if let Level::Object { uid, .. } = level
+                && lies.done.remove(&(*uid, name.clone())).is_some()
+            {
+                // Where its session ended before it did, nothing else would show that it is gone.
+                self.overlay.0.marks.mark([level.clone()]);
             }
         }
         let session = self.attempt.session;

@@ -558,10 +558,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_class_has_its_own_places_and_no_more() {
+    async fn stores_have_so_many_calls_at_once_and_no_more() {
         let stage = Stage { behaves: Box::new(|_, _| done(10)), ..Stage::default() };
         let (_dir, mut world) = world(stage, 1).await;
-        let at_once = Class::Store.terms().at_once;
+        let at_once = stores::AT_ONCE;
         let count = u8::try_from(at_once).unwrap() + 2;
         let declare = |n: u8| declared_as(Uid([n; 16]), &format!("s{n}"), 1);
         world.submit((1..=count).map(declare).collect()).await;

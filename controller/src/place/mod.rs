@@ -10,7 +10,11 @@
 //!  lease ──────▶ a term of leadership
 //! ```
 
+#[cfg(test)]
+mod conformance;
 pub mod local;
+#[cfg(test)]
+mod simulated;
 
 use holdfast_api::Kind;
 use holdfast_engine::Once;
