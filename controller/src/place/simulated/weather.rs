@@ -405,6 +405,10 @@ impl Weather {
             span.full = (0..dice.between(1, 3)).map(|_| dice.between(1, 600)).collect();
         }
         if *crashes == 0 {
+            drop(dice);
+            if !span.full.is_empty() {
+                self.tell(|| format!("the disk is full in this life: {span:?}"));
+            }
             return span;
         }
         *crashes -= 1;
