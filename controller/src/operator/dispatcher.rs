@@ -90,6 +90,10 @@ impl Dispatcher {
         let mut dispatcher = Self { ledger, ports, mail, listeners, epoch, held, next: None };
         let begin = Command::Lease(lease::Command::Begin { holder: holder.into() });
         dispatcher.take(vec![Order::new(Actor::Operator, begin)])?;
+        if dispatcher.ledger.state().epoch != epoch {
+            // Whoever went on would have everything refused, and would do nothing, for as long as he lives.
+            return Err(Error::NoSpace { path: "the begin of a term".into() });
+        }
         Ok(dispatcher)
     }
 

@@ -346,10 +346,16 @@ impl Scene for OnThisMachine {
     }
 }
 
-/// A worker that says who it is, waits until it may end, and leaves the report beside it.
+/// A worker that says who it is, waits until it may end, and leaves the report beside it; and the child that does a
+/// store's task, which is the test below in a process of its own.
 const WORKER: &str = r#"#!/bin/sh
 set -e
 here=$(dirname "$0")
+if test "$2" = --task; then
+    answer=$(mktemp "$here/answer.XXXXXX")
+    HOLDFAST_ANSWER="$answer" "$here/tests" --exact place::conformance::a_child_does_its_task >"$answer.out" 2>&1
+    exec cat "$answer"
+fi
 printf '{"uid":"%s","process":{"pid":%d,"start":%s}}' "$5" $$ "$(cut -d' ' -f22 /proc/$$/stat)" > "$3/.w"
 rm -f "$3/job.json"
 mv "$3/.w" "$3/worker.json"
@@ -357,6 +363,16 @@ while ! test -e "$here/go"; do sleep 0.05; done
 cp "$here/result.json" "$3/.r"
 mv "$3/.r" "$3/result.json"
 "#;
+
+/// Does what the line on standard input asks for, where [`WORKER`] says so.
+#[test]
+fn a_child_does_its_task() {
+    let Some(answer) = std::env::var_os("HOLDFAST_ANSWER") else { return };
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
+    let done = holdfast_executor::task::run(&serde_json::from_str(&line).unwrap());
+    std::fs::write(answer, serde_json::to_vec(&done).unwrap()).unwrap();
+}
 
 #[tokio::test]
 async fn this_machine_is_a_place() {
@@ -372,6 +388,7 @@ async fn this_machine_is_a_place() {
         .arg(WORKER)
         .status();
     assert!(written.unwrap().success());
+    std::os::unix::fs::symlink(std::env::current_exe().unwrap(), root.join("tests")).unwrap();
     let report = holdfast_executor::report::Report {
         attempt: "a".into(),
         outcome: holdfast_executor::report::Outcome::Succeeded {

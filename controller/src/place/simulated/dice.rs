@@ -35,6 +35,11 @@ impl Dice {
         self.below(times) == 0
     }
 
+    /// One of these words.
+    pub(super) fn word(&mut self, of: &[&'static str]) -> &'static str {
+        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
+    }
+
     /// One of these.
     pub(super) fn choose<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[usize::try_from(self.below(of.len() as u64)).unwrap()]

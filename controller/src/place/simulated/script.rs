@@ -132,19 +132,20 @@ impl Writer {
     }
 
     fn wanted(&mut self, number: u64, storages: u64) -> Wanted {
-        let timeouts: &[&str] = if self.tight { &["3m", "10m", "1h"] } else { &["1h", "2h"] };
+        let timeouts: &[&'static str] =
+            if self.tight { &["3m", "10m", "1h"] } else { &["1h", "2h"] };
         Wanted {
             name: format!("app-{number}"),
             storage: format!("store-{}", self.dice.below(storages)),
             repositories: self.dice.between(1, 2),
             hooks: self.dice.one_in(2),
             retries: self.dice.below(2),
-            timeout: *self.dice.choose(timeouts),
+            timeout: self.dice.word(timeouts),
             schedule: "0 1 * * *",
-            concurrency: *self.dice.choose(&["Allow", "Forbid", "Replace"]),
+            concurrency: self.dice.word(&["Allow", "Forbid", "Replace"]),
             suspended: self.dice.one_in(4),
             paused: false,
-            deletion: *self.dice.choose(&["Delete", "WipeOut"]),
+            deletion: self.dice.word(&["Delete", "WipeOut"]),
         }
     }
 

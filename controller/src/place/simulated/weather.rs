@@ -393,18 +393,22 @@ impl Weather {
     pub(super) fn life(&self) -> Span {
         let mut dice = self.dice.lock().unwrap();
         let mut crashes = self.crashes.lock().unwrap();
-        let mut span = Span::default();
-        span.away = Duration::from_millis(match self.season {
+        let away = Duration::from_millis(match self.season {
             Season::Calm => 0,
             Season::Benign => dice.below(30_000),
             Season::Harmful if dice.one_in(6) => dice.below(7_200_000),
             Season::Harmful => dice.below(60_000),
         });
-        span.power = dice.one_in(2).then(|| dice.next());
+        let power = dice.one_in(2).then(|| dice.next());
+        let mut span = Span { away, power, ..Span::default() };
         if self.season == Season::Harmful && dice.one_in(4) {
             span.full = (0..dice.between(1, 3)).map(|_| dice.between(1, 600)).collect();
         }
         if *crashes == 0 {
+            drop(dice);
+            if !span.full.is_empty() {
+                self.tell(|| format!("the disk is full in this life: {span:?}"));
+            }
             return span;
         }
         *crashes -= 1;
