@@ -188,7 +188,6 @@ fn a_passphrase_is_nowhere_but_in_its_manifest() {
 #[test]
 fn a_second_run_does_nothing_twice() {
     let world = World::with(&["storage", "workload", "backup", "restore"]);
-    world.edit("backup", "*/5 * * * *", "0 0 1 1 *");
     world.session("now");
     assert!(world.once().status.success());
     let before = support::tree(&world.storage());

@@ -112,7 +112,6 @@ fn a_signal_ends_the_operator_in_order_and_a_second_one_cannot_start_beside_it()
 #[test]
 fn a_running_operator_follows_its_files() {
     let world = World::with(&["storage", "workload", "backup"]);
-    world.edit("backup", "*/5 * * * *", "0 0 1 1 *");
     let mut operator = world.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let phase = |kind: &str, name: &str| {
         let there = world.names(kind).iter().any(|known| known == name);
