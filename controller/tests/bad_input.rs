@@ -72,18 +72,18 @@ fn another_repository_under_the_same_path_is_never_written() {
     assert!(world.once().status.success() && other.once().status.success());
     fs::remove_dir_all(world.storage()).unwrap();
     support::copy(&other.storage(), &world.storage());
-    let before = support::tree(&world.storage().join("demo/data/repository"));
+    let before = support::tree(&world.storage().join("demo/data/holdfast"));
     world.session("again");
     fails(&world, &["another repository"]);
     assert_eq!(world.object("backupsessions.core", "again")["status"]["phase"], "Failed");
-    assert_eq!(support::tree(&world.storage().join("demo/data/repository")), before);
+    assert_eq!(support::tree(&world.storage().join("demo/data/holdfast")), before);
 }
 
 #[test]
 fn a_storage_that_cannot_be_written_is_not_ready() {
     let world = World::with(&["storage", "workload", "backup"]);
     fs::write(world.storage(), "a file stands here").unwrap();
-    fails(&world, &["BackupStorage", "cannot write to", "a file stands in its way"]);
+    fails(&world, &["BackupStorage", "/backups", "a file lies where a directory should be"]);
     assert_eq!(phase_of_only(&world, "backupstorages.storage"), "NotReady");
     assert_eq!(phase_of_only(&world, "backupconfigurations.core"), "NotReady");
 }

@@ -123,7 +123,7 @@ impl World {
     pub fn phase(&self, plural: &str, name: &str) -> String {
         let status = self.status(plural, name);
         let phase = status.lines().find_map(|line| line.strip_prefix("  phase: "));
-        phase.unwrap_or_default().to_owned()
+        phase.unwrap_or_default().trim_matches('\'').to_owned()
     }
 
     /// Waits until something holds.

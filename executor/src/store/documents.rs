@@ -35,7 +35,7 @@ impl Documents {
         match &self.0 {
             Below::Directory(root) => {
                 let path = within(root, key)?;
-                replace(&path, bytes).map_err(|error| StoreError::io("put", key, error))
+                replace(&path, bytes).map_err(|error| failed("put", key, error))
             }
             Below::Objects(store) => store.replace(key, bytes),
         }
@@ -49,7 +49,7 @@ impl Documents {
         match &self.0 {
             Below::Directory(root) => match fs::remove_file(within(root, key)?) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(StoreError::io("delete", key, error))
+                    Err(failed("delete", key, error))
                 }
                 _ => Ok(()),
             },
@@ -65,7 +65,7 @@ impl Documents {
         match &self.0 {
             Below::Directory(root) => match fs::remove_dir_all(within(root, folder)?) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(StoreError::io("delete", folder, error))
+                    Err(failed("delete", folder, error))
                 }
                 _ => Ok(()),
             },
@@ -111,6 +111,16 @@ fn within(root: &Path, key: &str) -> Result<PathBuf, StoreError> {
         false => {
             Err(StoreError::Invalid { key: key.to_owned(), reason: "leads out of its storage" })
         }
+    }
+}
+
+/// Sorts an error of the file system. A directory cannot be made where a file stands.
+fn failed(verb: &'static str, key: &str, error: io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            StoreError::io(verb, key, io::ErrorKind::NotADirectory.into())
+        }
+        _ => StoreError::io(verb, key, error),
     }
 }
 
@@ -178,6 +188,20 @@ mod tests {
         documents.remove("demo/other.yaml").unwrap();
         documents.remove_empty("demo");
         assert!(!root.join("demo").exists() && root.exists());
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_directory_is_nothing_that_passes() {
+        let (dir, documents) = documents();
+        fs::write(dir.path().join("a storage"), b"a file").unwrap();
+        for key in ["metadata.yaml", "demo/app/repository.yaml"] {
+            let error = documents.put(key, b"x").unwrap_err();
+            assert!(error.permanent(), "{error:?}");
+            assert!(
+                error.to_string().contains("a file lies where a directory should be"),
+                "{error}"
+            );
+        }
     }
 
     #[test]
