@@ -5,6 +5,7 @@ mod world;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use holdfast_e2e::gateway::{self, Gateway};
@@ -14,6 +15,9 @@ use world::{Bucket, CONFIGURATIONS, REPOSITORIES, SESSIONS, SNAPSHOTS, STORAGES,
 
 /// A secret that only one of two servers knows.
 const OTHER_SECRET: &str = "the-secret-of-the-other";
+
+/// Held by those who share the machine, and alone by the test of a bound of one second.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -48,6 +52,7 @@ fn one_session_writes_to_two_buckets_with_keys_and_authorities_of_their_own() {
     if !gateway::is_here() {
         return;
     }
+    let _turn = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let mut plain = served(dir.path(), "plain");
     let (certificate, key) = certificate(dir.path());
@@ -95,6 +100,7 @@ fn keys_that_are_rotated_while_the_operator_runs_are_used_from_then_on() {
     if !gateway::is_here() {
         return;
     }
+    let _turn = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let mut gateway = served(dir.path(), "store");
     let world = World::new();
@@ -128,6 +134,7 @@ fn a_storage_without_a_secret_borrows_nothing_from_the_operator() {
     if !gateway::is_here() {
         return;
     }
+    let _turn = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let gateway = served(dir.path(), "store");
     let own = [
@@ -159,6 +166,7 @@ fn storages_that_hang_do_not_keep_the_others_waiting() {
     if !gateway::is_here() {
         return;
     }
+    let _turn = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let gateway = served(dir.path(), "store");
     let silent = Proxy::start(gateway.address()).unwrap();
@@ -203,6 +211,7 @@ fn a_repository_whose_opening_hangs_hurts_nobody_else() {
     if !gateway::is_here() {
         return;
     }
+    let _turn = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let gateway = served(dir.path(), "store");
     let proxy = Proxy::start(gateway.address()).unwrap();
@@ -261,6 +270,7 @@ fn a_child_does_not_outlive_its_operator() {
     if !gateway::is_here() {
         return;
     }
+    let _turn = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let gateway = served(dir.path(), "store");
     let proxy = Proxy::start(gateway.address()).unwrap();
