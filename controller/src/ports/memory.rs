@@ -11,21 +11,22 @@ use rustix::process::{Resource, Rlimit};
 /// What a process takes besides the buffers of its workers: deriving a key takes 64 MiB, an index and a walk less.
 const RESERVED_BYTES: u64 = 80 * 1024 * 1024;
 
-/// Limits the address space of this process to what it has now and so many bytes more. What does not fit fails in this
-/// process, and not in a neighbour that shares its container.
+/// Limits the memory that this process may write to, to what it has now and so many bytes more. What does not fit fails
+/// in this process, and not in a neighbour that shares its container. Addresses that are only reserved, as allocators do
+/// for each thread, count for nothing.
 ///
 /// # Errors
 /// What the system says.
 pub fn limit_growth(bytes: u64) -> io::Result<()> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    let pages: Option<u64> = pages.and_then(|text| text.split(' ').next()?.parse().ok());
+    let pages: Option<u64> = pages.and_then(|text| text.split(' ').nth(5)?.trim().parse().ok());
     // Without /proc nobody knows what there is.
     let Some(pages) = pages else { return Ok(()) };
     let now = pages.saturating_mul(rustix::param::page_size() as u64);
     let most = now.saturating_add(bytes);
-    let held = rustix::process::getrlimit(Resource::As);
+    let held = rustix::process::getrlimit(Resource::Data);
     let current = held.maximum.map_or(most, |maximum| maximum.min(most));
-    Ok(rustix::process::setrlimit(Resource::As, Rlimit { current: Some(current), ..held })?)
+    Ok(rustix::process::setrlimit(Resource::Data, Rlimit { current: Some(current), ..held })?)
 }
 
 /// What a job may use of this machine. What was asked for stays; where nothing was (zeros), the limit of this process

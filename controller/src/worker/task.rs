@@ -19,7 +19,7 @@ use crate::ports::memory;
 
 /// What a child may take beyond what it has at its start: one derivation of a key takes 64 MiB, and a listing or a
 /// request some more.
-const MEMORY_BYTES: u64 = 128 * 1024 * 1024;
+const MEMORY_BYTES: u64 = 160 * 1024 * 1024;
 
 /// Longest line that is read; a task has documents of a few KiB.
 const LINE_BYTES: u64 = 16 * 1024 * 1024;
