@@ -419,7 +419,14 @@ fn gaps_are_forgiven() {
         }
         assert!(fold.phase().is_some(), "without {missing}");
         assert!(!fold.timeline().spans.is_empty());
-        assert_eq!(catalog::sessions(&history.state).len(), 2);
+        // Without its first event the name of a session may be known from nowhere.
+        let nameless = matches!(
+            log.events[missing].event,
+            Event::Backup(backup::Event::Created { .. })
+                | Event::Restore(restore::Event::Declared { .. })
+        );
+        let named = catalog::sessions(&history.state).len();
+        assert!(named == 2 || (nameless && named == 1), "without {missing}");
     }
 }
 
