@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use holdfast_api::storage::{Backend, S3Spec};
 use holdfast_engine::Failure;
+use holdfast_engine::outcome::Reason;
 use holdfast_executor::store::Access;
 use zeroize::Zeroizing;
 
@@ -91,6 +92,9 @@ pub fn access(
             Err(_) => Err(unusable(format!("credential Secret {secret}: {name} is no text"))),
         })
         .collect::<Result<_, _>>()?;
+    if found.is_empty() {
+        return Err(secret_gone(format!("credential Secret {secret} not found, or without keys")));
+    }
     for name in REQUIRED {
         if found.get(name).is_none_or(String::is_empty) {
             return Err(unusable(format!("credential Secret {secret} has no key {name}")));
@@ -103,11 +107,16 @@ pub fn access(
 /// not meant to have that.
 #[must_use]
 pub fn nothing_to_open_with(storage: &str) -> Failure {
-    unusable(format!(
+    secret_gone(format!(
         "BackupStorage {storage}: spec.storage.s3.secretName names no Secret, and the operator lends nobody its own \
          credentials; name a Secret with {}",
         REQUIRED.join(" and ")
     ))
+}
+
+/// The word by which a deletion goes on without the data that nobody can reach.
+fn secret_gone(message: String) -> Failure {
+    Failure { reason: Reason::BackendSecretNotFound, message, permanent: true }
 }
 
 fn unusable(message: String) -> Failure {
@@ -244,6 +253,8 @@ mod tests {
             let failure = access("demo/s", values(missing)).unwrap_err();
             assert!(failure.message.contains("demo/s has no key AWS_"), "{}", failure.message);
         }
+        let gone = access("demo/s", values(&[])).unwrap_err();
+        assert_eq!(gone.reason, Reason::BackendSecretNotFound);
         let mut binary: BTreeMap<String, Zeroizing<Vec<u8>>> = values(&both);
         binary.insert("AWS_SESSION_TOKEN".into(), Zeroizing::new(vec![0xff]));
         assert!(access("demo/s", binary).unwrap_err().message.contains("AWS_SESSION_TOKEN"));
