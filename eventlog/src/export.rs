@@ -20,7 +20,8 @@ use crate::journal::Position;
 use crate::journal::directory::{Directory, parse_hash};
 use crate::journal::source::Memory;
 use crate::reader::Reader;
-use crate::replay::{Machine, Until, drive};
+use crate::reader::drive;
+use crate::replay::{Machine, Until};
 use crate::{lock::Lock, open};
 
 const MAGIC: &[u8; 8] = b"HFEXPORT";

@@ -17,6 +17,7 @@ use crate::checkpoint::Mark;
 use crate::checkpoint::make::{Job, Made, Making};
 use crate::error::Error;
 use crate::files::Files;
+use crate::fold::Fold;
 use crate::frame::{Intro, Kind};
 use crate::index::{CommandPlace, FramePlace};
 use crate::journal::Position;
@@ -29,7 +30,7 @@ use crate::positions::Positions;
 use crate::proof::{Proof, Proven};
 use crate::reader::Reader;
 use crate::record::{HEADER_BYTES, Header, Place, StreamKey};
-use crate::replay::{Fold, Machine};
+use crate::replay::Machine;
 use crate::shapes;
 
 /// The log of one operator. There is one in a process, and one process for a directory.

@@ -7,6 +7,7 @@ use crate::checkpoint::Candidate;
 use crate::checkpoint::make::Covered;
 use crate::error::Error;
 use crate::files::Files;
+use crate::fold::Fold;
 use crate::journal::Position;
 use crate::journal::directory::Directory;
 use crate::journal::scan::{acknowledged, beginning};
@@ -18,7 +19,6 @@ use crate::positions::Positions;
 use crate::proof::Proof;
 use crate::reader::Reader;
 use crate::recover::{Extent, Unwitnessed, go_on, no_checkpoint};
-use crate::replay::Fold;
 use crate::resume;
 
 /// How a log is opened. The defaults are for production; tests make segments and intervals small.

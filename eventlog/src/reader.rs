@@ -6,6 +6,7 @@ use holdfast_engine::{Hash, Recorded, State, StreamId};
 
 use crate::attachment;
 use crate::chain::{Chain, ChainKey};
+use crate::checkpoint::mark::Mark;
 use crate::error::{Damage, Error};
 use crate::files::Files;
 use crate::journal::Position;
@@ -15,7 +16,7 @@ use crate::journal::segment::{HEADER_BYTES, SegmentHeader};
 use crate::journal::source::{Behind, Source};
 use crate::record::{Header, StreamKey};
 use crate::recover::{Extent, recover};
-use crate::replay::{Machine, Until, drive, event_of};
+use crate::replay::{Machine, Until, event_of, feed};
 
 /// A log that is only read: no lock is taken and nothing is changed.
 pub struct Reader {
@@ -208,4 +209,27 @@ impl Reader {
     pub(crate) fn start(&self) -> Position {
         self.start
     }
+}
+/// Feeds a machine from the beginning of the log; returns the last sequence number it took.
+///
+/// # Errors
+/// [`Error::Damaged`] at the first damage, after the machine has taken everything before it;
+/// [`Error::Illegal`] when the machine refuses.
+pub fn drive(reader: &Reader, machine: &mut dyn Machine, until: Until) -> Result<u64, Error> {
+    let mut last = 0;
+    let mut scan = reader.scan()?;
+    while !reader.at_end(&scan) {
+        let Some(found) = scan.next()? else { break };
+        if let Some(mark) = Mark::of(&found) {
+            machine.checkpoint(&mark);
+        }
+        for (header, payload) in &found.records {
+            if !until.includes(header) {
+                return Ok(last);
+            }
+            feed(machine, header, payload, &found.start)?;
+            last = header.seq;
+        }
+    }
+    Ok(last)
 }

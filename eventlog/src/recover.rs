@@ -4,10 +4,11 @@
 use crate::chain::Chain;
 use crate::checkpoint::{Candidate, Mark};
 use crate::error::{Damage, Error, Fault};
+use crate::fold::Fold;
 use crate::journal::Position;
 use crate::journal::scan::{Found, Scan, beginning};
 use crate::journal::source::Source;
-use crate::replay::{Fold, Until, feed};
+use crate::replay::{Until, feed};
 
 /// Sees every frame, for what is rebuilt on the way.
 pub(crate) trait Witness {

@@ -11,6 +11,7 @@
 mod exceptions;
 mod figures;
 mod finding;
+mod imports;
 mod manifest;
 mod modules;
 mod rules;

@@ -39,7 +39,7 @@ pub(super) fn section(history: &History, simulation: &Simulation) -> Section {
         1 => "The policies in force would remove one of them now.".to_owned(),
         more => format!("The policies in force would remove {more} of them now."),
     };
-    super::section("Snapshots", format!("Days are UTC. {intro}"), Body::Calendar(calendar))
+    Section::new("Snapshots", format!("Days are UTC. {intro}"), Body::Calendar(calendar))
 }
 
 fn mark(history: &History, simulation: &Simulation, snapshot: &Snapshot) -> (Tone, String) {

@@ -21,7 +21,7 @@ pub(super) fn section(timeline: &Timeline, single: bool) -> Section {
     if left_out > 0 {
         intro.push_str(&format!(" {left_out} older sessions are only in the table below."));
     }
-    super::section("Timeline", intro, Body::Gantt(Chart { lanes }))
+    Section::new("Timeline", intro, Body::Gantt(Chart { lanes }))
 }
 
 fn lane(span: &Span) -> Lane {

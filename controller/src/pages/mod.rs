@@ -12,7 +12,7 @@ use holdfast_engine::view::catalog::SessionRow;
 use holdfast_engine::view::fold::History;
 use holdfast_engine::view::timeline::Timeline;
 use holdfast_engine::{State, explain};
-use holdfast_http::page::{Page, Section};
+use holdfast_http::page::Page;
 
 use crate::history::name::kind;
 use crate::history::simulation;
@@ -68,8 +68,4 @@ fn live(history: &History) -> State {
     let mut state = history.state.clone();
     state.snapshots.retain(|uid, _| !history.forgotten.contains_key(uid));
     state
-}
-
-fn section(heading: &str, intro: String, body: holdfast_http::page::Body) -> Section {
-    Section { heading: heading.into(), intro, body }
 }

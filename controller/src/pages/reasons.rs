@@ -12,7 +12,7 @@ pub(super) fn section(explanation: &Explanation) -> Section {
         .collect();
     if rows.is_empty() {
         let why = "nothing has happened that would make it anything else".into();
-        return super::section(&heading, String::new(), Body::Empty(why));
+        return Section::new(&heading, String::new(), Body::Empty(why));
     }
     let header = vec!["event".into(), "decided".into(), "what it says".into()];
     let mut intro = String::from("The fewest events from which this follows.");
@@ -20,5 +20,5 @@ pub(super) fn section(explanation: &Explanation) -> Section {
     if others > 0 {
         intro.push_str(&format!(" {others} others would have been enough too."));
     }
-    super::section(&heading, intro, Body::Table { header, rows })
+    Section::new(&heading, intro, Body::Table { header, rows })
 }

@@ -7,7 +7,7 @@ use crate::history::name::kind;
 
 pub(super) fn section(sessions: &[SessionRow]) -> Section {
     if sessions.is_empty() {
-        return super::section("Sessions", String::new(), Body::Empty("no sessions yet".into()));
+        return Section::new("Sessions", String::new(), Body::Empty("no sessions yet".into()));
     }
     let header =
         ["namespace", "name", "kind", "of", "trigger", "phase", "took", "created", "error"];
@@ -25,5 +25,5 @@ pub(super) fn section(sessions: &[SessionRow]) -> Section {
         ]
     });
     let body = Body::Table { header: header.map(String::from).to_vec(), rows: rows.collect() };
-    super::section("Sessions", "Newest first, archived ones too.".into(), body)
+    Section::new("Sessions", "Newest first, archived ones too.".into(), body)
 }

@@ -30,7 +30,7 @@ fn section(repository: &str, points: &[Point]) -> Section {
         ));
     }
     let heading = format!("Repository {repository}");
-    super::section(&heading, intro, Body::Line(Chart { series: series(points) }))
+    Section::new(&heading, intro, Body::Line(Chart { series: series(points) }))
 }
 
 fn series(points: &[Point]) -> Vec<Series> {

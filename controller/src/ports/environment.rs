@@ -11,3 +11,9 @@ pub fn access() -> Access {
     };
     Access::of(std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("AWS_")))
 }
+
+/// The name of this machine.
+#[must_use]
+pub fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_engine::Timestamp;
 
-use crate::audit::{Check, Finding};
+use crate::audit::finding::{Check, Finding};
 use crate::record::{Header, StreamKey};
 
 /// Follows versions of streams, and times.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use holdfast_engine::{Hash, Illegal, Recorded};
 
-use crate::audit::{Check, Finding};
+use crate::audit::finding::{Check, Finding};
 use crate::checkpoint::Mark;
+use crate::fold::Fold;
 use crate::record::Header;
-use crate::replay::{Fold, Machine};
+use crate::replay::Machine;
 use crate::restated::{schema, state_hash};
 
 /// Folds the state beside the log.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_engine::{Hash, Illegal, Recorded};
 
 use crate::attachment;
-use crate::audit::{Check, Finding};
+use crate::audit::finding::{Check, Finding};
 use crate::error::Error;
 use crate::reader::Reader;
 use crate::record::Header;

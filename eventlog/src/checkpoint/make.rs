@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use crate::chain::Chain;
 use crate::checkpoint::{self, Mark, runs_of};
 use crate::error::Error;
+use crate::fold::Fold;
 use crate::index::run::{Places, Run, RunName};
 use crate::index::{Doubt, FramePlace};
 use crate::journal::Position;
@@ -14,7 +15,6 @@ use crate::journal::scan::{Scan, beginning};
 use crate::journal::source::Source;
 use crate::limits::{CHECKPOINTS_KEPT, RUN_EVENTS, RUNS_MERGED};
 use crate::record::Header;
-use crate::replay::Fold;
 
 /// What the newest checkpoint that the chain vouches for has.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use holdfast_engine::outcome::Outcome;
 use holdfast_engine::run::{Component, Event as RunEvent, Frozen, StopCause, Worker};
 use holdfast_engine::time::{Millis, Timestamp};
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { backup
     0x0A01 1 Created { uid: Uid, key: Key, configuration: Uid, session: String, trigger: Trigger, retry_left: u32, timeout: Option<Millis> }

@@ -3,7 +3,7 @@
 use holdfast_engine::configuration::{Backend, SessionSpec};
 use holdfast_engine::ids::{Hash, Key, TypedRef, Uid};
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { configuration
     0x0701 1 Declared { uid: Uid, key: Key, generation: u64, hash: Hash, target: Option<TypedRef>, backends: Vec<Backend>, paused: bool, allow_partial: bool, sessions: u32 }

@@ -3,7 +3,7 @@
 use holdfast_engine::dependency::Facts;
 use holdfast_engine::ids::{Hash, TypedRef, Uid};
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { dependency
     0x0301 1 Observed { uid: Uid, object: TypedRef, hash: Hash, facts: Facts }

@@ -3,7 +3,7 @@
 use holdfast_engine::hook::Spec;
 use holdfast_engine::ids::{Hash, Key, Uid};
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { hook
     0x0601 1 Declared { uid: Uid, key: Key, generation: u64, hash: Hash, spec: Spec }

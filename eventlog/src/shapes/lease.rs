@@ -1,6 +1,6 @@
 //! Leadership.
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { lease
     0x0101 1 EpochBegan { holder: String }

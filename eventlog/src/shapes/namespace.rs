@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_engine::ids::Uid;
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { namespace
     0x0201 1 Observed { uid: Uid, name: String, labels: BTreeMap<String, String> }

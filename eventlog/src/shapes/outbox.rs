@@ -7,7 +7,7 @@ use holdfast_engine::effect::Once;
 use holdfast_engine::hook::Run;
 use holdfast_engine::ids::{Attempt, EffectId, Uid};
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { outbox
     0x0D01 1 EffectDone { effect: EffectId, subject: Uid }

@@ -5,7 +5,7 @@ use holdfast_engine::outcome::Failure;
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::time::Timestamp;
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { repository
     0x0901 1 Created { uid: Uid, key: Key, configuration: Uid, app: TypedRef, storage: Key, path: String, secret: Option<Key>, deletion: DeletionPolicy }

@@ -7,7 +7,7 @@ use holdfast_engine::restore::Spec;
 use holdfast_engine::run::{Component, Event as RunEvent, Frozen, StopCause, Worker};
 use holdfast_engine::time::{Millis, Timestamp};
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { restore
     0x0C01 1 Declared { uid: Uid, key: Key, generation: u64, hash: Hash, spec: Spec }

@@ -3,7 +3,7 @@
 use holdfast_engine::ids::{Hash, Key, Uid};
 use holdfast_engine::retention::Spec;
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { retention
     0x0501 1 Declared { uid: Uid, key: Key, generation: u64, hash: Hash, spec: Spec }

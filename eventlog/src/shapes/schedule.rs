@@ -3,7 +3,7 @@
 use holdfast_engine::ids::Uid;
 use holdfast_engine::time::Timestamp;
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { schedule
     0x0801 1 Declared { configuration: Uid, session: String, version: u32, next: Vec<Timestamp> }

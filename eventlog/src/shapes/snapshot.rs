@@ -7,7 +7,7 @@ use holdfast_engine::report::{Grade, PathResult};
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::time::{Millis, Timestamp};
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { snapshot
     0x0B01 1 Created { uid: Uid, key: Key, repository: Uid, backup: Uid, session: String, app: TypedRef, deletion: DeletionPolicy }

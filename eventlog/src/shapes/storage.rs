@@ -4,7 +4,7 @@ use holdfast_engine::ids::{Hash, Key, Uid};
 use holdfast_engine::storage::Spec;
 use holdfast_engine::time::Timestamp;
 
-use super::shapes;
+use super::shape::shapes;
 
 shapes! { storage
     0x0401 1 Declared { uid: Uid, key: Key, generation: u64, hash: Hash, spec: Spec }

@@ -12,6 +12,7 @@ mod names;
 mod orphans;
 mod places;
 mod prose;
+mod rings;
 mod unused;
 mod words;
 
@@ -35,6 +36,7 @@ pub const ALL: &[Rule] = &[
     orphans::check,
     places::check,
     prose::check,
+    rings::check,
     unused::check,
     words::check,
 ];

@@ -53,6 +53,14 @@ pub enum Body {
     Empty(String),
 }
 
+impl Section {
+    /// A section of these parts.
+    #[must_use]
+    pub fn new(heading: &str, intro: String, body: Body) -> Self {
+        Self { heading: heading.into(), intro, body }
+    }
+}
+
 impl Page {
     /// The page as one HTML document.
     #[must_use]

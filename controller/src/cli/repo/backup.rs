@@ -1,8 +1,10 @@
 //! `holdfast repo backup`.
 
+use super::workers::Workers;
+use crate::ports::environment;
 use std::path::PathBuf;
 
-use clap::{Args, value_parser};
+use clap::Args;
 use holdfast_executor::job::{self, Job, Reading, Source, Work};
 
 use super::excludes::Excludes;
@@ -56,7 +58,7 @@ pub struct Backup {
     stdin_filename: Option<String>,
     /// Name of the machine that the data belongs to, instead of this one's; an empty one is this one's. In a pod,
     /// whose name is another each time, name what it backs up.
-    #[arg(long, short = 'H', env = "HOLDFAST_HOST", hide_env_values = true, default_value_t = super::hostname(), hide_default_value = true)]
+    #[arg(long, short = 'H', env = "HOLDFAST_HOST", hide_env_values = true, default_value_t = environment::hostname(), hide_default_value = true)]
     host: String,
     /// Compare with this snapshot, whatever it is of, instead of the newest complete one of the same host, paths
     /// and excludes.
@@ -83,9 +85,8 @@ pub struct Backup {
     /// Write nothing: read everything that a backup would read, and say what it would add.
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Threads; 0: one for each processor, or fewer where a container's memory limit leaves no room.
-    #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(..=super::WORKERS_MAX))]
-    workers: u32,
+    #[command(flatten)]
+    workers: Workers,
     #[command(flatten)]
     excludes: Excludes,
     #[command(flatten)]
@@ -156,7 +157,7 @@ impl Backup {
                 tags: self.tag.into_iter().flatten().collect(),
                 selection,
                 // A variable of a script that is not set names no other machine.
-                host: if self.host.is_empty() { super::hostname() } else { self.host },
+                host: if self.host.is_empty() { environment::hostname() } else { self.host },
                 session: ids::uid().to_string(),
                 component: COMPONENT.into(),
                 attempt_number: 1,
@@ -172,7 +173,7 @@ impl Backup {
                     allow_empty: self.allow_empty,
                 },
             }),
-            resources: super::resources(self.workers),
+            resources: self.workers.resources(),
         })
     }
 }

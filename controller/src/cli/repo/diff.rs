@@ -1,5 +1,6 @@
 //! `holdfast repo diff`.
 
+use super::selection;
 use clap::Args;
 use holdfast_executor::repo::{self, Change};
 
@@ -31,7 +32,7 @@ pub struct Diff {
 impl Diff {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
         let ((one, before), (other, after)) =
-            (super::split(&self.before)?, super::split(&self.after)?);
+            (selection::split(&self.before)?, selection::split(&self.after)?);
         if ![one, other].contains(&"latest") {
             self.choose.filter_of(one)?;
         }

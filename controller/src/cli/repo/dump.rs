@@ -1,5 +1,6 @@
 //! `holdfast repo dump`.
 
+use super::selection;
 use std::io::{BufWriter, ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -36,8 +37,8 @@ pub struct Dump {
 
 impl Dump {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        let (name, below) = super::split(&self.snapshot)?;
-        let path = super::either(below, self.path.as_slice())?[0];
+        let (name, below) = selection::split(&self.snapshot)?;
+        let path = selection::either(below, self.path.as_slice())?[0];
         self.choose.filter_of(name)?;
         let repository = location.open()?;
         let (_, snapshot) = self.choose.one(&repository, name, output)?;

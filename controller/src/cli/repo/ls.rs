@@ -1,5 +1,6 @@
 //! `holdfast repo ls`.
 
+use super::selection;
 use clap::Args;
 use holdfast_executor::repo;
 
@@ -28,8 +29,8 @@ pub struct Ls {
 
 impl Ls {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        let (name, below) = super::split(&self.snapshot)?;
-        let paths = super::either(below, &self.paths)?;
+        let (name, below) = selection::split(&self.snapshot)?;
+        let paths = selection::either(below, &self.paths)?;
         self.choose.filter_of(name)?;
         let repository = location.open()?;
         let (id, snapshot) = self.choose.one(&repository, name, output)?;

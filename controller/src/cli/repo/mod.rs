@@ -17,27 +17,18 @@ mod ls;
 mod output;
 mod repair;
 mod restore;
+mod selection;
 mod snapshots;
 mod stats;
+mod workers;
 
 use clap::{Args, Subcommand};
-use holdfast_executor::job::Resources;
 
 use crate::exit::Exit;
-use crate::ports::memory;
-use crate::repository::Misuse;
 use crate::show::repository::failure;
 pub use habits::{answer, habit, habits};
 use location::Location;
 pub use output::Output;
-
-/// Threads that somebody may ask for: more would only wait for each other.
-const WORKERS_MAX: i64 = 256;
-
-/// What a verb may use, of which `--workers` says a part.
-fn resources(workers: u32) -> Resources {
-    memory::within_limit(Resources { workers, memory_bytes: 0 })
-}
 
 /// Arguments of `holdfast repo`.
 #[derive(Debug, Args)]
@@ -128,59 +119,5 @@ impl Verb {
                 Ok(Exit::Done)
             }
         }
-    }
-}
-
-/// The name of this machine.
-fn hostname() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// The paths that are meant: given behind the snapshot or on their own, but not in both ways.
-fn either<'a>(below: &'a str, paths: &'a [String]) -> Result<Vec<&'a str>, Misuse> {
-    match (below, paths) {
-        (below, []) => Ok(vec![below]),
-        ("/", paths) => paths.iter().map(|path| inside(path)).collect(),
-        _ => Err(Misuse::new("give the path once, as SNAPSHOT:PATH or after the snapshot")),
-    }
-}
-
-/// `SNAPSHOT[:/sub/dir]`; ids hold no colon, so the first one divides.
-fn split(text: &str) -> Result<(&str, &str), Misuse> {
-    match text.split_once(':') {
-        Some((snapshot, path)) if !path.is_empty() => Ok((snapshot, inside(path)?)),
-        Some((snapshot, _)) => Ok((snapshot, "/")),
-        None => Ok((text, "/")),
-    }
-}
-
-/// A path in a snapshot.
-fn inside(path: &str) -> Result<&str, Misuse> {
-    let is_odd = |part: &str| matches!(part, "." | "..");
-    if path.starts_with('/') && !path.split('/').any(is_odd) {
-        return Ok(path);
-    }
-    let text = format!("{path:?}: a path in a snapshot begins with /, and has neither . nor ..");
-    Err(Misuse::new(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_snapshot_and_a_path_in_it() {
-        for (text, parts) in [
-            ("latest", ("latest", "/")),
-            ("ab12:/etc/ssh", ("ab12", "/etc/ssh")),
-            ("ab12:", ("ab12", "/")),
-            ("ab12:/a:b", ("ab12", "/a:b")),
-        ] {
-            assert_eq!(split(text).unwrap(), parts);
-        }
-        for text in ["ab12:etc", "ab12:/a/../b", "ab12:."] {
-            assert!(split(text).unwrap_err().to_string().contains("begins with /"), "{text}");
-        }
-        assert!(either("/", &["nope".to_owned()]).is_err());
     }
 }

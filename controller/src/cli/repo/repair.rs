@@ -1,5 +1,6 @@
 //! `holdfast repo repair`.
 
+use crate::ports::environment;
 use clap::{Args, Subcommand};
 use holdfast_executor::repo::{CheckOptions, Writer};
 
@@ -50,7 +51,7 @@ fn index(location: &Location, output: Output, dry_run: bool) -> anyhow::Result<E
     let writer = Writer {
         session: ids::uid().to_string(),
         component: "repair index".into(),
-        host: super::hostname(),
+        host: environment::hostname(),
         started_ms: clock::now().0,
         gc_generation: 0,
     };

@@ -1,8 +1,10 @@
 //! `holdfast repo restore`.
 
+use super::selection;
+use super::workers::Workers;
 use std::path::PathBuf;
 
-use clap::{Args, value_parser};
+use clap::Args;
 use holdfast_executor::error::Error;
 use holdfast_executor::job::{self, Job, RestoreOptions, Work};
 use holdfast_executor::repo::{self, Action, Open, Repo};
@@ -80,14 +82,13 @@ pub struct Restore {
     /// Write nothing: say what would be made (+), replaced (M), removed (-) and refused (!).
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Threads; 0: one for each processor, or fewer where a container's memory limit leaves no room.
-    #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(..=super::WORKERS_MAX))]
-    workers: u32,
+    #[command(flatten)]
+    workers: Workers,
 }
 
 impl Restore {
     pub(super) fn run(self, location: &Location, output: Output) -> anyhow::Result<Exit> {
-        let (snapshot, from) = super::split(&self.snapshot)?;
+        let (snapshot, from) = selection::split(&self.snapshot)?;
         let filter = self.choose.filter_of(snapshot)?;
         let target = job::Target { from: from.to_owned(), to: self.target };
         let options = RestoreOptions {
@@ -120,7 +121,7 @@ impl Restore {
                 targets: vec![target],
                 options,
             }),
-            resources: super::resources(self.workers),
+            resources: self.workers.resources(),
         };
         let report = {
             let watch = Watch::new("restore", output)?;

@@ -6,7 +6,7 @@ use holdfast_engine::survey::Volume;
 use holdfast_engine::{Attempt, Failure, TypedRef};
 use holdfast_executor::job::Job;
 
-use super::Local;
+use super::machine::Local;
 use super::volumes::Volumes;
 use crate::place::{Answer, Trouble};
 use crate::translate::job::{self, BackupOrder, Mounted, RestoreOrder};

@@ -10,7 +10,7 @@ use holdfast_engine::{Failure, Key, TypedRef};
 use holdfast_executor::store::{Access, url_below, url_of_directory};
 use zeroize::Zeroizing;
 
-use super::Local;
+use super::machine::Local;
 use super::volumes::Volumes;
 use crate::translate::backend;
 use crate::translate::job::Place;

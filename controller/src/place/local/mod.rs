@@ -5,7 +5,9 @@ mod attempt;
 pub mod declared;
 mod document;
 mod hook;
+mod layout;
 mod location;
+mod machine;
 mod publish;
 mod run_hook;
 mod store;
@@ -15,113 +17,22 @@ pub mod volumes;
 pub mod workers;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use holdfast_api::Kind;
 use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, Plan};
 use holdfast_engine::{Attempt, EffectId, Key};
-use holdfast_eventlog::Attachments;
 use serde_json::Value;
 
-use self::declared::catalog::Shared;
-use self::declared::watch::Watcher;
-use self::publish::Statuses;
-use self::workers::Workers;
+pub use layout::Layout;
+pub use machine::Local;
+
 use super::{Answer, End, Place, Standing, Term, Trigger, Trouble};
-use crate::operator::Ports;
 use crate::operator::progress::Teller;
-use crate::ports::clock;
-use crate::ports::secrets::Secrets;
 use crate::sighting::Sightings;
 use crate::sighting::name::ObjectName;
 use crate::translate::job::attempt_name;
 use crate::translate::kubestash::object::Published;
-
-/// This machine as a cluster.
-pub struct Local {
-    catalog: Shared,
-    secrets: Arc<dyn Secrets>,
-    attachments: Attachments,
-    volumes: PathBuf,
-    workers: Workers,
-    /// What is started for tasks of storages.
-    program: PathBuf,
-    statuses: Statuses,
-    watcher: Watcher,
-    clock: clock::Handle,
-    /// Nobody takes the lead from whoever has the log's lock.
-    lost: tokio::sync::watch::Sender<bool>,
-}
-
-/// Directories below the state directory.
-#[derive(Clone, Debug)]
-pub struct Layout(PathBuf);
-
-impl Layout {
-    /// The layout below a directory.
-    #[must_use]
-    pub fn below(state: &Path) -> Self {
-        Self(state.to_path_buf())
-    }
-
-    /// The log.
-    #[must_use]
-    pub fn log(&self) -> PathBuf {
-        self.0.join("log")
-    }
-
-    /// Directories of workers.
-    #[must_use]
-    pub fn work(&self) -> PathBuf {
-        self.0.join("work")
-    }
-
-    /// Published objects.
-    #[must_use]
-    pub fn status(&self) -> PathBuf {
-        self.0.join("status")
-    }
-
-    /// Volumes of claims that no PersistentVolume stands for.
-    #[must_use]
-    pub fn volumes(&self) -> PathBuf {
-        self.0.join("volumes")
-    }
-
-    /// The key under which versions of Secrets are recorded.
-    #[must_use]
-    pub fn version_key(&self) -> PathBuf {
-        self.0.join("secret-version.key")
-    }
-}
-
-impl Local {
-    /// A place below `layout` that reads manifests at `manifests`, and whose workers are processes of `program`.
-    #[must_use]
-    pub fn new(
-        manifests: PathBuf,
-        layout: &Layout,
-        program: PathBuf,
-        attachments: Attachments,
-        ports: Ports,
-    ) -> Self {
-        let catalog = Shared::default();
-        Self {
-            secrets: Arc::new(catalog.clone()),
-            attachments,
-            volumes: layout.volumes(),
-            workers: Workers::new(layout.work(), program.clone(), ports.ids),
-            program,
-            statuses: Statuses::new(layout.status()),
-            watcher: Watcher::new(manifests, catalog.clone()),
-            catalog,
-            clock: ports.clock,
-            lost: tokio::sync::watch::Sender::new(false),
-        }
-    }
-}
 
 impl Place for Local {
     async fn watch(&self) -> Sightings {
@@ -207,19 +118,5 @@ impl Place for Local {
 
     async fn lease(&self) -> Result<Term, Trouble> {
         Ok(Term::new(format!("local-{}", std::process::id()), self.lost.subscribe()))
-    }
-}
-
-/// Work that holds a thread.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Trouble> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(broken) => match broken.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The process ends: nobody hears an answer any more.
-            Err(_ended) => std::future::pending().await,
-        },
     }
 }

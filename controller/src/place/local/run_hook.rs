@@ -7,7 +7,8 @@ use holdfast_engine::plan::Hook;
 use holdfast_engine::{Failure, Hash, Key, Outcome};
 use holdfast_eventlog::Attachments;
 
-use super::{Local, hook};
+use super::hook;
+use super::machine::Local;
 use crate::place::{Answer, Trouble};
 use crate::translate::hook::order;
 use crate::translate::kubestash::summary;

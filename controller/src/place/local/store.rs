@@ -7,8 +7,9 @@ use holdfast_executor::job::{Document, Passphrase};
 use holdfast_executor::report::FailureKind;
 use holdfast_executor::task::{Done, Task, Work};
 
+use super::document;
 use super::location::{Location, Paths};
-use super::{Local, document};
+use super::machine::Local;
 use crate::place::{Answer, Trouble};
 use crate::translate::job::{hex, text};
 use crate::translate::report::uid;

@@ -2,7 +2,7 @@
 
 use holdfast_engine::{Failure, TypedRef};
 
-use super::Local;
+use super::machine::Local;
 use super::volumes::Volumes;
 use crate::place::{Answer, Trouble};
 
@@ -17,7 +17,7 @@ pub(super) async fn survey(local: &Local, target: Option<TypedRef>) -> Result<An
         return Err(failure.into());
     };
     let (catalog, root) = (local.catalog.get(), local.volumes.clone());
-    super::blocking(move || {
+    super::machine::blocking(move || {
         let volumes = Volumes { catalog: &catalog, root: &root };
         let hosts = volumes.hosts(&target)?;
         volumes.provide(&target, &hosts)?;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{TemplateError, function};
+use super::error::TemplateError;
+use super::function;
 
 /// A value, or how to make one.
 #[derive(Clone, Debug, PartialEq)]

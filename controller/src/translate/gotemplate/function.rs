@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::TemplateError;
+use super::error::TemplateError;
 
 const NAMES: [&str; 13] = [
     "and", "default", "dict", "eq", "len", "lower", "ne", "not", "or", "printf", "quote", "toJson",

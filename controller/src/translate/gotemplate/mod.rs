@@ -5,27 +5,15 @@
 //! `not`, `and`, `or`, `printf`, `toJson`, `dict`, `default`, `quote`, `upper`, `lower`, `len`. Anything else
 //! is an error that names it: a body that is half rendered would be worse than a hook that fails.
 
+mod error;
 mod expression;
 mod function;
 mod parse;
 
 use serde_json::Value;
 
+pub use error::TemplateError;
 use expression::Expression;
-
-/// Why a template cannot be rendered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("template: {reason}")]
-pub struct TemplateError {
-    /// What is wrong, with the piece of the template that it is about.
-    pub reason: String,
-}
-
-impl TemplateError {
-    fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into() }
-    }
-}
 
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq)]

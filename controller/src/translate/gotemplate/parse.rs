@@ -1,7 +1,8 @@
 //! From text to pieces.
 
+use super::Node;
+use super::error::TemplateError;
 use super::expression::{Expression, tokens};
-use super::{Node, TemplateError};
 
 /// Conditions inside one another; deeper nesting is no hook body.
 const DEPTH_LIMIT: usize = 32;

@@ -18,7 +18,7 @@ pub struct New {
     #[arg(long, value_name = "COMMAND", conflicts_with = "new_password_file")]
     new_password_command: Option<String>,
     /// What the slot is called, instead of this machine's name.
-    #[arg(long, default_value_t = super::super::hostname(), hide_default_value = true, value_parser = label)]
+    #[arg(long, default_value_t = crate::ports::environment::hostname(), hide_default_value = true, value_parser = label)]
     pub label: String,
 }
 

@@ -9,7 +9,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-use super::{Pod, failed, timed_out};
+use super::failure::{failed, timed_out};
+use super::pods::Pod;
 
 /// Output beyond this is read and thrown away, so that a chatty command neither fills memory nor blocks.
 const OUTPUT_BYTES: usize = 64 * 1024;

@@ -6,7 +6,7 @@ use holdfast_engine::Failure;
 use reqwest::redirect::Policy;
 use tokio::net::TcpStream;
 
-use super::failed;
+use super::failure::failed;
 use crate::translate::hook::{Body, Request};
 
 /// Where a pod without an address of its own answers.

@@ -4,6 +4,7 @@
 //! volume, with the directories of all its volumes in the environment.
 
 mod exec;
+mod failure;
 mod http;
 mod pods;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use holdfast_engine::{Failure, Outcome};
 
+use failure::{failed, timed_out};
 pub use pods::Pod;
 
 use crate::place::local::declared::catalog::Catalog;
@@ -88,14 +90,6 @@ async fn once(order: &Order, pod: Option<&Pod>, limit: Duration) -> Result<(), F
         }
     };
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(timed_out(limit)))
-}
-
-fn timed_out(limit: Duration) -> Failure {
-    failed("Timeout", format!("did not end within {} s", limit.as_secs_f64()), false)
-}
-
-fn failed(reason: &str, message: String, permanent: bool) -> Failure {
-    Failure { reason: reason.into(), message, permanent }
 }
 
 #[cfg(test)]

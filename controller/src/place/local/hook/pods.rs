@@ -7,7 +7,7 @@ use holdfast_engine::{Failure, TypedRef};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 
-use super::failed;
+use super::failure::failed;
 use crate::place::local::declared::catalog::Catalog;
 use crate::place::local::volumes::Volumes;
 
