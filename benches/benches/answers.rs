@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use holdfast_engine::{
-    Actor, Command, CommandId, Envelope, Key, State, Timestamp, Uid, configuration, lease,
+    Actor, Command, CommandId, Envelope, Group, Key, State, Timestamp, Uid, configuration, lease,
 };
 use holdfast_eventlog::{Ledger, Options};
 use world::{World, minutes, spec};
@@ -43,7 +43,7 @@ fn declared(number: u64) -> Command {
     session.repositories = vec![spec::repository(&format!("repository-{number}"))];
     Command::Configuration(configuration::Command::Declare {
         uid: Uid(u128::from(number).to_be_bytes()),
-        key: Key::new("shop", format!("configuration-{number}")),
+        key: Key::new(Group::KubeStash, "shop", format!("configuration-{number}")),
         generation: 1,
         hash: spec::hash(number),
         spec: spec::configuration(vec![session]),

@@ -392,7 +392,7 @@ mod tests {
     use crate::ids::CommandId;
     use crate::lease;
     use crate::namespace;
-    use crate::testing::given::{self, key};
+    use crate::testing::given::{self, key, stored};
     use crate::testing::world::{APP, World, named};
 
     fn envelope(world: &World) -> Envelope {
@@ -413,12 +413,12 @@ mod tests {
         assert_eq!(draft.repositories().count(), 1, "listed once, as changed");
         draft.emit(crate::repository::Event::Deleted {
             uid,
-            key: key("one"),
-            storage: key("store"),
+            key: stored("one"),
+            storage: stored("store"),
             wiped: false,
         });
         assert_eq!(draft.repository(uid), None);
-        assert_eq!(draft.repository_named(&key("one")), None);
+        assert_eq!(draft.repository_named(&stored("one")), None);
         assert_eq!(draft.repositories().count(), 0);
         assert_eq!(world.state, before);
         assert_eq!(draft.finish().unwrap().len(), 2);
@@ -433,16 +433,16 @@ mod tests {
         let mut draft = Draft::new(&world.state, &envelope);
         draft.emit(crate::retention::Event::Declared {
             uid: new,
-            key: key("keep"),
+            key: stored("keep"),
             generation: 1,
             hash: given::hash(1),
             spec: given::retention(2),
         });
-        assert_eq!(draft.retention_named(&key("keep")).unwrap().uid, new);
-        draft.emit(crate::retention::Event::Deleted { uid: old, key: key("keep") });
-        assert_eq!(draft.retention_named(&key("keep")).unwrap().uid, new);
-        draft.emit(crate::retention::Event::Deleted { uid: new, key: key("keep") });
-        assert_eq!(draft.retention_named(&key("keep")), None);
+        assert_eq!(draft.retention_named(&stored("keep")).unwrap().uid, new);
+        draft.emit(crate::retention::Event::Deleted { uid: old, key: stored("keep") });
+        assert_eq!(draft.retention_named(&stored("keep")).unwrap().uid, new);
+        draft.emit(crate::retention::Event::Deleted { uid: new, key: stored("keep") });
+        assert_eq!(draft.retention_named(&stored("keep")), None);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Names and numbers that identify things.
 
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::event::StreamKind;
+use crate::group::Group;
 
 /// Identity of one object for its whole life; a new object of the same name has another one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
@@ -87,9 +91,11 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// Namespace and name of an object; cluster-scoped objects have an empty namespace.
+/// API group, namespace and name of an object, whose kind is known; cluster-scoped objects have an empty namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 pub struct Key {
+    /// API group: two objects of one kind and name in two groups are two objects.
+    pub group: Group,
     /// Empty for cluster-scoped objects.
     pub namespace: String,
     /// `metadata.name`.
@@ -97,9 +103,41 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key of these two parts.
-    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+    /// A key of these parts.
+    pub fn new(group: Group, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { group, namespace: namespace.into(), name: name.into() }
+    }
+
+    /// A key in the group without a name: a Secret, or with an empty namespace a Namespace.
+    pub fn core(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self::new(Group::Core, namespace, name)
+    }
+
+    /// What an object of this name means by a bare name: an object of its own family in its own namespace.
+    #[must_use]
+    pub fn sibling(&self, kind: StreamKind, name: impl Into<String>) -> Self {
+        self.relative(kind, self.namespace.clone(), name)
+    }
+
+    /// An object of the same family in another namespace.
+    #[must_use]
+    pub fn relative(
+        &self,
+        kind: StreamKind,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self::new(self.group.family().group(kind), namespace, name)
+    }
+
+    /// The name with its group, for whoever has to tell two objects of one name from each other.
+    #[must_use]
+    pub fn full(&self) -> String {
+        if self.group.as_str().is_empty() {
+            format!("{self}")
+        } else {
+            format!("{} {self}", self.group)
+        }
     }
 }
 
@@ -138,16 +176,18 @@ impl TypedRef {
         }
     }
 
-    /// Namespace and name of the object.
+    /// The object's name, when its group is one that the state has names of.
     #[must_use]
-    pub fn key(&self) -> Key {
-        Key::new(self.namespace.clone(), self.name.clone())
+    pub fn key(&self) -> Option<Key> {
+        let group = Group::named(&self.api_group)?;
+        Some(Key::new(group, self.namespace.clone(), self.name.clone()))
     }
 }
 
 impl fmt::Display for TypedRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, self.key())
+        let key = Key::core(self.namespace.clone(), self.name.clone());
+        write!(f, "{} {key}", self.kind)
     }
 }
 

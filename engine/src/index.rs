@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::configuration::AddonRef;
 use crate::configuration::state::Configuration;
 use crate::deadline::{self, Due, Wakeup};
 use crate::dependency::{Facts, state as dependency};
@@ -220,11 +221,11 @@ fn looks(state: &State, (kind, uid): Object) -> BTreeSet<Looked> {
 }
 
 /// Functions of an Addon that take part in backups, or in restores.
-fn functions(state: &State, addon: &TypedRef, restore: bool) -> Vec<TypedRef> {
-    match state.facts(addon) {
+fn functions(state: &State, addon: &AddonRef, restore: bool) -> Vec<TypedRef> {
+    match state.facts(&addon.object()) {
         Some(Facts::Addon { tasks }) => {
             let mine = tasks.iter().filter(|task| task.restore == restore);
-            mine.map(|task| dependency::function(&task.function)).collect()
+            mine.map(|task| addon.function(&task.function)).collect()
         }
         _ => Vec::new(),
     }
@@ -239,11 +240,13 @@ fn of_configuration(state: &State, known: &Configuration) -> BTreeSet<Looked> {
         found.insert(Looked::Retention(backend.retention));
     }
     for session in &known.sessions {
-        let addon = dependency::addon(&session.spec.addon.name);
-        found.extend(functions(state, &addon, false).into_iter().map(Looked::Dependency));
-        found.insert(Looked::Dependency(addon));
+        let addon = &session.spec.addon;
+        found.extend(functions(state, addon, false).into_iter().map(Looked::Dependency));
+        found.insert(Looked::Dependency(addon.object()));
         for wanted in &session.spec.repositories {
-            found.insert(Looked::Repository(Key::new(namespace.clone(), wanted.name.clone())));
+            found.insert(Looked::Repository(
+                known.key.sibling(StreamKind::Repository, &*wanted.name),
+            ));
             let secret = wanted.secret.as_ref().map(dependency::secret);
             found.extend(secret.map(Looked::Dependency));
         }
@@ -259,11 +262,10 @@ fn of_restore(state: &State, known: &Restore) -> BTreeSet<Looked> {
     }
     // One that has not started is checked again whenever something around it changes.
     let spec = &known.spec;
-    let addon = dependency::addon(&spec.addon.name);
     found.insert(Looked::Namespace(known.key.namespace.clone()));
     found.insert(Looked::Source(check::source_namespace(known).into()));
-    found.extend(functions(state, &addon, true).into_iter().map(Looked::Dependency));
-    found.insert(Looked::Dependency(addon));
+    found.extend(functions(state, &spec.addon, true).into_iter().map(Looked::Dependency));
+    found.insert(Looked::Dependency(spec.addon.object()));
     found.extend(spec.target.clone().map(Looked::Dependency));
     found.extend(spec.source.secret.as_ref().map(dependency::secret).map(Looked::Dependency));
     let hooks = spec.pre_hooks.iter().chain(&spec.post_hooks);

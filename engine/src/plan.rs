@@ -498,7 +498,7 @@ mod tests {
     fn a_restore_is_planned_with_the_secret_that_it_names() {
         let mut world = World::restorable();
         let mut spec = given::restore(&["pod-0"]);
-        let secret = Key::new("demo", "of-the-restore");
+        let secret = Key::core("demo", "of-the-restore");
         world.observe(crate::dependency::state::secret(&secret), given::passphrase(1, None));
         spec.source.secret = Some(secret.clone());
         world.restoring(spec);

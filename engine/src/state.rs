@@ -132,7 +132,7 @@ impl State {
     /// The namespace of this name.
     #[must_use]
     pub fn namespace_named(&self, name: &str) -> Option<&Namespace> {
-        self.namespaces.get(&self.uid_of(StreamKind::Namespace, &Key::new("", name))?)
+        self.namespaces.get(&self.uid_of(StreamKind::Namespace, &Key::core("", name))?)
     }
 
     /// Labels of a namespace; one that was never seen has none.

@@ -3,7 +3,7 @@
 mod world;
 
 use holdfast_engine::{
-    Command, Due, Key, Millis, Timestamp, Uid, backup, due, next_wakeup, schedule,
+    Command, Due, Group, Key, Millis, Timestamp, Uid, backup, due, next_wakeup, schedule,
 };
 use world::spec::{self, NAMESPACE};
 use world::{World, minutes, uid};
@@ -24,7 +24,7 @@ fn hourly() -> (World, Uid) {
 fn trigger(world: &mut World, slot: Timestamp) {
     let command = backup::Command::Create {
         uid: uid(&format!("cron/{}", slot.0)),
-        key: Key::new(NAMESPACE, ""),
+        key: Key::new(Group::KubeStash, NAMESPACE, ""),
         configuration: "app".into(),
         session: "hourly".into(),
         retry_left: 0,

@@ -8,7 +8,7 @@ use holdfast_engine::dependency::Facts;
 use holdfast_engine::hook::{Executor, HookSpec, Policy};
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::{
-    Command, Event, Key, Millis, Rejection, Uid, backup, configuration, dependency, lease,
+    Command, Event, Group, Key, Millis, Rejection, Uid, backup, configuration, dependency, lease,
     repository, restore, run, snapshot, storage,
 };
 use proptest::prelude::*;
@@ -122,7 +122,7 @@ fn meddling() -> impl Strategy<Value = Action> {
 fn hook(name: &str, policy: Policy) -> HookSpec {
     HookSpec {
         name: name.into(),
-        template: Key::new(NAMESPACE, name),
+        template: Key::new(Group::KubeStash, NAMESPACE, name),
         params: vec![],
         max_retry: 1,
         timeout: Some(Millis(60_000)),
@@ -278,7 +278,7 @@ fn create(world: &mut World, session: u8) {
     let made = world.state.seq;
     let command = backup::Command::Create {
         uid: uid(&format!("backup/{made}")),
-        key: Key::new(NAMESPACE, format!("by-hand-{made}")),
+        key: Key::new(Group::KubeStash, NAMESPACE, format!("by-hand-{made}")),
         configuration: "app".into(),
         session: format!("s{session}"),
         retry_left: 1,

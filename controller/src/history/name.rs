@@ -1,5 +1,6 @@
-//! Which session a name means: `NAME`, `NAMESPACE/NAME`, `KIND/NAMESPACE/NAME`, or a uid.
+//! Which session a name means: `NAME`, `NAMESPACE/NAME`, `KIND/NAMESPACE/NAME`, `KIND.GROUP/NAMESPACE/NAME`, or a uid.
 
+use holdfast_engine::Group;
 use holdfast_engine::view::catalog::{SessionKind, SessionRow};
 
 /// Why a name means no one session.
@@ -45,7 +46,7 @@ pub fn resolve<'s>(sessions: &'s [SessionRow], name: &str) -> Result<&'s Session
         [one] => Ok(one),
         several => Err(NameError::Ambiguous {
             name: name.into(),
-            candidates: several.iter().map(|session| full_name(session)).collect(),
+            candidates: several.iter().map(|session| full_name(session, several)).collect(),
         }),
     }
 }
@@ -59,8 +60,30 @@ pub fn kind(kind: SessionKind) -> &'static str {
     }
 }
 
-fn full_name(session: &SessionRow) -> String {
-    format!("{}/{}", kind(session.kind), session.key)
+/// The kind as `kubectl` tells it from one of the same word: with its group, where that is not the group
+/// of most.
+#[must_use]
+pub fn qualified(session: &SessionRow) -> String {
+    match session.key.group {
+        Group::KubeStash => kind(session.kind).into(),
+        _ => with_group(session),
+    }
+}
+
+fn with_group(session: &SessionRow) -> String {
+    format!("{}.{}", kind(session.kind), session.key.group)
+}
+
+/// As much as tells it from the others.
+fn full_name(session: &SessionRow, others: &[&SessionRow]) -> String {
+    let alike = |other: &&&SessionRow| {
+        other.kind == session.kind && other.key.to_string() == session.key.to_string()
+    };
+    let word = match others.iter().filter(alike).count() {
+        0 | 1 => kind(session.kind).into(),
+        _ => with_group(session),
+    };
+    format!("{word}/{}", session.key)
 }
 
 fn fits(session: &SessionRow, name: &str) -> bool {
@@ -69,7 +92,8 @@ fn fits(session: &SessionRow, name: &str) -> bool {
         [name] => session.key.name == *name,
         [namespace, name] => session.key.namespace == *namespace && session.key.name == *name,
         [wanted, namespace, name] => {
-            kind(session.kind).eq_ignore_ascii_case(wanted)
+            let is = |word: &str| word.eq_ignore_ascii_case(wanted);
+            (is(kind(session.kind)) || is(&with_group(session)))
                 && session.key.namespace == *namespace
                 && session.key.name == *name
         }
@@ -87,7 +111,7 @@ mod tests {
         SessionRow {
             uid: Uid([number; 16]),
             kind,
-            key: Key::new(namespace, name),
+            key: Key::new(Group::KubeStash, namespace, name),
             of: String::new(),
             session: String::new(),
             trigger: "manual",
@@ -133,6 +157,30 @@ mod tests {
             assert!(number(candidate).is_ok(), "{candidate}");
         }
         assert!(number("weekly").unwrap_err().contains("BackupSession/demo/weekly"));
+    }
+
+    #[test]
+    fn two_groups_with_one_name_are_told_with_their_groups() {
+        let mut log = log();
+        let mut other = session(6, SessionKind::BackupSession, "demo", "nightly");
+        other.key.group = Group::Stash;
+        log.push(other);
+        let number = |name: &str| resolve(&log, name).map(|found| found.uid.0[0]);
+        let Err(NameError::Ambiguous { candidates, .. }) = number("demo/nightly") else {
+            panic!("two sessions are called so");
+        };
+        assert_eq!(
+            candidates,
+            [
+                "BackupSession.core.kubestash.com/demo/nightly",
+                "BackupSession.stash.appscode.com/demo/nightly"
+            ]
+        );
+        assert_eq!(number(&candidates[0]), Ok(2), "the newest of that name");
+        assert_eq!(number(&candidates[1]), Ok(6));
+        assert!(number("BackupSession/demo/nightly").is_err());
+        let words: Vec<String> = log.iter().map(qualified).collect();
+        assert_eq!((&*words[0], &*words[5]), ("BackupSession", "BackupSession.stash.appscode.com"));
     }
 
     #[test]

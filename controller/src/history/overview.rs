@@ -35,7 +35,7 @@ fn span(session: &SessionRow) -> Span {
 #[cfg(test)]
 mod tests {
     use holdfast_engine::view::catalog::SessionKind;
-    use holdfast_engine::{Key, Millis, Timestamp, Uid};
+    use holdfast_engine::{Group, Key, Millis, Timestamp, Uid};
 
     use super::*;
 
@@ -44,7 +44,7 @@ mod tests {
         let row = |number: u8, phase, duration| SessionRow {
             uid: Uid([number; 16]),
             kind: SessionKind::BackupSession,
-            key: Key::new("demo", format!("s-{number}")),
+            key: Key::new(Group::KubeStash, "demo", format!("s-{number}")),
             of: String::new(),
             session: String::new(),
             trigger: "slot",

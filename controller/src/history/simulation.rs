@@ -197,7 +197,7 @@ mod tests {
     use holdfast_engine::retention::Keep;
     use holdfast_engine::snapshot::state::{Component, Removal};
     use holdfast_engine::storage::DeletionPolicy;
-    use holdfast_engine::{Key, Millis, Outcome, TypedRef};
+    use holdfast_engine::{Group, Key, Millis, Outcome, TypedRef};
 
     use super::*;
 
@@ -230,7 +230,7 @@ mod tests {
         conditions.state(taken, Type::SnapshotMetadataUploaded, None);
         Snapshot {
             uid: Uid([number; 16]),
-            key: Key::new("demo", format!("s-{number}")),
+            key: Key::new(Group::KubeStashStorage, "demo", format!("s-{number}")),
             repository: Uid([200; 16]),
             backup: None,
             session: if number.is_multiple_of(2) { "even".into() } else { "odd".into() },

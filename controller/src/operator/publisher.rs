@@ -447,7 +447,10 @@ mod tests {
     use crate::ports::ids::tests::Seeded;
 
     fn name(name: &str) -> ObjectName {
-        ObjectName::own(Kind::BackupStorage, &Key::new("demo", name))
+        ObjectName::own(
+            Kind::BackupStorage,
+            &Key::new(holdfast_engine::Group::KubeStashStorage, "demo", name),
+        )
     }
 
     async fn world(dir: &std::path::Path, stage: Stage, seed: u64) -> World {

@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     fn key(namespace: &str, name: &str) -> Key {
-        Key::new(namespace, name)
+        Key::new(holdfast_engine::Group::KubeStashStorage, namespace, name)
     }
 
     /// A call that takes so long, or runs into the limit.

@@ -3,7 +3,7 @@
 use holdfast_engine::view::catalog::SessionRow;
 use holdfast_http::page::{Body, Section};
 
-use crate::history::name::kind;
+use crate::history::name::qualified;
 
 pub(super) fn section(sessions: &[SessionRow]) -> Section {
     if sessions.is_empty() {
@@ -15,7 +15,7 @@ pub(super) fn section(sessions: &[SessionRow]) -> Section {
         vec![
             session.key.namespace.clone(),
             session.key.name.clone(),
-            kind(session.kind).into(),
+            qualified(session),
             session.of.clone(),
             session.trigger.into(),
             session.phase.into(),

@@ -192,7 +192,7 @@ async fn holds<S: Scene>(bench: &mut Bench<S>) {
     bench.scene.declare(objects(&bench.scene.storages()));
     let look = bench.place().watch().await;
     assert!(look.whole && look.problems.is_empty(), "{:?}", look.problems);
-    let key = holdfast_engine::Key::new("demo", "app");
+    let key = holdfast_engine::Key::new(holdfast_engine::Group::KubeStash, "demo", "app");
     assert!(bench.place().declared(Kind::BackupConfiguration, &key).is_some());
     assert!(!bench.place().lease().await.unwrap().is_over());
     bench.look(&look);

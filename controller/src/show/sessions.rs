@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::style::Style;
 use super::table::Table;
-use crate::history::name::kind;
+use crate::history::name::{kind, qualified};
 
 /// One line a session; the last column only when something is wrong somewhere.
 #[must_use]
@@ -25,7 +25,7 @@ pub fn table(history: &History, rows: &[SessionRow], style: Style) -> String {
         let cells = [
             row.key.namespace.clone(),
             row.key.name.clone(),
-            kind(row.kind).into(),
+            qualified(row),
             row.phase.into(),
             row.duration.map_or_else(|| "-".into(), |span| span.whole_seconds().to_string()),
             row.created.to_string(),
@@ -48,6 +48,7 @@ pub fn json(history: &History, rows: &[SessionRow]) -> Value {
     let entries = rows.iter().map(|row| {
         json!({
             "kind": kind(row.kind),
+            "group": row.key.group.as_str(),
             "namespace": row.key.namespace,
             "name": row.key.name,
             "uid": row.uid.to_string(),
@@ -68,7 +69,7 @@ pub fn json(history: &History, rows: &[SessionRow]) -> Value {
 #[cfg(test)]
 mod tests {
     use holdfast_engine::view::catalog::SessionKind;
-    use holdfast_engine::{Key, Millis, Timestamp};
+    use holdfast_engine::{Group, Key, Millis, Timestamp};
 
     use super::*;
 
@@ -76,7 +77,7 @@ mod tests {
         SessionRow {
             uid: Uid([1; 16]),
             kind: SessionKind::BackupSession,
-            key: Key::new("demo", "nightly"),
+            key: Key::new(Group::KubeStash, "demo", "nightly"),
             of: "app".into(),
             session: "nightly".into(),
             trigger: "slot",

@@ -230,7 +230,10 @@ spec: {invoker: {apiGroup: core.kubestash.com, kind: BackupConfiguration, name: 
         }
 
         fn store(&self) -> &storage::state::Storage {
-            self.ledger.state().storage_named(&Key::new("demo", "store")).unwrap()
+            self.ledger
+                .state()
+                .storage_named(&Key::new(holdfast_engine::Group::KubeStashStorage, "demo", "store"))
+                .unwrap()
         }
     }
 

@@ -5,7 +5,9 @@
 //! decides on it, which is stored beside the log before the command that names it.
 
 use holdfast_api::Kind;
-use holdfast_engine::{Actor, Command, CommandId, Hash, Timestamp, Uid, dependency, namespace};
+use holdfast_engine::{
+    Actor, Command, CommandId, Hash, Key, Timestamp, Uid, dependency, namespace,
+};
 use holdfast_eventlog::attachment_name;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -104,7 +106,7 @@ impl Seen<'_> {
         };
         let document = self.document(Some((uid, generation)));
         let hash = attachment_name(&document);
-        let identity = Identity { uid, key: self.name.key(), generation, hash };
+        let identity = Identity { uid, key: self.key()?, generation, hash };
         Ok((typed(self.object, |found| command(identity, found))?, Some(document)))
     }
 
@@ -134,6 +136,10 @@ impl Seen<'_> {
         (Command::Dependency(command), Some(document))
     }
 
+    fn key(&self) -> Result<Key, String> {
+        self.name.key().ok_or_else(|| format!("{} is of an unknown API group", self.name))
+    }
+
     fn uid(&self) -> Uid {
         self.sight.known.observed(self.name).unwrap_or_else(|| self.sight.ids.uid())
     }
@@ -145,9 +151,9 @@ impl Seen<'_> {
         if self.sight.known.has_session(name) {
             return Ok(None);
         }
-        let (uid, key) = (self.sight.ids.uid(), name.key());
+        let (uid, key) = (self.sight.ids.uid(), self.key()?);
+        let said = format!("BackupSession {} {}", key.full(), object["spec"]);
         let command = typed(object, |found| backup_session::create(uid, key, found))??;
-        let said = format!("BackupSession {} {}", name.key(), object["spec"]);
         let mut id = [0; 16];
         id.copy_from_slice(&blake3::hash(said.as_bytes()).as_bytes()[..16]);
         let order = Order::new(Actor::User("manifest".into()), command).with_id(CommandId(id));

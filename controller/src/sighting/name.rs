@@ -3,7 +3,7 @@
 use std::fmt;
 
 use holdfast_api::Kind;
-use holdfast_engine::{Key, TypedRef};
+use holdfast_engine::{Group, Key, TypedRef};
 
 /// What an object is called; two objects with the same name are the same one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,14 +29,16 @@ impl ObjectName {
         }
     }
 
-    /// The name of an object of one of our own kinds.
+    /// The name of an object that has the form of one of our own kinds, in the group of its key: families
+    /// have kinds of the same name.
     pub fn own(kind: Kind, key: &Key) -> Self {
-        Self::new(kind.group(), kind.name(), &key.namespace, &key.name)
+        Self::new(key.group.as_str(), kind.name(), &key.namespace, &key.name)
     }
 
-    /// Namespace and name.
-    pub fn key(&self) -> Key {
-        Key::new(self.namespace.clone(), self.name.clone())
+    /// Group, namespace and name, when the group is one that the state has names of.
+    pub fn key(&self) -> Option<Key> {
+        let group = Group::named(&self.group)?;
+        Some(Key::new(group, self.namespace.clone(), self.name.clone()))
     }
 
     /// The name as states and sessions refer to it.
@@ -49,6 +51,11 @@ impl ObjectName {
         }
     }
 
+    /// The kind whose form its status has, whatever the group.
+    pub fn form(&self) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == self.kind)
+    }
+
     /// The kind, when it is one of our own.
     pub fn own_kind(&self) -> Option<Kind> {
         Kind::ALL.into_iter().find(|k| k.group() == self.group && k.name() == self.kind)
@@ -57,7 +64,8 @@ impl ObjectName {
 
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind, self.key())
+        let key = Key::core(self.namespace.clone(), self.name.clone());
+        write!(f, "{} {key}", self.kind)
     }
 }
 

@@ -315,7 +315,7 @@ mod tests {
             component: component.clone(),
             session_name: "sample-1700000000".into(),
             session: "demo-session".into(),
-            configuration: Key::new("demo", "sample"),
+            configuration: Key::new(holdfast_engine::Group::KubeStash, "demo", "sample"),
             allow_partial: false,
             target: None,
             repositories: Vec::new(),

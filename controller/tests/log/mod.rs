@@ -20,8 +20,8 @@ use holdfast_engine::storage::{self, DeletionPolicy, Provider};
 use holdfast_engine::survey::{Host, Role, Volume};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
-    Actor, Attempt, Command, CommandId, EffectId, Envelope, Event, Failure, Hash, Key, Millis,
-    Outcome, Timestamp, TypedRef, Uid, configuration, lease, retention,
+    Actor, Attempt, Command, CommandId, EffectId, Envelope, Event, Failure, Group, Hash, Key,
+    Millis, Outcome, Timestamp, TypedRef, Uid, configuration, lease, retention,
 };
 use holdfast_eventlog::{Archivable, Export, Ledger, Options};
 
@@ -79,7 +79,7 @@ impl Log {
     pub fn backup(&mut self, name: &str) {
         self.ask(Command::Backup(Backup::Create {
             uid: uid(name),
-            key: Key::new(NAMESPACE, name),
+            key: Key::new(Group::KubeStash, NAMESPACE, name),
             configuration: "app".into(),
             session: "nightly".into(),
             retry_left: 0,
@@ -190,7 +190,7 @@ impl Log {
             keys: vec!["RESTIC_PASSWORD".into()],
             allowed_namespaces: None,
         };
-        self.observe(reference::secret(&Key::new(NAMESPACE, "key")), secret);
+        self.observe(reference::secret(&Key::core(NAMESPACE, "key")), secret);
     }
 
     fn observe(&mut self, object: TypedRef, facts: Facts) {
@@ -200,10 +200,9 @@ impl Log {
 
     fn declare(&mut self, keep_last: u32) {
         let (generation, hash) = (1, Hash::default());
-        let key = |name: &str| Key::new(NAMESPACE, name);
         self.ask(Command::Storage(storage::Command::Declare {
             uid: uid("storage"),
-            key: key("store"),
+            key: Key::new(Group::KubeStashStorage, NAMESPACE, "store"),
             generation,
             hash,
             spec: storage::Spec {
@@ -219,7 +218,7 @@ impl Log {
         }));
         self.ask(Command::Retention(retention::Command::Declare {
             uid: uid("retention"),
-            key: key("keep"),
+            key: Key::new(Group::KubeStashStorage, NAMESPACE, "keep"),
             generation,
             hash,
             spec: retention::Spec {
@@ -233,7 +232,7 @@ impl Log {
         }));
         self.ask(Command::Configuration(configuration::Command::Declare {
             uid: uid("configuration"),
-            key: key("app"),
+            key: Key::new(Group::KubeStash, NAMESPACE, "app"),
             generation,
             hash,
             spec: configured(),
@@ -308,12 +307,16 @@ fn configured() -> Spec {
         retry: None,
         timeout: Some(Millis(3_600_000)),
         history_limit: 2,
-        addon: AddonRef { name: "workload-addon".into(), tasks: vec![task] },
+        addon: AddonRef {
+            group: Group::KubeStashAddons,
+            name: "workload-addon".into(),
+            tasks: vec![task],
+        },
         repositories: vec![RepositoryRef {
             name: "repo".into(),
             backend: "main".into(),
             directory: "dir/repo".into(),
-            secret: Some(Key::new(NAMESPACE, "key")),
+            secret: Some(Key::core(NAMESPACE, "key")),
             deletion: None,
         }],
     };
@@ -321,8 +324,8 @@ fn configured() -> Spec {
         target: Some(target()),
         backends: vec![Backend {
             name: "main".into(),
-            storage: Some(Key::new(NAMESPACE, "store")),
-            retention: Some(Key::new(NAMESPACE, "keep")),
+            storage: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "store")),
+            retention: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "keep")),
         }],
         sessions: vec![session],
         paused: false,

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::backup::Component;
 use crate::backup::state::Backup;
 use crate::component;
-use crate::dependency::{Facts, Task, state as dependency};
+use crate::dependency::{Facts, Task};
 use crate::draft::Draft;
 use crate::limits;
 use crate::survey::Host;
@@ -21,7 +21,7 @@ pub(crate) fn plan(
 ) -> Result<Vec<Component>, String> {
     let Some(plan) = &backup.plan else { return Err("it has not started".into()) };
     let addon = &plan.spec.addon;
-    let Some(Facts::Addon { tasks }) = draft.facts(&dependency::addon(&addon.name)) else {
+    let Some(Facts::Addon { tasks }) = draft.facts(&addon.object()) else {
         return Err(format!("Addon {} not found", addon.name));
     };
     let values = values(backup);
@@ -30,7 +30,7 @@ pub(crate) fn plan(
         let task = tasks.iter().find(|task| !task.restore && task.name == reference.name);
         let task: &Task = task
             .ok_or_else(|| format!("Addon {} has no backup task {}", addon.name, reference.name))?;
-        if draft.facts(&dependency::function(&task.function)).is_none() {
+        if draft.facts(&addon.function(&task.function)).is_none() {
             return Err(format!("Function {} not found", task.function));
         }
         let planned = component::plan_backup(task, reference, hosts, &values)
@@ -87,6 +87,7 @@ mod tests {
     use crate::backup::phase::{Phase, Step, phase};
     use crate::condition::Type;
     use crate::configuration::TaskRef;
+    use crate::dependency::state as dependency;
     use crate::effect::Once;
     use crate::ids::Uid;
     use crate::outbox::{Answer, Command};

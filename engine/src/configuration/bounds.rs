@@ -84,6 +84,7 @@ mod tests {
 
     use super::*;
     use crate::configuration::{Mount, TaskRef};
+    use crate::group::Group;
     use crate::testing::given;
 
     fn spec(change: impl FnOnce(&mut Spec)) -> Spec {
@@ -178,7 +179,11 @@ mod tests {
         assert_eq!(hooks_text([&hook, &hook].into_iter()), 2 * (4 + 4 + 4 + 5));
         let mounts = vec![Mount { volume: "v".into(), path: "/p".into() }];
         let task = TaskRef { name: "task".into(), params: hook.params, mounts };
-        let addon = AddonRef { name: "addon".into(), tasks: vec![task.clone(), task] };
+        let addon = AddonRef {
+            group: Group::KubeStashAddons,
+            name: "addon".into(),
+            tasks: vec![task.clone(), task],
+        };
         assert_eq!(addon_text(&addon), 5 + 2 * (4 + 5 + 3));
     }
 }

@@ -32,15 +32,17 @@ pub(crate) fn choose(draft: &mut Draft, configuration: &Configuration) {
 
 fn wanted(draft: &Draft, configuration: &Configuration) -> Vec<ChosenBackend> {
     let namespace = &configuration.key.namespace;
+    let family = configuration.key.group.family();
     let labels = draft.labels_of(namespace);
     let storages = draft
         .storages()
         .filter(|storage| storage.spec.default && !storage.deleting)
+        .filter(|storage| storage.key.group.family() == family)
         .map(|storage| (&storage.key, storage.spec.usage.as_ref()));
     let storage = rank(namespace, &labels, storages);
     let policies = draft
         .retentions()
-        .filter(|policy| policy.spec.default)
+        .filter(|policy| policy.spec.default && policy.key.group.family() == family)
         .map(|policy| (&policy.key, policy.spec.usage.as_ref()));
     let policy = rank(namespace, &labels, policies);
 
@@ -86,7 +88,8 @@ mod tests {
 
     use super::*;
     use crate::configuration::{Backend, Command};
-    use crate::testing::given::{self, key};
+    use crate::group::Group;
+    use crate::testing::given::{self, stored};
     use crate::testing::world::{APP, World, named};
     use crate::usage::Selector;
     use crate::{retention, storage};
@@ -101,9 +104,9 @@ mod tests {
     fn own_namespace_then_selector_then_all() {
         let mut labels = BTreeMap::new();
         labels.insert("team".into(), "blue".into());
-        let own = Key::new("demo", "own");
-        let chosen = Key::new("other", "selected");
-        let all = Key::new("demo", "all");
+        let own = Key::new(Group::KubeStashStorage, "demo", "own");
+        let chosen = Key::new(Group::KubeStashStorage, "other", "selected");
+        let all = Key::new(Group::KubeStashStorage, "demo", "all");
         let (same, select, any) = (UsagePolicy::Same, selector(), UsagePolicy::All);
         let entries = [(&all, Some(&any)), (&chosen, Some(&select)), (&own, Some(&same))];
         for (skip, expected) in [(3, &own), (2, &chosen), (1, &all)] {
@@ -137,8 +140,8 @@ mod tests {
     fn what_is_open_is_filled_and_what_is_given_is_kept() {
         let backend = |name: &str, storage: Option<&str>, policy: Option<&str>| Backend {
             name: name.into(),
-            storage: storage.map(key),
-            retention: policy.map(key),
+            storage: storage.map(stored),
+            retention: policy.map(stored),
         };
         for (backends, chosen_ones) in [
             (vec![], vec![("", "usual", "usual")]),

@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::group::Group;
 use crate::hook::HookSpec;
 use crate::ids::{Hash, Key, TypedRef, Uid};
 use crate::outcome::Outcome;
@@ -105,6 +106,8 @@ pub struct Retry {
 /// `addon` of a session or a restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddonRef {
+    /// API group that the Addon and its Functions are of.
+    pub group: Group,
     /// Name of the Addon.
     pub name: String,
     /// Tasks, in order.

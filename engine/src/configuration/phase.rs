@@ -120,7 +120,7 @@ mod tests {
     use crate::configuration::Backend;
     use crate::dependency::state::secret;
     use crate::outcome::Outcome;
-    use crate::testing::given::{self, key};
+    use crate::testing::given::{self, core};
     use crate::testing::world::{APP, World, broken, named};
     use crate::{Timestamp, retention};
 
@@ -179,7 +179,7 @@ mod tests {
         case(
             |world| {
                 let mut spec = given::storage("store");
-                spec.secret = Some(key("credentials"));
+                spec.secret = Some(core("credentials"));
                 world.declare_storage("store", spec);
                 world.answer_backends();
             },
@@ -197,8 +197,8 @@ mod tests {
         );
         let mut world = World::ready();
         let mut spec = given::storage("store");
-        spec.secret = Some(key("credentials"));
-        world.observe(secret(&key("credentials")), given::passphrase(1, None));
+        spec.secret = Some(core("credentials"));
+        world.observe(secret(&core("credentials")), given::passphrase(1, None));
         world.declare_storage("store", spec);
         world.answer_backends();
         assert_eq!(app(&world), (Phase::Ready, None));

@@ -9,6 +9,7 @@ use crate::configuration::state::{ChosenBackend, Configuration};
 use crate::configuration::{RepositoryRef, SessionSpec};
 use crate::dependency::{Driver, Facts, Task, state as dependency};
 use crate::draft::Draft;
+use crate::event::StreamKind;
 use crate::ids::{Key, TypedRef};
 use crate::usage;
 
@@ -148,7 +149,7 @@ fn repository(
     if wanted.directory.is_empty() {
         return bad(format!("{at}.repositories: {name} has no directory"));
     }
-    let key = Key::new(configuration.key.namespace.clone(), name.clone());
+    let key = configuration.key.sibling(StreamKind::Repository, &**name);
     if let Some(existing) = draft.repository_named(&key) {
         let target = configuration.target.clone().unwrap_or_else(TypedRef::absent);
         if existing.app != target {
@@ -283,7 +284,7 @@ fn hook_usage(
 /// Tasks of an Addon that is known; one that is not known yet is no mistake of the configuration.
 fn tasks(draft: &Draft, session: &SessionSpec) -> Result<(), Problem> {
     let addon = &session.addon;
-    let Some(Facts::Addon { tasks }) = draft.facts(&dependency::addon(&addon.name)) else {
+    let Some(Facts::Addon { tasks }) = draft.facts(&addon.object()) else {
         return Ok(());
     };
     for wanted in &addon.tasks {
@@ -307,7 +308,7 @@ fn runnable(draft: &Draft, session: &SessionSpec, task: &Task) -> Result<(), Pro
             message: format!("session {name}: task {} has a driver of another product", task.name),
         });
     }
-    let function = draft.facts(&dependency::function(&task.function));
+    let function = draft.facts(&session.addon.function(&task.function));
     if let Some(Facts::Function { supported: false }) = function {
         return Err(Problem {
             reason: UNSUPPORTED_FUNCTION,
@@ -373,7 +374,7 @@ mod tests {
 
     use super::*;
     use crate::configuration::{Backend, Spec};
-    use crate::testing::given::{self, key};
+    use crate::testing::given::{self, stored};
     use crate::testing::world::{APP, World};
     use crate::usage::UsagePolicy;
 
@@ -410,8 +411,8 @@ mod tests {
     fn the_shape_is_checked_in_the_documents_order() {
         let backend = |name: &str| Backend {
             name: name.into(),
-            storage: Some(key("store")),
-            retention: Some(key("keep")),
+            storage: Some(stored("store")),
+            retention: Some(stored("keep")),
         };
         let cases = [
             (
@@ -505,7 +506,7 @@ mod tests {
         assert_eq!(told(&mut furnished(), &spec), None);
         // The same path in another backend is another place.
         spec.backends.push(Backend { name: "other".into(), ..spec.backends[0].clone() });
-        spec.backends[1].storage = Some(key("second"));
+        spec.backends[1].storage = Some(stored("second"));
         let mut two = given::repository("two");
         two.backend = "other".into();
         two.directory = "dir/one".into();
@@ -529,7 +530,7 @@ mod tests {
                  choose another name",
             ),
             (
-                spec(|s| s.backends[0].storage = Some(key("second"))),
+                spec(|s| s.backends[0].storage = Some(stored("second"))),
                 "spec.sessions[0].repositories: Repository demo/one lies in BackupStorage \
                  demo/store; choose another name",
             ),
@@ -625,7 +626,7 @@ mod tests {
         world.declare_retention("keep", given::retention(1));
         let missing = session(|s| {
             s.pre_hooks = vec![given::hook("missing")];
-            s.repositories[0].secret = Some(Key::new("vault", "missing"));
+            s.repositories[0].secret = Some(Key::core("vault", "missing"));
         });
         assert_eq!(told(&mut world, &missing), None);
         assert_eq!(world.state.repositories.len(), 1);

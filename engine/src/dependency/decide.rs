@@ -4,7 +4,7 @@
 use crate::configuration;
 use crate::dependency::{Command, Event, Facts};
 use crate::draft::Draft;
-use crate::ids::TypedRef;
+use crate::ids::{Key, TypedRef};
 use crate::rejection::Rejection;
 use crate::repository;
 use crate::storage;
@@ -31,8 +31,9 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
                 facts: facts.clone(),
             });
             if let Facts::Secret { .. } = facts {
-                storage::decide::check_with_secret(draft, &object.key());
-                repository::decide::reopen_with_secret(draft, &object.key());
+                let key = Key::core(object.namespace.clone(), object.name.clone());
+                storage::decide::check_with_secret(draft, &key);
+                repository::decide::reopen_with_secret(draft, &key);
             }
             reconcile(draft, object);
         }
@@ -40,7 +41,8 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
             if let Some(known) = draft.base().dependencies.get(uid) {
                 draft.emit(Event::Gone { uid: *uid, object: known.object.clone() });
                 if let Facts::Secret { .. } = known.facts {
-                    repository::decide::reopen_with_secret(draft, &known.object.key());
+                    let key = Key::core(known.object.namespace.clone(), known.object.name.clone());
+                    repository::decide::reopen_with_secret(draft, &key);
                 }
                 reconcile(draft, &known.object);
             }
@@ -53,13 +55,12 @@ fn reconcile(draft: &mut Draft, object: &TypedRef) {
     configuration::decide::reconcile_where(draft, |configuration| {
         configuration.target.as_ref() == Some(object)
             || configuration.sessions.iter().any(|session| match object.kind.as_str() {
-                "Addon" => session.spec.addon.name == object.name,
-                "Function" => true,
+                "Function" => session.spec.addon.function(&object.name) == *object,
                 "Secret" => {
                     let key = object.key();
-                    session.spec.repositories.iter().any(|r| r.secret.as_ref() == Some(&key))
+                    session.spec.repositories.iter().any(|r| r.secret.is_some() && r.secret == key)
                 }
-                _ => false,
+                _ => session.spec.addon.object() == *object,
             })
     });
 }
@@ -73,8 +74,8 @@ mod tests {
     use crate::condition::Type;
     use crate::configuration::phase::{Phase, phase};
     use crate::dependency::state::{addon, function, secret};
-    use crate::ids::{Hash, Key};
-    use crate::testing::given::{self, hash, key};
+    use crate::ids::Hash;
+    use crate::testing::given::{self, core, hash};
     use crate::testing::world::{APP, World, named};
 
     fn app(world: &World) -> Phase {
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn only_a_difference_is_recorded() {
         let mut world = World::new();
-        let object = secret(&key("key"));
+        let object = secret(&core("key"));
         let see = |hash: Hash, version| Command::Observe {
             uid: named("key"),
             object: object.clone(),
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_annotation_of_a_secret_is_seen_by_those_who_refer_to_it() {
-        let vault = Key::new("vault", "key");
+        let vault = Key::core("vault", "key");
         let mut world = World::furnished();
         world.observe(secret(&vault), given::passphrase(1, None));
         let mut session = given::session("nightly");

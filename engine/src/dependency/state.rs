@@ -4,7 +4,9 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::configuration::AddonRef;
 use crate::dependency::Facts;
+use crate::group::{Family, Group};
 use crate::ids::{Hash, Key, TypedRef};
 
 /// An object that others depend on.
@@ -29,21 +31,36 @@ pub fn secret(key: &Key) -> TypedRef {
     }
 }
 
-/// Reference to an Addon, which is cluster-scoped.
+/// Reference to an Addon of KubeStash, which is cluster-scoped.
 #[must_use]
 pub fn addon(name: &str) -> TypedRef {
-    cluster_scoped("Addon", name)
+    cluster_scoped(Group::KubeStashAddons, "Addon", name)
 }
 
-/// Reference to a Function, which is cluster-scoped.
+/// Reference to a Function of KubeStash, which is cluster-scoped.
 #[must_use]
 pub fn function(name: &str) -> TypedRef {
-    cluster_scoped("Function", name)
+    cluster_scoped(Group::KubeStashAddons, "Function", name)
 }
 
-fn cluster_scoped(kind: &str, name: &str) -> TypedRef {
+impl AddonRef {
+    /// What the tasks are defined by: an Addon, or Stash's word for it, a Task.
+    #[must_use]
+    pub fn object(&self) -> TypedRef {
+        let kind = if self.group.family() == Family::Stash { "Task" } else { "Addon" };
+        cluster_scoped(self.group, kind, &self.name)
+    }
+
+    /// The Function of this name that one of the tasks is carried out by.
+    #[must_use]
+    pub fn function(&self, name: &str) -> TypedRef {
+        cluster_scoped(self.group, "Function", name)
+    }
+}
+
+fn cluster_scoped(group: Group, kind: &str, name: &str) -> TypedRef {
     TypedRef {
-        api_group: "addons.kubestash.com".into(),
+        api_group: group.as_str().into(),
         kind: kind.into(),
         namespace: String::new(),
         name: name.into(),

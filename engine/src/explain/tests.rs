@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::condition::Status;
 use crate::dependency::Driver;
+use crate::group::Group;
 use crate::hook::Stage;
 use crate::ids::{CommandId, Key, TypedRef};
 use crate::report::Grade;
@@ -36,7 +37,7 @@ fn of_backup(event: backup::Event) -> Event {
 fn created(snapshot: u8) -> Event {
     Event::Snapshot(snapshot::Event::Created {
         uid: uid(snapshot),
-        key: Key::new("demo", alloc::format!("s{snapshot}")),
+        key: Key::new(Group::KubeStashStorage, "demo", alloc::format!("s{snapshot}")),
         repository: uid(100),
         backup: SESSION,
         session: "daily".into(),

@@ -161,12 +161,13 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::group::Group;
     use crate::ids::Key;
 
     fn hook(name: &str, max_retry: u32, policy: Policy) -> HookSpec {
         HookSpec {
             name: name.into(),
-            template: Key::new("demo", name),
+            template: Key::new(Group::KubeStash, "demo", name),
             params: vec![],
             max_retry,
             timeout: None,

@@ -15,11 +15,11 @@ pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {
         Event::Observed { uid, name, labels } => {
             let namespace = Namespace { name: name.clone(), labels: labels.clone() };
             state.namespaces.insert(*uid, namespace);
-            state.take_name(StreamKind::Namespace, &Key::new("", name.clone()), *uid);
+            state.take_name(StreamKind::Namespace, &Key::core("", name.clone()), *uid);
         }
         Event::Gone { uid, .. } => {
             let gone = state.namespaces.remove(uid).ok_or_else(|| unknown("namespace", *uid))?;
-            state.drop_name(StreamKind::Namespace, &Key::new("", gone.name), *uid);
+            state.drop_name(StreamKind::Namespace, &Key::core("", gone.name), *uid);
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
             if known.is_some_and(|known| known.name == *name && known.labels == *labels) {
                 return Ok(());
             }
-            let former = draft.uid_of(StreamKind::Namespace, &Key::new("", name.clone()));
+            let former = draft.uid_of(StreamKind::Namespace, &Key::core("", name.clone()));
             if let Some(former) = former.filter(|former| former != uid) {
                 draft.emit(Event::Gone { uid: former, name: name.clone() });
             }

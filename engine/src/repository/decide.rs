@@ -267,7 +267,7 @@ mod tests {
     use crate::condition::Type;
     use crate::outbox::{self, Answer};
     use crate::repository::state::Repository;
-    use crate::testing::given::{self, key};
+    use crate::testing::given::{self, core};
     use crate::testing::world::{APP, World, named};
 
     fn one(world: &World) -> &Repository {
@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_said_once_and_tried_when_it_comes() {
         let mut world = World::furnished();
-        world.forget(&dependency::secret(&key("key")));
+        world.forget(&dependency::secret(&core("key")));
         world.declare_retention("keep", given::retention(2));
         let happened = world.declare(&given::configuration(vec![given::session("nightly")]));
         assert!(happened.ends_with("repository.Created repository.InitializationFailed"));
@@ -400,12 +400,12 @@ mod tests {
             ("EncryptionSecretNotFound", "encryption Secret demo/key not found")
         );
         let bare = Facts::Secret { version: "1".into(), keys: vec![], allowed_namespaces: None };
-        world.observe(dependency::secret(&key("key")), bare);
+        world.observe(dependency::secret(&core("key")), bare);
         assert_eq!(
             why(&world),
             ("EncryptionSecretNotFound", "encryption Secret demo/key has no key RESTIC_PASSWORD")
         );
-        let seen = world.observe(dependency::secret(&key("key")), given::passphrase(2, None));
+        let seen = world.observe(dependency::secret(&core("key")), given::passphrase(2, None));
         assert_eq!(seen, "dependency.Observed repository.InitializationRequested");
     }
 
@@ -414,7 +414,7 @@ mod tests {
         let mut world = opening();
         let bad = report(&world, failed("WrongPassphrase"));
         world.ask(bad);
-        let seen = world.observe(dependency::secret(&key("key")), given::passphrase(2, None));
+        let seen = world.observe(dependency::secret(&core("key")), given::passphrase(2, None));
         assert_eq!(seen, "dependency.Observed repository.InitializationRequested");
     }
 
@@ -474,7 +474,7 @@ mod tests {
         let bad = report(&world, failed("StoreUnreachable"));
         world.ask(bad);
         assert_eq!(one(&world).retry_at, Some(world.now.plus(crate::Millis(2 * first.0))));
-        world.forget(&dependency::secret(&key("key")));
+        world.forget(&dependency::secret(&core("key")));
         assert_eq!(one(&world).retry_at, None, "its Secret will be an event of its own");
     }
 

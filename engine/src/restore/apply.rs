@@ -92,7 +92,11 @@ pub(crate) fn blank(uid: Uid, at: Timestamp) -> Restore {
         spec: Spec {
             target: None,
             source: Source::default(),
-            addon: crate::configuration::AddonRef { name: String::new(), tasks: Vec::new() },
+            addon: crate::configuration::AddonRef {
+                group: crate::group::Group::KubeStashAddons,
+                name: String::new(),
+                tasks: Vec::new(),
+            },
             pre_hooks: Vec::new(),
             post_hooks: Vec::new(),
             timeout: None,

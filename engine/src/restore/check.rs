@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use crate::backup::Frozen;
 use crate::component::{MANIFEST, moves_manifests};
 use crate::condition::{Status, Type};
-use crate::configuration::TaskRef;
-use crate::dependency::state::{addon, function, secret};
+use crate::configuration::{AddonRef, TaskRef};
+use crate::dependency::state::secret;
 use crate::dependency::{Driver, Facts, Task};
 use crate::event::StreamKind;
 use crate::hook::HookSpec;
@@ -74,7 +74,7 @@ pub fn check(state: &State, restore: &Restore) -> Result<Ready, Obstacle> {
     let hooks = hooks(state, restore)?;
     secret_is_usable(state, restore)?;
     let (addon_hash, tasks) = tasks(state, restore)?;
-    let functions = functions(state, &tasks)?;
+    let functions = functions(state, &spec.addon, &tasks)?;
     let snapshot = snapshot(state, restore, &wanted)?;
     let selected = source::select(&spec.source, snapshot).map_err(invalid)?;
     every_component_has_a_task(restore, &selected, &tasks)?;
@@ -197,7 +197,8 @@ type Named<'a> = (&'a Task, &'a TaskRef);
 /// The Addon's restore tasks that the restore names, each with its reference.
 fn tasks<'a>(state: &'a State, restore: &'a Restore) -> Result<(Hash, Vec<Named<'a>>), Obstacle> {
     let name = &restore.spec.addon.name;
-    let found = state.dependency(&addon(name)).ok_or_else(|| waiting("Addon", name))?;
+    let found =
+        state.dependency(&restore.spec.addon.object()).ok_or_else(|| waiting("Addon", name))?;
     let Facts::Addon { tasks } = &found.facts else { return Err(waiting("Addon", name)) };
     if restore.spec.addon.tasks.is_empty() {
         return Err(invalid("addon.tasks: name at least one task".into()));
@@ -218,11 +219,16 @@ fn tasks<'a>(state: &'a State, restore: &'a Restore) -> Result<(Hash, Vec<Named<
     Ok((found.hash, named.collect::<Result<_, Obstacle>>()?))
 }
 
-fn functions(state: &State, tasks: &[Named<'_>]) -> Result<Vec<(String, Hash)>, Obstacle> {
+fn functions(
+    state: &State,
+    addon: &AddonRef,
+    tasks: &[Named<'_>],
+) -> Result<Vec<(String, Hash)>, Obstacle> {
     let mut frozen = Vec::new();
     for (task, _) in tasks {
         let name = &task.function;
-        let found = state.dependency(&function(name)).ok_or_else(|| waiting("Function", name))?;
+        let found =
+            state.dependency(&addon.function(name)).ok_or_else(|| waiting("Function", name))?;
         let supported = matches!(found.facts, Facts::Function { supported: true });
         if !supported || task.driver == Driver::Foreign {
             return Err(Obstacle::Invalid {
@@ -249,14 +255,14 @@ fn snapshot<'a>(
     let source = &restore.spec.source;
     let namespace = source_namespace(restore);
     let named = source.repository.as_ref().filter(|name| !name.is_empty());
-    let named = named.map(|name| Key::new(namespace, name.clone()));
+    let named = named.map(|name| restore.key.relative(StreamKind::Repository, namespace, &**name));
     let repository = match &named {
         None => None,
         Some(key) => Some(repository(state, restore, key)?),
     };
     let chosen = match wanted {
         Wanted::Named(name) => {
-            let key = Key::new(namespace, *name);
+            let key = restore.key.relative(StreamKind::Snapshot, namespace, *name);
             let found = state.snapshot_named(&key).ok_or_else(|| waiting("Snapshot", &key))?;
             if repository.is_some_and(|repository| repository.uid != found.repository) {
                 return Err(invalid(format!(
@@ -322,7 +328,7 @@ fn repository<'a>(
 #[must_use]
 pub fn repository_object(key: &Key) -> TypedRef {
     TypedRef {
-        api_group: "storage.kubestash.com".into(),
+        api_group: key.group.as_str().into(),
         kind: "Repository".into(),
         namespace: key.namespace.clone(),
         name: key.name.clone(),
@@ -368,7 +374,7 @@ pub fn dependencies(state: &State, restore: &Restore) -> Vec<(TypedRef, bool)> {
     if restore.started_at.is_some() {
         let chosen = restore.snapshot.and_then(|uid| state.snapshots.get(&uid));
         let snapshot = chosen.map(|snapshot| storage_object("Snapshot", &snapshot.key));
-        let all = snapshot.into_iter().chain([addon(&restore.spec.addon.name)]);
+        let all = snapshot.into_iter().chain([restore.spec.addon.object()]);
         return all.map(|object| (object, true)).collect();
     }
     let mut all = Vec::new();
@@ -376,19 +382,19 @@ pub fn dependencies(state: &State, restore: &Restore) -> Vec<(TypedRef, bool)> {
     let named =
         source.snapshot.as_deref().filter(|name| *name != source::LATEST && !name.is_empty());
     if let Some(name) = named {
-        let key = Key::new(source_namespace(restore), name);
+        let key = restore.key.relative(StreamKind::Snapshot, source_namespace(restore), name);
         all.push((storage_object("Snapshot", &key), state.snapshot_named(&key).is_some()));
     }
     if let Some(name) = &source.repository {
-        let key = Key::new(source_namespace(restore), name.clone());
+        let key = restore.key.relative(StreamKind::Repository, source_namespace(restore), &**name);
         let found = state.uid_of(StreamKind::Repository, &key).is_some();
         all.push((repository_object(&key), found));
     }
-    let addon = addon(&restore.spec.addon.name);
+    let addon = restore.spec.addon.object();
     if let Some(Facts::Addon { tasks }) = state.facts(&addon) {
         let named = restore.spec.addon.tasks.iter();
         let tasks = named.filter_map(|r| tasks.iter().find(|t| t.restore && t.name == r.name));
-        let functions = tasks.map(|task| function(&task.function));
+        let functions = tasks.map(|task| restore.spec.addon.function(&task.function));
         all.push((addon.clone(), true));
         all.extend(functions.filter(|f| state.facts(f).is_none()).map(|f| (f, false)));
     } else {

@@ -46,7 +46,7 @@ mod tests {
     use crate::condition::Type;
     use crate::ids::Uid;
     use crate::retention::Spec;
-    use crate::testing::given::{self, hash, key};
+    use crate::testing::given::{self, hash, stored};
     use crate::testing::world::{APP, World, named};
     use crate::usage::UsagePolicy;
 
@@ -55,7 +55,7 @@ mod tests {
     }
 
     fn declare(number: u64, spec: Spec) -> Command {
-        let (uid, key) = (keep(), key("keep"));
+        let (uid, key) = (keep(), stored("keep"));
         Command::Declare { uid, key, generation: 1, hash: hash(number), spec }
     }
 
@@ -70,11 +70,11 @@ mod tests {
         assert_eq!(world.ask(declare(1, given::retention(1))), "retention.Declared");
         assert_eq!(world.ask(declare(1, given::retention(1))), "");
         assert_eq!(world.ask(declare(2, given::retention(2))), "retention.Declared");
-        let named = world.state.retention_named(&key("keep")).unwrap();
+        let named = world.state.retention_named(&stored("keep")).unwrap();
         assert_eq!(named.spec, given::retention(2));
         assert_eq!(world.ask(Command::Delete { uid: keep() }), "retention.Deleted");
         assert_eq!(world.ask(Command::Delete { uid: keep() }), "");
-        assert_eq!(world.state.retention_named(&key("keep")), None);
+        assert_eq!(world.state.retention_named(&stored("keep")), None);
     }
 
     #[test]
@@ -83,14 +83,14 @@ mod tests {
         world.ask(declare(1, given::retention(1)));
         let command = Command::Declare {
             uid: named("newer"),
-            key: key("keep"),
+            key: stored("keep"),
             generation: 1,
             hash: hash(2),
             spec: given::retention(2),
         };
         world.ask(command);
         world.ask(Command::Delete { uid: keep() });
-        assert_eq!(world.state.retention_named(&key("keep")).unwrap().uid, named("newer"));
+        assert_eq!(world.state.retention_named(&stored("keep")).unwrap().uid, named("newer"));
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         );
         let unused = Command::Declare {
             uid: named("unused"),
-            key: key("unused"),
+            key: stored("unused"),
             generation: 1,
             hash: hash(1),
             spec: given::retention(1),

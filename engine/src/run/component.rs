@@ -217,6 +217,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::group::Group;
     use crate::testing::world::{attempt, broken, named, worker};
 
     fn component(name: &str) -> ComponentState {
@@ -316,7 +317,7 @@ mod tests {
     #[test]
     fn the_current_attempt_is_one_that_runs_under_its_number() {
         let session = named("session");
-        let key = Key::new("demo", "s");
+        let key = Key::new(Group::KubeStash, "demo", "s");
         let mut all = three();
         begin(&mut all, Timestamp(1), "a", 2).unwrap();
         let with = |name: &str, number| Attempt { number, ..attempt(session, name) };

@@ -64,7 +64,7 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
     let name = free_name(draft, &key, session, *slot);
     let request = backup::decide::Request {
         uid: backup,
-        key: Key::new(key.namespace, name),
+        key: key.sibling(StreamKind::Backup, name),
         configuration: *uid,
         session: session.clone(),
         trigger: Trigger::Slot { slot: *slot },
@@ -128,7 +128,7 @@ pub(crate) fn free_name(draft: &Draft, key: &Key, session: &str, at: Timestamp) 
     let mut last = String::new();
     for name in candidates {
         last = name;
-        let taken = Key::new(key.namespace.clone(), last.clone());
+        let taken = key.sibling(StreamKind::Backup, &*last);
         if draft.uid_of(StreamKind::Backup, &taken).is_none() {
             break;
         }

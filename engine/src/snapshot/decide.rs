@@ -173,7 +173,7 @@ mod tests {
     use crate::run::Command as Run;
     use crate::snapshot::phase::{Phase, phase};
     use crate::snapshot::state::Snapshot;
-    use crate::testing::given::{self, key};
+    use crate::testing::given::{self, stored};
     use crate::testing::world::{World, broken, named};
     use crate::time::Timestamp;
 
@@ -185,7 +185,7 @@ mod tests {
         Command::Adopt {
             uid: found(),
             repository: world.repository("one"),
-            key: key("found"),
+            key: stored("found"),
             session: "nightly".into(),
             taken: Timestamp(7),
             components: components

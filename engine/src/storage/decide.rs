@@ -216,7 +216,7 @@ mod tests {
     use crate::configuration::state::Configuration;
     use crate::dependency::state::secret;
     use crate::outbox::Command as Answer;
-    use crate::testing::given::{self, hash, key};
+    use crate::testing::given::{self, core, hash, stored};
     use crate::testing::world::{APP, World, broken, named};
 
     fn store() -> Uid {
@@ -230,7 +230,7 @@ mod tests {
     fn declare(number: u64, spec: Spec) -> Command {
         Command::Declare {
             uid: store(),
-            key: key("store"),
+            key: stored("store"),
             generation: 1,
             hash: hash(number),
             spec,
@@ -363,11 +363,11 @@ mod tests {
     #[test]
     fn a_secret_that_comes_has_its_storages_checked_again() {
         let mut world = World::new();
-        let spec = Spec { secret: Some(key("credentials")), ..given::storage("store") };
+        let spec = Spec { secret: Some(core("credentials")), ..given::storage("store") };
         world.ask(declare(1, spec));
         let bad = report(&world, broken("BackendSecretNotFound"));
         world.ask(bad);
-        let credentials = secret(&key("credentials"));
+        let credentials = secret(&core("credentials"));
         let seen = world.observe(credentials.clone(), given::passphrase(1, None));
         assert_eq!(seen, "dependency.Observed storage.Declared");
         // An answer from before another version is not waited for; one that works is checked as well.
@@ -500,6 +500,6 @@ mod tests {
              repository.Created repository.InitializationFailed"
         );
         let app: &Configuration = &world.state.configurations[&APP];
-        assert_eq!(app.resolved_backends()[0].storage, key("store"));
+        assert_eq!(app.resolved_backends()[0].storage, stored("store"));
     }
 }

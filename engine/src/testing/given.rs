@@ -9,6 +9,7 @@ use crate::configuration::{
     AddonRef, Backend, Concurrency, RepositoryRef, Scheduler, SessionSpec, Spec, TaskRef,
 };
 use crate::dependency::{Driver, Facts, Parameter, Task};
+use crate::group::Group;
 use crate::hook::{self, Executor, HookSpec, Policy};
 use crate::ids::{Hash, Key, TypedRef};
 use crate::restore;
@@ -20,9 +21,19 @@ use crate::usage::UsagePolicy;
 /// The namespace of nearly everything.
 pub(crate) const NAMESPACE: &str = "demo";
 
-/// A name in [`NAMESPACE`].
+/// A configuration's, a session's, a restore's or a template's name in [`NAMESPACE`].
 pub(crate) fn key(name: &str) -> Key {
-    Key::new(NAMESPACE, name)
+    Key::new(Group::KubeStash, NAMESPACE, name)
+}
+
+/// A storage's, a policy's, a repository's or a snapshot's name in [`NAMESPACE`].
+pub(crate) fn stored(name: &str) -> Key {
+    Key::new(Group::KubeStashStorage, NAMESPACE, name)
+}
+
+/// A Secret's name in [`NAMESPACE`].
+pub(crate) fn core(name: &str) -> Key {
+    Key::core(NAMESPACE, name)
 }
 
 /// A hash that is told from others by one number.
@@ -58,6 +69,7 @@ pub(crate) fn session(name: &str) -> SessionSpec {
         timeout: None,
         history_limit: 10,
         addon: AddonRef {
+            group: Group::KubeStashAddons,
             name: "workload-addon".into(),
             tasks: vec![TaskRef {
                 name: "logical-backup".into(),
@@ -75,7 +87,7 @@ pub(crate) fn repository(name: &str) -> RepositoryRef {
         name: name.into(),
         backend: "main".into(),
         directory: format!("dir/{name}"),
-        secret: Some(key("key")),
+        secret: Some(core("key")),
         deletion: None,
     }
 }
@@ -86,8 +98,8 @@ pub(crate) fn configuration(sessions: Vec<SessionSpec>) -> Spec {
         target: Some(target()),
         backends: vec![Backend {
             name: "main".into(),
-            storage: Some(key("store")),
-            retention: Some(key("keep")),
+            storage: Some(stored("store")),
+            retention: Some(stored("keep")),
         }],
         sessions,
         paused: false,
@@ -150,6 +162,7 @@ pub(crate) fn restore(components: &[&str]) -> restore::Spec {
             ..restore::Source::default()
         },
         addon: AddonRef {
+            group: Group::KubeStashAddons,
             name: "workload-addon".into(),
             tasks: vec![TaskRef {
                 name: "logical-backup-restore".into(),

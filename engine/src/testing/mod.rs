@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use crate::condition::Conditions;
 use crate::dependency::Driver;
+use crate::group::Group;
 use crate::ids::{Key, TypedRef, Uid};
 use crate::outcome::Failure;
 use crate::report::Grade;
@@ -26,7 +27,7 @@ pub(crate) fn uid(number: u8) -> Uid {
 pub(crate) fn snapshot() -> Snapshot {
     Snapshot {
         uid: uid(1),
-        key: Key::new("demo", "repo-app-nightly-1"),
+        key: Key::new(Group::KubeStashStorage, "demo", "repo-app-nightly-1"),
         repository: uid(2),
         backup: Some(uid(3)),
         session: "nightly".into(),

@@ -15,13 +15,13 @@ use crate::dependency::{self, Facts, state as reference};
 use crate::effect::Once;
 use crate::envelope::{Actor, Envelope};
 use crate::hook::{self, Executor};
-use crate::ids::{Attempt, CommandId, EffectId, Key, TypedRef, Uid};
+use crate::ids::{Attempt, CommandId, EffectId, TypedRef, Uid};
 use crate::outbox::Answer;
 use crate::outcome::{Failure, Outcome};
 use crate::report::{BackupReport, Grade, PathResult, RepositoryResult, RestoreReport};
 use crate::restore::{self, state::Restore};
 use crate::run::{self, Report};
-use crate::testing::given::{self, hash, key};
+use crate::testing::given::{self, core, hash, key, stored};
 use crate::time::{Millis, Timestamp};
 use crate::{
     Command, Event, Recorded, Rejection, State, apply, decide, lease, namespace, outbox,
@@ -105,7 +105,7 @@ impl World {
             world.observe(reference::function(name), Facts::Function { supported: true });
         }
         world.observe(given::target(), Facts::Target { replicas: Some(2) });
-        world.observe(reference::secret(&key("key")), given::passphrase(1, None));
+        world.observe(reference::secret(&core("key")), given::passphrase(1, None));
         world
     }
 
@@ -251,7 +251,7 @@ impl World {
     pub fn declare_storage(&mut self, name: &str, spec: storage::Spec) -> String {
         self.ask(storage::Command::Declare {
             uid: named(&format!("storage/{name}")),
-            key: key(name),
+            key: stored(name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
@@ -261,7 +261,7 @@ impl World {
     pub fn declare_retention(&mut self, name: &str, spec: retention::Spec) -> String {
         self.ask(retention::Command::Declare {
             uid: named(&format!("retention/{name}")),
-            key: key(name),
+            key: stored(name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
@@ -347,7 +347,7 @@ impl World {
     }
 
     pub fn repository(&self, name: &str) -> Uid {
-        self.state.repository_named(&key(name)).unwrap().uid
+        self.state.repository_named(&stored(name)).unwrap().uid
     }
 
     /// A whole snapshot of session `nightly` in `one`, found there.
@@ -357,7 +357,7 @@ impl World {
         self.ask(snapshot::Command::Adopt {
             uid,
             repository: self.repository("one"),
-            key: key(name),
+            key: stored(name),
             session: "nightly".into(),
             taken: self.now,
             components: components.iter().map(whole).collect(),
@@ -378,7 +378,7 @@ impl World {
     pub fn creation(&self, uid: Uid, session: &str, slot: Option<Timestamp>) -> backup::Command {
         backup::Command::Create {
             uid,
-            key: Key::new(given::NAMESPACE, ""),
+            key: key(""),
             configuration: "app".into(),
             session: session.into(),
             retry_left: 0,

@@ -282,7 +282,7 @@ mod tests {
             .collect();
         assert_eq!(seen, [("one", "Ready", 1, Some(1_000)), ("zero", "NotReady", 1, Some(1_000))]);
         assert_eq!(rows[0].last_backup, Some(world.now));
-        assert_eq!((rows[0].path.as_str(), &rows[0].storage), ("dir/one", &given::key("store")));
+        assert_eq!((rows[0].path.as_str(), &rows[0].storage), ("dir/one", &given::stored("store")));
         assert!(world.state.configurations.contains_key(&APP));
     }
 }

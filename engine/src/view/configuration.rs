@@ -12,7 +12,8 @@ use super::storage;
 use crate::condition::{Condition, Type};
 use crate::configuration::state::{ChosenBackend, Configuration};
 use crate::dependency::Facts;
-use crate::dependency::state::{addon, function, secret};
+use crate::dependency::state::secret;
+use crate::event::StreamKind;
 use crate::ids::{Key, TypedRef};
 use crate::state::State;
 use crate::time::Timestamp;
@@ -171,7 +172,7 @@ fn repositories(state: &State, configuration: &Configuration) -> Vec<RepositoryE
     let named = configuration.sessions.iter().flat_map(|session| &session.spec.repositories);
     let distinct = named.filter(|repository| seen.insert(repository.name.clone()));
     let entries = distinct.map(|repository| {
-        let key = Key::new(configuration.key.namespace.clone(), repository.name.clone());
+        let key = configuration.key.sibling(StreamKind::Repository, &*repository.name);
         let found = state.repository_named(&key);
         let ready = found.is_some_and(crate::repository::state::Repository::is_ready);
         let reason = match found {
@@ -193,13 +194,13 @@ fn dependencies(state: &State, configuration: &Configuration) -> Vec<(TypedRef, 
         }
     };
     for session in configuration.sessions.iter().map(|session| &session.spec) {
-        let addon = addon(&session.addon.name);
+        let addon = session.addon.object();
         let facts = state.facts(&addon);
         add(addon, facts.is_some());
         if let Some(Facts::Addon { tasks }) = facts {
             let named = session.addon.tasks.iter();
             let tasks = named.filter_map(|r| tasks.iter().find(|t| !t.restore && t.name == r.name));
-            for function in tasks.map(|task| function(&task.function)) {
+            for function in tasks.map(|task| session.addon.function(&task.function)) {
                 if state.facts(&function).is_none() {
                     add(function, false);
                 }
@@ -220,7 +221,8 @@ mod tests {
 
     use super::*;
     use crate::configuration::Spec;
-    use crate::testing::given::{self, key};
+    use crate::dependency::state::{addon, function};
+    use crate::testing::given::{self, core, stored};
     use crate::testing::world::{APP, BACK, World, named};
     use crate::{retention, storage as store};
 
@@ -244,10 +246,10 @@ mod tests {
             [BackendStatus {
                 name: "main".into(),
                 ready: true,
-                storage: key("store"),
+                storage: stored("store"),
                 storage_phase: Some(Readiness::Ready),
                 storage_reason: None,
-                retention: key("keep"),
+                retention: stored("keep"),
                 retention_found: true,
                 retention_reason: None,
             }]
@@ -346,19 +348,19 @@ mod tests {
     fn only_what_is_missing_of_functions_and_secrets_is_listed() {
         let mut world = World::ready();
         world.forget(&function("workload-backup"));
-        world.forget(&secret(&key("key")));
+        world.forget(&secret(&core("key")));
         assert_eq!(
             of(&world).dependencies,
             [
                 (addon("workload-addon"), true),
                 (function("workload-backup"), false),
-                (secret(&key("key")), false),
+                (secret(&core("key")), false),
             ]
         );
         world.forget(&addon("workload-addon"));
         assert_eq!(
             of(&world).dependencies,
-            [(addon("workload-addon"), false), (secret(&key("key")), false)]
+            [(addon("workload-addon"), false), (secret(&core("key")), false)]
         );
     }
 

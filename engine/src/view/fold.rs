@@ -259,7 +259,7 @@ pub fn concerns(event: &Event, session: Uid, state: &State) -> bool {
 fn blank_backup(uid: Uid, at: Timestamp) -> Backup {
     Backup {
         uid,
-        key: Key { namespace: String::new(), name: uid.to_string() },
+        key: Key { name: uid.to_string(), ..Key::default() },
         configuration: Uid::default(),
         session: String::new(),
         trigger: Trigger::Manual,
@@ -281,7 +281,7 @@ fn blank_backup(uid: Uid, at: Timestamp) -> Backup {
 fn blank_snapshot(uid: Uid, at: Timestamp) -> Snapshot {
     Snapshot {
         uid,
-        key: Key { namespace: String::new(), name: uid.to_string() },
+        key: Key { name: uid.to_string(), ..Key::default() },
         repository: Uid::default(),
         backup: None,
         session: String::new(),

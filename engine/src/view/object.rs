@@ -13,6 +13,7 @@ use super::snapshot::{self, SnapshotStatus};
 use super::storage::{self, StorageStatus};
 use crate::backup::state::Backup;
 use crate::event::StreamKind;
+use crate::group::Group;
 use crate::ids::{Key, TypedRef, Uid};
 use crate::repository::state::Repository;
 use crate::snapshot::state::Snapshot;
@@ -120,6 +121,8 @@ pub struct RestoreObject {
 /// The object that another one belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
+    /// Its API group.
+    pub group: Group,
     /// Its name.
     pub name: String,
     /// Its uid.
@@ -128,7 +131,7 @@ pub struct Owner {
 
 impl Owner {
     fn of(key: &Key, uid: Uid) -> Self {
-        Self { name: key.name.clone(), uid }
+        Self { group: key.group, name: key.name.clone(), uid }
     }
 }
 

@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(backup_error(&backup), None);
         backup.retention.push(Retention {
             repository: session,
-            policy: given::key("keep"),
+            policy: given::stored("keep"),
             removing: 0,
             result: Some(Err("locked".into())),
         });

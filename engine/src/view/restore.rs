@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::dependency::state::{addon, function, secret};
     use crate::restore::Spec;
-    use crate::testing::given::{self, key};
+    use crate::testing::given::{self, core};
     use crate::testing::world::{BACK, World};
     use crate::time::Millis;
 
@@ -131,7 +131,7 @@ mod tests {
         let mut world = World::restorable();
         world.forget(&addon("workload-addon"));
         let mut spec = given::restore(&[]);
-        spec.source.secret = Some(key("missing"));
+        spec.source.secret = Some(core("missing"));
         world.declare_restore(spec);
         assert_eq!(
             needs(&world),
@@ -142,7 +142,7 @@ mod tests {
             ])
         );
         assert_eq!(of(&world).waiting.as_deref(), Some("Secret demo/missing is not there yet"));
-        world.observe(secret(&key("missing")), given::passphrase(1, None));
+        world.observe(secret(&core("missing")), given::passphrase(1, None));
         let facts = crate::dependency::Facts::Addon { tasks: given::tasks() };
         world.observe(addon("workload-addon"), facts);
         world.forget(&function("workload-restore"));

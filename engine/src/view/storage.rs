@@ -121,7 +121,7 @@ mod tests {
     use crate::outcome::Outcome;
     use crate::run::Command as Run;
     use crate::storage::Spec;
-    use crate::testing::given::{self, key};
+    use crate::testing::given::{self, core};
     use crate::testing::world::{World, broken, named};
 
     fn store(world: &World) -> &Storage {
@@ -136,7 +136,7 @@ mod tests {
     /// A storage with a Secret of its own.
     fn with_secret() -> World {
         let mut world = World::new();
-        let spec = Spec { secret: Some(key("credentials")), ..given::storage("store") };
+        let spec = Spec { secret: Some(core("credentials")), ..given::storage("store") };
         world.declare_storage("store", spec);
         world
     }
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(shown(&world), (Readiness::NotReady, gone()));
         answer(&mut world, Outcome::Succeeded);
         assert_eq!(shown(&world), (Readiness::NotReady, gone()));
-        world.observe(secret(&key("credentials")), given::passphrase(1, None));
+        world.observe(secret(&core("credentials")), given::passphrase(1, None));
         assert_eq!(shown(&world), (Readiness::Ready, None));
         world.declare_storage("store", store(&world).spec.clone());
         answer(&mut world, broken("AccessDenied"));
@@ -176,7 +176,7 @@ mod tests {
             all.iter().map(|c| (c.kind.as_str(), c.status.as_str())).collect()
         };
         assert_eq!(facts(&world), [("BackendSecretFound", "False")]);
-        world.observe(secret(&key("credentials")), given::passphrase(1, None));
+        world.observe(secret(&core("credentials")), given::passphrase(1, None));
         answer(&mut world, Outcome::Succeeded);
         assert_eq!(facts(&world), [("BackendSecretFound", "True"), ("BackendInitialized", "True")]);
     }

@@ -12,6 +12,7 @@ use crate::configuration::{self, AddonRef, Backend};
 use crate::dependency::state::{addon, secret};
 use crate::dependency::{self, Driver, Facts};
 use crate::event::{Event, Recorded, StreamKind};
+use crate::group::Group;
 use crate::hook::{HookSpec, Policy, Run, Stage};
 use crate::ids::{CommandId, Hash, Key, TypedRef, Uid};
 use crate::level::{self, Level};
@@ -90,7 +91,7 @@ fn component(name: &str) -> Component {
 fn hook(name: &str) -> HookSpec {
     HookSpec {
         name: name.into(),
-        template: Key::new("demo", name),
+        template: Key::new(Group::KubeStash, "demo", name),
         params: vec![],
         max_retry: 0,
         timeout: None,
@@ -101,7 +102,7 @@ fn hook(name: &str) -> HookSpec {
 /// A storage, a policy, a configuration without sessions, a repository.
 fn world() -> Log {
     let mut log = Log::default();
-    let key = Key::new("demo", "gcs-storage");
+    let key = Key::new(Group::KubeStashStorage, "demo", "gcs-storage");
     log.at("2023-12-14T08:38:00Z")
         .record(storage::Event::Declared {
             uid: STORAGE,
@@ -111,7 +112,7 @@ fn world() -> Log {
             spec: storage::Spec {
                 provider: Provider::Gcs,
                 identity: "b".into(),
-                secret: Some(Key::new("demo", "gcs-secret")),
+                secret: Some(Key::core("demo", "gcs-secret")),
                 usage: Some(UsagePolicy::Same),
                 default: false,
                 deletion: DeletionPolicy::Delete,
@@ -122,13 +123,13 @@ fn world() -> Log {
         .record(storage::Event::BackendInitialized { uid: STORAGE })
         .record(dependency::Event::Observed {
             uid: uid(20),
-            object: secret(&Key::new("demo", "gcs-secret")),
+            object: secret(&Key::core("demo", "gcs-secret")),
             hash: Hash::default(),
             facts: Facts::Secret { version: "1".into(), keys: vec![], allowed_namespaces: None },
         })
         .record(retention::Event::Declared {
             uid: uid(21),
-            key: Key::new("demo", "demo-retention"),
+            key: Key::new(Group::KubeStashStorage, "demo", "demo-retention"),
             generation: 1,
             hash: Hash::default(),
             spec: retention::Spec {
@@ -142,14 +143,14 @@ fn world() -> Log {
         })
         .record(configuration::Event::Declared {
             uid: CONFIGURATION,
-            key: Key::new("demo", "sample-backup-sts"),
+            key: Key::new(Group::KubeStash, "demo", "sample-backup-sts"),
             generation: 1,
             hash: Hash::default(),
             target: None,
             backends: vec![Backend {
                 name: "gcs-backend".into(),
                 storage: Some(key.clone()),
-                retention: Some(Key::new("demo", "demo-retention")),
+                retention: Some(Key::new(Group::KubeStashStorage, "demo", "demo-retention")),
             }],
             paused: false,
             allow_partial: false,
@@ -158,7 +159,7 @@ fn world() -> Log {
         .record(configuration::Event::ValidationPassed { uid: CONFIGURATION })
         .record(repository::Event::Created {
             uid: REPOSITORY,
-            key: Key::new("demo", "gcs-demo-repo"),
+            key: Key::new(Group::KubeStashStorage, "demo", "gcs-demo-repo"),
             configuration: CONFIGURATION,
             app: target("sample-sts"),
             storage: key,
@@ -175,7 +176,7 @@ fn with_snapshot(log: &mut Log) {
     log.at("2023-12-14T08:40:01Z")
         .record(backup::Event::Created {
             uid: BACKUP,
-            key: Key::new("demo", "sample-backup-sts-demo-session-1702543201"),
+            key: Key::new(Group::KubeStash, "demo", "sample-backup-sts-demo-session-1702543201"),
             configuration: CONFIGURATION,
             session: "demo-session".into(),
             trigger: Trigger::Manual,
@@ -184,7 +185,11 @@ fn with_snapshot(log: &mut Log) {
         })
         .record(snapshot::Event::Created {
             uid,
-            key: Key::new("demo", "gcs-demo-repo-sample-backup-sts-demo-session-1702543201"),
+            key: Key::new(
+                Group::KubeStashStorage,
+                "demo",
+                "gcs-demo-repo-sample-backup-sts-demo-session-1702543201",
+            ),
             repository: REPOSITORY,
             backup: BACKUP,
             session: "demo-session".into(),
@@ -235,7 +240,11 @@ fn restored() -> Spec {
             snapshot: Some("latest".into()),
             ..Source::default()
         },
-        addon: AddonRef { name: "workload-addon".into(), tasks: vec![] },
+        addon: AddonRef {
+            group: Group::KubeStashAddons,
+            name: "workload-addon".into(),
+            tasks: vec![],
+        },
         pre_hooks: vec![],
         post_hooks: vec![hook("cheer")],
         timeout: None,
@@ -275,7 +284,7 @@ fn with_restore(log: &mut Log) {
     .at("2023-12-18T09:13:34Z")
     .record(restore::Event::Declared {
         uid,
-        key: Key::new("demo", "sample-restore"),
+        key: Key::new(Group::KubeStash, "demo", "sample-restore"),
         generation: 1,
         hash: Hash::default(),
         spec: restored(),
@@ -485,7 +494,7 @@ fn what_joins_is_published_again() {
         let recorded = Recorded { event, ..log.events[0].clone() };
         level::changed(&state, &recorded)
     };
-    let object = dependency::state::secret(&Key::new("demo", "gcs-secret"));
+    let object = dependency::state::secret(&Key::core("demo", "gcs-secret"));
     let gone = named(Event::Dependency(dependency::Event::Gone { uid: uid(20), object }));
     let object = |(kind, uid)| Level::Object { kind, uid };
     assert!(gone.contains(&object((StreamKind::Storage, STORAGE))));

@@ -13,8 +13,8 @@ use holdfast_engine::snapshot::phase::phase as snapshot_phase;
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
-    Command, Key, Millis, Timestamp, Uid, backup, configuration, dependency, due, repository,
-    restore, run, snapshot, storage,
+    Command, Group, Key, Millis, Timestamp, Uid, backup, configuration, dependency, due,
+    repository, restore, run, snapshot, storage,
 };
 
 use crate::world::outside::Doing;
@@ -129,7 +129,7 @@ impl Story {
                     storage.usage = None;
                 }
                 if options.contains(&"credentials") {
-                    storage.secret = Some(Key::new(NAMESPACE, "credentials"));
+                    storage.secret = Some(Key::core(NAMESPACE, "credentials"));
                 }
                 if options.contains(&"same") {
                     storage.usage = Some(UsagePolicy::Same);
@@ -144,10 +144,10 @@ impl Story {
             ["hook", name] => self.world.declare_hook(name, Executor::Pod),
             ["pods", count] => self.world.outside.pods = count.parse().expect("a number"),
             ["secret", name, "of", namespace] => {
-                self.world.secret(&Key::new(*namespace, *name), None);
+                self.world.secret(&Key::core(*namespace, *name), None);
             }
             ["secret", name, "of", namespace, "allowing", allowed] => {
-                self.world.secret(&Key::new(*namespace, *name), Some(allowed));
+                self.world.secret(&Key::core(*namespace, *name), Some(allowed));
             }
             ["no", "backends"] => self.defaults_only = true,
             ["partial", "backups", "allowed"] => self.allow_partial = true,
@@ -185,7 +185,7 @@ impl Story {
             ["wiped"] => wanted.deletion = Some(DeletionPolicy::WipeOut),
             ["retained"] => wanted.deletion = Some(DeletionPolicy::Retain),
             ["with", secret, "of", namespace] => {
-                wanted.secret = Some(Key::new(*namespace, *secret));
+                wanted.secret = Some(Key::core(*namespace, *secret));
             }
             _ => panic!("{}: unknown words", self.line),
         }
@@ -275,16 +275,16 @@ impl Story {
                 self.world.settle();
             }
             ["secret", name, "changes"] => {
-                self.world.secret(&Key::new(NAMESPACE, *name), None);
+                self.world.secret(&Key::core(NAMESPACE, *name), None);
                 self.world.settle();
             }
             ["secret", name, "is", "gone"] => {
-                let object = dependency::state::secret(&Key::new(NAMESPACE, *name));
+                let object = dependency::state::secret(&Key::core(NAMESPACE, *name));
                 let uid = self.world.state.objects[&object];
                 self.ask(Command::Dependency(dependency::Command::Forget { uid }));
             }
             ["secret", name, "of", namespace, "allows", allowed] => {
-                self.world.secret(&Key::new(*namespace, *name), Some(allowed));
+                self.world.secret(&Key::core(*namespace, *name), Some(allowed));
                 self.world.settle();
             }
             [time, "pass" | "passes"] => self.world.pass(span(time)),
@@ -316,7 +316,7 @@ impl Story {
     fn create(&mut self, session: &str, slot: Option<Timestamp>) {
         let command = backup::Command::Create {
             uid: uid(&format!("backup/{}", self.world.state.seq)),
-            key: Key::new(NAMESPACE, ""),
+            key: Key::new(Group::KubeStash, NAMESPACE, ""),
             configuration: "app".into(),
             session: session.into(),
             retry_left: 0,
@@ -327,7 +327,10 @@ impl Story {
     }
 
     fn repository_named(&self, name: &str) -> Option<Uid> {
-        self.world.state.repository_named(&Key::new(NAMESPACE, name)).map(|found| found.uid)
+        self.world
+            .state
+            .repository_named(&Key::new(Group::KubeStashStorage, NAMESPACE, name))
+            .map(|found| found.uid)
     }
 
     fn last(&self) -> (Uid, Phase) {
@@ -554,7 +557,7 @@ fn session(name: &str, options: &[&str]) -> SessionSpec {
 fn hook_spec(name: &str, options: &[&str]) -> HookSpec {
     let mut hook = HookSpec {
         name: name.into(),
-        template: Key::new(NAMESPACE, name),
+        template: Key::new(Group::KubeStash, NAMESPACE, name),
         params: vec![],
         max_retry: 0,
         timeout: None,

@@ -9,7 +9,8 @@ use holdfast_engine::hook::{self, Executor};
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
-    Command, Hash, Key, StreamKind, Timestamp, TypedRef, Uid, configuration, restore, retention,
+    Command, Group, Hash, Key, StreamKind, Timestamp, TypedRef, Uid, configuration, restore,
+    retention,
 };
 
 use super::{World, uid};
@@ -50,6 +51,7 @@ pub fn session(name: &str) -> SessionSpec {
         timeout: None,
         history_limit: 10,
         addon: AddonRef {
+            group: Group::KubeStashAddons,
             name: "workload-addon".into(),
             tasks: vec![TaskRef {
                 name: "logical-backup".into(),
@@ -67,7 +69,7 @@ pub fn repository(name: &str) -> RepositoryRef {
         name: name.into(),
         backend: "main".into(),
         directory: format!("dir/{name}"),
-        secret: Some(Key::new(NAMESPACE, "key")),
+        secret: Some(Key::core(NAMESPACE, "key")),
         deletion: None,
     }
 }
@@ -78,8 +80,8 @@ pub fn configuration(sessions: Vec<SessionSpec>) -> Spec {
         target: Some(target()),
         backends: vec![Backend {
             name: "main".into(),
-            storage: Some(Key::new(NAMESPACE, "store")),
-            retention: Some(Key::new(NAMESPACE, "keep")),
+            storage: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "store")),
+            retention: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "keep")),
         }],
         sessions,
         paused: false,
@@ -98,6 +100,7 @@ pub fn restore(repository: &str) -> restore::Spec {
             ..restore::Source::default()
         },
         addon: AddonRef {
+            group: Group::KubeStashAddons,
             name: "workload-addon".into(),
             tasks: vec![TaskRef {
                 name: "logical-backup-restore".into(),
@@ -147,7 +150,7 @@ impl World {
             self.observe(reference::function(function), Facts::Function { supported: true });
         }
         self.observe(target(), Facts::Target { replicas: Some(1) });
-        self.secret(&Key::new(NAMESPACE, "key"), None);
+        self.secret(&Key::core(NAMESPACE, "key"), None);
     }
 
     pub fn observe(&mut self, object: TypedRef, facts: Facts) {
@@ -168,7 +171,7 @@ impl World {
     pub fn declare_storage(&mut self, name: &str, spec: storage::Spec) {
         let command = storage::Command::Declare {
             uid: uid(&format!("storage/{name}")),
-            key: Key::new(NAMESPACE, name),
+            key: Key::new(Group::KubeStashStorage, NAMESPACE, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
@@ -179,7 +182,7 @@ impl World {
     pub fn declare_retention(&mut self, name: &str, spec: retention::Spec) {
         let command = retention::Command::Declare {
             uid: uid(&format!("retention/{name}")),
-            key: Key::new(NAMESPACE, name),
+            key: Key::new(Group::KubeStashStorage, NAMESPACE, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
@@ -192,7 +195,7 @@ impl World {
             hook::Spec { usage: Some(UsagePolicy::Same), executor, params: vec![], invalid: None };
         let command = hook::Command::Declare {
             uid: uid(&format!("hook/{name}")),
-            key: Key::new(NAMESPACE, name),
+            key: Key::new(Group::KubeStash, NAMESPACE, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
@@ -206,7 +209,7 @@ impl World {
         let uid = self.restore_named(name).unwrap_or(fresh);
         let command = restore::Command::Declare {
             uid,
-            key: Key::new(NAMESPACE, name),
+            key: Key::new(Group::KubeStash, NAMESPACE, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec: spec.clone(),
@@ -216,7 +219,7 @@ impl World {
     }
 
     pub fn restore_named(&self, name: &str) -> Option<Uid> {
-        self.state.uid_of(StreamKind::Restore, &Key::new(NAMESPACE, name))
+        self.state.uid_of(StreamKind::Restore, &Key::new(Group::KubeStash, NAMESPACE, name))
     }
 
     /// Declares a configuration; each session's period is in milliseconds.
@@ -236,7 +239,7 @@ impl World {
             .collect();
         let command = configuration::Command::Declare {
             uid,
-            key: Key::new(NAMESPACE, name),
+            key: Key::new(Group::KubeStash, NAMESPACE, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec: spec.clone(),

@@ -9,7 +9,7 @@ use holdfast_engine::plan::Plan;
 use holdfast_engine::survey::{Host, Role, Volume};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
-    Command, Hash, Key, Millis, Timestamp, TypedRef, Uid, backup, configuration, retention,
+    Command, Group, Hash, Key, Millis, Timestamp, TypedRef, Uid, backup, configuration, retention,
 };
 use holdfast_executor::report::{
     BackupFigures, Entries, Figures, Grade, Outcome, Report, RepositoryReport, SnapshotInfo,
@@ -56,23 +56,22 @@ pub(crate) fn furnished() -> Vec<Command> {
         invalid: None,
     };
     let hash = Hash::default();
-    let key = |name: &str| Key::new(NAMESPACE, name);
     vec![
         observed(reference::addon("workload-addon"), Facts::Addon { tasks: vec![task] }),
         observed(reference::function("workload-backup"), Facts::Function { supported: true }),
         observed(target(), Facts::Target { replicas: Some(2) }),
-        observed(reference::secret(&key("key")), secret),
+        observed(reference::secret(&Key::core(NAMESPACE, "key")), secret),
         declared(1),
         Command::Retention(retention::Command::Declare {
             uid: uid("retention"),
-            key: key("keep"),
+            key: Key::new(Group::KubeStashStorage, NAMESPACE, "keep"),
             generation: 1,
             hash,
             spec: policy,
         }),
         Command::Configuration(configuration::Command::Declare {
             uid: uid("configuration"),
-            key: key("app"),
+            key: Key::new(Group::KubeStash, NAMESPACE, "app"),
             generation: 1,
             hash,
             spec: spec(),
@@ -90,7 +89,7 @@ pub(crate) fn furnished() -> Vec<Command> {
 pub(crate) fn backup() -> Command {
     Command::Backup(backup::Command::Create {
         uid: SESSION,
-        key: Key::new(NAMESPACE, "now"),
+        key: Key::new(Group::KubeStash, NAMESPACE, "now"),
         configuration: "app".into(),
         session: "nightly".into(),
         retry_left: 0,
@@ -132,12 +131,16 @@ fn spec() -> Spec {
         retry: None,
         timeout: Some(TIMEOUT),
         history_limit: 5,
-        addon: AddonRef { name: "workload-addon".into(), tasks: vec![task] },
+        addon: AddonRef {
+            group: Group::KubeStashAddons,
+            name: "workload-addon".into(),
+            tasks: vec![task],
+        },
         repositories: vec![RepositoryRef {
             name: "repo".into(),
             backend: "main".into(),
             directory: "dir/repo".into(),
-            secret: Some(Key::new(NAMESPACE, "key")),
+            secret: Some(Key::core(NAMESPACE, "key")),
             deletion: None,
         }],
     };
@@ -145,8 +148,8 @@ fn spec() -> Spec {
         target: Some(target()),
         backends: vec![Backend {
             name: "main".into(),
-            storage: Some(Key::new(NAMESPACE, "store")),
-            retention: Some(Key::new(NAMESPACE, "keep")),
+            storage: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "store")),
+            retention: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "keep")),
         }],
         sessions: vec![session],
         paused: false,

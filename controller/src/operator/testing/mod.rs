@@ -345,7 +345,7 @@ pub(crate) fn declared(version: u8) -> Command {
 pub(crate) fn declared_as(uid: Uid, name: &str, version: u8) -> Command {
     Command::Storage(storage::Command::Declare {
         uid,
-        key: Key::new("demo", name),
+        key: Key::new(holdfast_engine::Group::KubeStashStorage, "demo", name),
         generation: version.into(),
         hash: Hash([version; 32]),
         spec: storage::Spec {

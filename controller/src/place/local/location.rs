@@ -141,7 +141,7 @@ impl Local {
         let Some(name) = backend::secret_name(backend) else {
             return Err(backend::nothing_to_open_with(&storage.key.to_string()));
         };
-        let secret = Key::new(storage.key.namespace.clone(), name);
+        let secret = Key::core(storage.key.namespace.clone(), name);
         let mut values = BTreeMap::new();
         for key in backend::VARIABLES {
             if let Some(value) = self.secrets.value(&secret, key).await? {

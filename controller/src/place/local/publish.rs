@@ -51,7 +51,7 @@ impl Statuses {
     }
 
     fn path(&self, name: &ObjectName) -> Result<PathBuf, Failure> {
-        let kind = name.own_kind().ok_or_else(|| Failure {
+        let kind = name.form().ok_or_else(|| Failure {
             reason: "Internal".into(),
             message: format!("{name} is no object that has a status"),
             permanent: true,
@@ -59,7 +59,7 @@ impl Statuses {
         Ok(self
             .0
             .join(&name.namespace)
-            .join(format!("{}.{}", kind.plural(), kind.group()))
+            .join(format!("{}.{}", kind.plural(), name.group))
             .join(format!("{}.yaml", name.name)))
     }
 }
@@ -81,14 +81,14 @@ fn unwritten(path: &Path, error: &io::Error) -> Trouble {
 #[cfg(test)]
 mod tests {
     use holdfast_api::Kind;
-    use holdfast_engine::Key;
+    use holdfast_engine::{Group, Key};
     use serde_json::json;
 
     use super::*;
 
     fn published(phase: &str) -> Published {
         let object = json!({"kind": "BackupStorage", "status": {"phase": phase}});
-        let key = Key::new("demo", "store");
+        let key = Key::new(Group::KubeStashStorage, "demo", "store");
         Published { kind: Kind::BackupStorage, key, object, reason: None }
     }
 
@@ -103,10 +103,35 @@ mod tests {
             let object: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
             assert_eq!(object, published(phase).object);
         }
-        let name = ObjectName::own(Kind::BackupStorage, &Key::new("demo", "store"));
+        let name = ObjectName::own(
+            Kind::BackupStorage,
+            &Key::new(Group::KubeStashStorage, "demo", "store"),
+        );
         statuses.retract(&name).unwrap();
         assert!(!file.exists());
         statuses.retract(&name).unwrap();
+    }
+
+    #[test]
+    fn objects_of_one_name_in_two_groups_have_files_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let statuses = Statuses::new(dir.path().to_path_buf());
+        let mut of_stash = published("NotReady");
+        of_stash.kind = Kind::Repository;
+        of_stash.key.group = Group::Stash;
+        let ours = Published { kind: Kind::Repository, ..published("Ready") };
+        for object in [&ours, &of_stash] {
+            statuses.publish(object).unwrap();
+        }
+        let text = |folder: &str| {
+            std::fs::read_to_string(dir.path().join("demo").join(folder).join("store.yaml"))
+                .unwrap()
+        };
+        assert!(text("repositories.storage.kubestash.com").contains("phase: Ready"));
+        assert!(text("repositories.stash.appscode.com").contains("phase: NotReady"));
+        statuses.retract(&ObjectName::own(of_stash.kind, &of_stash.key)).unwrap();
+        assert!(text("repositories.storage.kubestash.com").contains("phase: Ready"));
+        assert!(!dir.path().join("demo/repositories.stash.appscode.com/store.yaml").exists());
     }
 
     #[test]
@@ -119,7 +144,10 @@ mod tests {
         std::fs::write(&old, "old").unwrap();
         let foreign = dir.path().join("demo/note.txt");
         std::fs::write(&foreign, "of somebody").unwrap();
-        statuses.sweep(&[ObjectName::own(Kind::BackupStorage, &Key::new("demo", "store"))]);
+        statuses.sweep(&[ObjectName::own(
+            Kind::BackupStorage,
+            &Key::new(Group::KubeStashStorage, "demo", "store"),
+        )]);
         assert!(file.exists() && !old.exists() && foreign.exists());
     }
 

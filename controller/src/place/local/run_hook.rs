@@ -75,7 +75,7 @@ mod tests {
     fn a_session_keeps_the_template_that_it_began_with() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(dir.path(), Options::default()).unwrap();
-        let key = Key::new("demo", "freeze");
+        let key = Key::new(holdfast_engine::Group::KubeStash, "demo", "freeze");
         let before = ledger.attach(&document("before")).unwrap();
         let after = ledger.attach(&document("after")).unwrap();
         let command = |hash| {
@@ -90,7 +90,7 @@ mod tests {
     fn a_template_that_was_not_there_or_cannot_be_read_fails_for_good() {
         let dir = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(dir.path(), Options::default()).unwrap();
-        let key = Key::new("demo", "freeze");
+        let key = Key::new(holdfast_engine::Group::KubeStash, "demo", "freeze");
         let broken = ledger.attach(b"no JSON").unwrap();
         for (frozen, reason) in [
             (None, "HookTemplateNotFound"),

@@ -10,7 +10,7 @@ use holdfast_engine::configuration::{
 };
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::view::configuration::{BackendStatus, ConfigurationStatus};
-use holdfast_engine::{Command as Any, Millis, Timestamp};
+use holdfast_engine::{Command as Any, Group, Millis, Timestamp};
 use serde_json::Value;
 
 use super::fields::{self, Fields};
@@ -75,8 +75,14 @@ fn spec(home: &str, object: &BackupConfiguration) -> Spec {
 fn backend(backend: &BackendReference, home: &str) -> Backend {
     Backend {
         name: backend.name.clone().unwrap_or_default(),
-        storage: backend.storage_ref.as_ref().map(|r| reference::key(r, home)),
-        retention: backend.retention_policy.as_ref().map(|r| reference::key(r, home)),
+        storage: backend
+            .storage_ref
+            .as_ref()
+            .map(|r| reference::key(Group::KubeStashStorage, r, home)),
+        retention: backend
+            .retention_policy
+            .as_ref()
+            .map(|r| reference::key(Group::KubeStashStorage, r, home)),
     }
 }
 
@@ -167,7 +173,7 @@ fn repository(
         name: findings.required(&format!("{field}.name"), info.name.as_ref()),
         backend: info.backend.clone().unwrap_or_default(),
         directory,
-        secret: info.encryption_secret.as_ref().map(|r| reference::key(r, home)),
+        secret: info.encryption_secret.as_ref().map(|r| reference::key(Group::Core, r, home)),
         deletion: info.deletion_policy.map(|policy| match policy {
             RepositoryDeletionPolicy::Delete => DeletionPolicy::Delete,
             RepositoryDeletionPolicy::WipeOut => DeletionPolicy::WipeOut,
@@ -267,8 +273,11 @@ mod tests {
         assert_eq!(spec.invalid, None);
         let target = spec.target.unwrap();
         assert_eq!((target.kind.as_str(), target.namespace.as_str()), ("StatefulSet", "demo"));
-        assert_eq!(spec.backends[0].storage, Some(Key::new("other", "s")));
-        assert_eq!(spec.backends[0].retention, Some(Key::new("demo", "r")));
+        assert_eq!(spec.backends[0].storage, Some(Key::new(Group::KubeStashStorage, "other", "s")));
+        assert_eq!(
+            spec.backends[0].retention,
+            Some(Key::new(Group::KubeStashStorage, "demo", "r"))
+        );
         let session = &spec.sessions[0];
         assert_eq!(session.retry, Some(Retry { max: 2, delay: Millis(60_000) }));
         assert_eq!(session.timeout, Some(Millis(3_600_000)), "the older spelling");
@@ -276,7 +285,7 @@ mod tests {
         assert_eq!(session.addon.tasks[0].name, "logical-backup");
         assert_eq!(session.addon.tasks[0].mounts[0].path, "/source/data");
         assert_eq!(session.repositories[0].directory, "demo/data");
-        assert_eq!(session.repositories[0].secret, Some(Key::new("demo", "encrypt-secret")));
+        assert_eq!(session.repositories[0].secret, Some(Key::core("demo", "encrypt-secret")));
     }
 
     #[test]

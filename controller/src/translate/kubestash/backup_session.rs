@@ -111,7 +111,12 @@ mod tests {
                      "session": "s"}
         }))
         .unwrap();
-        let command = create(Uid::default(), Key::new("demo", "now"), &object).unwrap();
+        let command = create(
+            Uid::default(),
+            Key::new(holdfast_engine::Group::KubeStash, "demo", "now"),
+            &object,
+        )
+        .unwrap();
         let Any::Backup(Command::Create { configuration, session, slot, .. }) = command else {
             panic!("a creation")
         };

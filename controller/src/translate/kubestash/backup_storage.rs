@@ -25,7 +25,7 @@ fn spec(namespace: &str, object: &BackupStorage) -> Spec {
     Spec {
         provider: place.provider,
         identity: place.identity,
-        secret: place.secret.map(|name| Key::new(namespace, name)),
+        secret: place.secret.map(|name| Key::core(namespace, name)),
         usage: usage::policy(object.spec.usage_policy.as_ref()),
         default: object.spec.default.unwrap_or(false),
         deletion: deletion(object.spec.deletion_policy),
@@ -174,7 +174,7 @@ mod tests {
         );
         let two = of(r#"{"provider":"s3","s3":{"bucket":"b","prefix":"p"}}"#);
         assert_eq!(one.identity, two.identity);
-        assert_eq!(one.secret, Some(Key::new("demo", "s")));
+        assert_eq!(one.secret, Some(Key::core("demo", "s")));
         assert_eq!(two.secret, None);
     }
 

@@ -1,8 +1,8 @@
 //! Hooks as sessions name them.
 
 use holdfast_api::core::{HookExecutionPolicy, HookInfo};
-use holdfast_engine::Key;
 use holdfast_engine::hook::{HookSpec, Policy};
+use holdfast_engine::{Group, Key};
 
 use super::{Findings, reference, task};
 
@@ -21,7 +21,7 @@ pub(crate) fn hooks(
 
 fn hook(info: &HookInfo, home: &str, field: &str, findings: &mut Findings) -> HookSpec {
     let template = match &info.hook_template {
-        Some(template) => reference::key(template, home),
+        Some(template) => reference::key(Group::KubeStash, template, home),
         None => {
             findings.add(&format!("{field}.hookTemplate"), "a HookTemplate is needed");
             Key::default()

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use holdfast_api::labels::{self, Owner};
-use holdfast_api::{Kind, labels::FINALIZER};
+use holdfast_api::{Kind, kind, labels::FINALIZER};
 use holdfast_engine::condition::Status;
 use holdfast_engine::snapshot::state::Snapshot;
 use holdfast_engine::view::object::{
     self as view, BackupObject, ConfigurationObject, Object, RepositoryObject, RestoreObject,
     SnapshotObject, StorageObject,
 };
-use holdfast_engine::{Key, Outcome, Timestamp, TypedRef, Uid};
+use holdfast_engine::{Group, Key, Outcome, Timestamp, TypedRef, Uid};
 use serde_json::{Value, json};
 
 use super::fields::{self, Fields};
@@ -56,7 +56,7 @@ pub fn render(object: &Object, declared: Option<Value>) -> Published {
         Object::Restore(found) => restore(found),
     };
     let mut object = declared.unwrap_or_else(|| {
-        json!({"apiVersion": kind.api_version(), "kind": kind.name(), "metadata": {"labels": labels}, "spec": spec})
+        json!({"apiVersion": api_version(kind, key.group), "kind": kind.name(), "metadata": {"labels": labels}, "spec": spec})
     });
     let metadata = &mut object["metadata"];
     metadata["name"] = key.name.clone().into();
@@ -213,13 +213,24 @@ fn first_failure(found: &Snapshot) -> Option<String> {
     })
 }
 
+/// `apiVersion` of a kind in a group. The Stash family has its sessions at another version than its
+/// repositories.
+fn api_version(kind: Kind, group: Group) -> String {
+    let version = match (group, kind) {
+        (Group::Stash, Kind::Repository) => kind::VERSION,
+        (Group::Stash, _) => "v1beta1",
+        _ => kind::VERSION,
+    };
+    format!("{group}/{version}")
+}
+
 fn own(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
     labels.iter().map(|(key, text)| ((*key).to_owned(), labels::value(text))).collect()
 }
 
 fn owner(kind: Kind, of: &view::Owner) -> Value {
     Fields::default()
-        .set("apiVersion", kind.api_version())
+        .set("apiVersion", api_version(kind, of.group))
         .set("kind", kind.name())
         .set("name", of.name.as_str())
         .set("uid", of.uid.to_string())

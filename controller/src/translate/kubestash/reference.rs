@@ -1,12 +1,12 @@
 //! References, completed with the namespace of the object that holds them.
 
 use holdfast_api::references::{ObjectReference, TypedReference};
-use holdfast_engine::{Key, TypedRef};
+use holdfast_engine::{Group, Key, TypedRef};
 
-/// An object of a known kind.
+/// An object of a known kind, and with it of a known group.
 #[must_use]
-pub fn key(reference: &ObjectReference, home: &str) -> Key {
-    Key::new(or_home(reference.namespace.as_deref(), home), reference.name.clone())
+pub fn key(group: Group, reference: &ObjectReference, home: &str) -> Key {
+    Key::new(group, or_home(reference.namespace.as_deref(), home), reference.name.clone())
 }
 
 /// An object of any kind.
@@ -32,7 +32,7 @@ mod tests {
     fn an_absent_or_empty_namespace_is_the_holders() {
         for (given, expected) in [(None, "demo"), (Some(""), "demo"), (Some("other"), "other")] {
             let reference = ObjectReference { namespace: given.map(Into::into), name: "a".into() };
-            assert_eq!(key(&reference, "demo"), Key::new(expected, "a"));
+            assert_eq!(key(Group::Core, &reference, "demo"), Key::core(expected, "a"));
         }
     }
 }

@@ -3,7 +3,7 @@
 use holdfast_api::core::{RestoreDataSource, RestoreSession};
 use holdfast_engine::restore::{Command, Source, Spec};
 use holdfast_engine::view::restore::RestoreStatus;
-use holdfast_engine::{Command as Any, Timestamp};
+use holdfast_engine::{Command as Any, Group, Timestamp};
 use serde_json::{Map, Value};
 
 use super::fields::{self, Fields};
@@ -65,7 +65,7 @@ fn source(source: &RestoreDataSource, home: &str, findings: &mut Findings) -> So
         snapshot: given(&source.snapshot),
         point_in_time,
         components: source.components.clone(),
-        secret: source.encryption_secret.as_ref().map(|r| reference::key(r, home)),
+        secret: source.encryption_secret.as_ref().map(|r| reference::key(Group::Core, r, home)),
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(spec.addon.tasks[0].name, "logical-backup-restore");
         assert_eq!(spec.source.components, ["pod-0", "pod-2"]);
         assert_eq!(spec.source.namespace, "demo");
-        assert_eq!(spec.source.secret, Some(Key::new("demo", "encrypt-secret")));
+        assert_eq!(spec.source.secret, Some(Key::core("demo", "encrypt-secret")));
         assert_eq!(spec.timeout.map(|t| t.0), Some(600_000), "the older spelling");
     }
 

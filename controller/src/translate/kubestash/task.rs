@@ -2,6 +2,7 @@
 
 use holdfast_api::core::{AddonInfo, TaskReference};
 use holdfast_api::parameter::ParameterDefinition;
+use holdfast_engine::Group;
 use holdfast_engine::configuration::{AddonRef, Mount, TaskRef};
 use holdfast_engine::dependency::Parameter;
 use serde_json::{Map, Value};
@@ -39,9 +40,10 @@ pub fn values(params: Option<&Map<String, Value>>) -> Vec<(String, String)> {
 pub(crate) fn addon(info: Option<&AddonInfo>, field: &str, findings: &mut Findings) -> AddonRef {
     let Some(info) = info else {
         findings.add(field, "an Addon is needed");
-        return AddonRef { name: String::new(), tasks: Vec::new() };
+        return AddonRef { group: Group::KubeStashAddons, name: String::new(), tasks: Vec::new() };
     };
     AddonRef {
+        group: Group::KubeStashAddons,
         name: findings.required(&format!("{field}.name"), info.name.as_ref()),
         tasks: info
             .tasks

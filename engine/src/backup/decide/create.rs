@@ -7,7 +7,6 @@ use crate::StreamKind;
 use crate::backup::decide::open::{Request, open};
 use crate::backup::{Command, Trigger};
 use crate::draft::Draft;
-use crate::ids::Key;
 use crate::rejection::Rejection;
 use crate::schedule;
 
@@ -19,7 +18,7 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
     if draft.backup(*uid).is_some() {
         return Ok(());
     }
-    let invoker = Key::new(key.namespace.clone(), configuration.clone());
+    let invoker = key.sibling(StreamKind::Configuration, &**configuration);
     let found =
         draft.uid_of(StreamKind::Configuration, &invoker).and_then(|uid| draft.configuration(uid));
     let Some(found) = found else {
@@ -37,7 +36,7 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
     } else {
         key.name.clone()
     };
-    let key = Key::new(key.namespace.clone(), name);
+    let key = key.sibling(StreamKind::Backup, name);
     if draft.uid_of(StreamKind::Backup, &key).is_some() {
         return Err(Rejection::never(key, "a session of this name exists; choose another name"));
     }

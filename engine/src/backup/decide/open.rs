@@ -18,8 +18,9 @@ use crate::backup::state::Backup;
 use crate::backup::{Event, Frozen, Trigger, phase};
 use crate::configuration::state::Configuration;
 use crate::configuration::{Concurrency, phase as configuration_phase};
-use crate::dependency::{Facts, state as dependency};
+use crate::dependency::Facts;
 use crate::draft::Draft;
+use crate::event::StreamKind;
 use crate::ids::{Hash, Key, TypedRef, Uid};
 use crate::names;
 use crate::run::StopCause;
@@ -184,14 +185,14 @@ fn freeze(draft: &Draft, configuration: &Configuration, session: &str) -> Frozen
     let hash = |object: &TypedRef| draft.base().dependency(object).map(|found| found.hash);
     let Some(session) = configuration.session(session) else { return Frozen::default() };
     let spec = &session.spec;
-    let addon = dependency::addon(&spec.addon.name);
+    let addon = spec.addon.object();
     let mut functions: Vec<(String, Hash)> = Vec::new();
     if let Some(Facts::Addon { tasks }) = draft.facts(&addon) {
         let wanted = tasks.iter().filter(|task| {
             !task.restore && spec.addon.tasks.iter().any(|wanted| wanted.name == task.name)
         });
         for task in wanted {
-            let found = hash(&dependency::function(&task.function));
+            let found = hash(&spec.addon.function(&task.function));
             functions.extend(found.map(|hash| (task.function.clone(), hash)));
         }
     }
@@ -217,11 +218,10 @@ fn ensure_snapshots(
     backup: &Backup,
     configuration: &Configuration,
 ) -> Result<u32, String> {
-    let namespace = &configuration.key.namespace;
     let wanted = configuration.session(&backup.session).map(|session| &session.spec.repositories);
     let mut usable = Vec::new();
     for wanted in wanted.into_iter().flatten() {
-        let key = Key::new(namespace.clone(), wanted.name.clone());
+        let key = configuration.key.sibling(StreamKind::Repository, &*wanted.name);
         let Some(repository) = draft.repository_named(&key) else {
             return Err(format!("Repository {key} not found"));
         };
@@ -242,8 +242,8 @@ fn ensure_snapshots(
         let uid = draft.mint();
         draft.emit(snapshot::Event::Created {
             uid,
-            key: Key::new(
-                namespace.clone(),
+            key: configuration.key.sibling(
+                StreamKind::Snapshot,
                 names::snapshot(&repository.key.name, &backup.key.name),
             ),
             repository: repository.uid,
@@ -265,11 +265,12 @@ mod tests {
     use crate::backup::Command;
     use crate::condition::Type;
     use crate::configuration::{self, SessionSpec, Spec};
+    use crate::dependency::state as dependency;
     use crate::hook::Executor;
     use crate::outcome::Outcome;
     use crate::repository;
     use crate::storage::DeletionPolicy;
-    use crate::testing::given::{self, key};
+    use crate::testing::given::{self, key, stored};
     use crate::testing::world::{APP, BACK, DAY, MINUTE, World, named};
 
     fn with(change: impl FnOnce(&mut SessionSpec)) -> World {
@@ -445,8 +446,8 @@ mod tests {
             (
                 repository::Event::Deleted {
                     uid,
-                    key: key("two"),
-                    storage: key("store"),
+                    key: stored("two"),
+                    storage: stored("store"),
                     wiped: false,
                 },
                 "Repository demo/two not found",

@@ -27,7 +27,7 @@ mod tests {
     use crate::effect::Once;
     use crate::outbox::Command;
     use crate::rejection::Rejection;
-    use crate::testing::given::key;
+    use crate::testing::given::stored;
     use crate::testing::world::{MINUTE, World, broken};
 
     /// A session whose retention removes the oldest of three snapshots.
@@ -52,7 +52,7 @@ mod tests {
     fn retention(world: &World, result: Result<(), &str>) -> Retention {
         Retention {
             repository: world.repository("one"),
-            policy: key("keep"),
+            policy: stored("keep"),
             removing: 1,
             result: Some(result.map_err(Into::into)),
         }

@@ -138,7 +138,7 @@ mod tests {
     use crate::configuration::Backend;
     use crate::retention::{Command, Spec};
     use crate::run::Command as Run;
-    use crate::testing::given::{self, key};
+    use crate::testing::given::{self, stored};
     use crate::testing::world::{BACK, MINUTE, World, named};
 
     /// A session of `nightly` up to the moment where retention begins, and what that says.
@@ -273,8 +273,8 @@ mod tests {
         let mut spec = given::configuration(vec![session]);
         spec.backends.push(Backend {
             name: "other".into(),
-            storage: Some(key("store")),
-            retention: Some(key("much")),
+            storage: Some(stored("store")),
+            retention: Some(stored("much")),
         });
         let mut world = World::furnished();
         world.declare_retention("much", given::retention(9));

@@ -4,7 +4,8 @@ use crate::backup::decide::known;
 use crate::backup::decide::open::{Request, open};
 use crate::backup::{Event, Trigger};
 use crate::draft::Draft;
-use crate::ids::{Key, Uid};
+use crate::event::StreamKind;
+use crate::ids::Uid;
 use crate::rejection::Rejection;
 use crate::schedule;
 
@@ -25,7 +26,7 @@ pub(crate) fn decide(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     draft.emit(Event::Retried { uid, by });
     let request = Request {
         uid: by,
-        key: Key::new(invoker.namespace, name),
+        key: invoker.sibling(StreamKind::Backup, name),
         configuration: failed.configuration,
         session: failed.session.clone(),
         trigger: Trigger::Retry { of: uid },

@@ -12,7 +12,8 @@ use crate::configuration::state::Configuration;
 use crate::configuration::validate::{Problem, validate};
 use crate::configuration::{Event, RepositoryRef, default};
 use crate::draft::Draft;
-use crate::ids::{Key, TypedRef, Uid};
+use crate::event::StreamKind;
+use crate::ids::{TypedRef, Uid};
 use crate::rejection::Rejection;
 use crate::repository;
 use crate::schedule;
@@ -92,7 +93,7 @@ fn ensure_repository(
     wanted: &RepositoryRef,
     again: bool,
 ) {
-    let key = Key::new(known.key.namespace.clone(), wanted.name.clone());
+    let key = known.key.sibling(StreamKind::Repository, &*wanted.name);
     let deletion = match wanted.deletion {
         Some(DeletionPolicy::WipeOut) => DeletionPolicy::WipeOut,
         // Retain is a wish about the object, not about its data.
@@ -154,7 +155,7 @@ pub(crate) fn trigger_initial_backups(draft: &mut Draft, uid: Uid) {
         let name = &session.spec.name;
         let suspended = session.spec.scheduler.as_ref().is_some_and(|s| s.suspend);
         let settled = session.spec.repositories.iter().all(|wanted| {
-            let key = Key::new(known.key.namespace.clone(), wanted.name.clone());
+            let key = known.key.sibling(StreamKind::Repository, &*wanted.name);
             draft
                 .repository_named(&key)
                 .is_some_and(|r| !r.initializing && (r.is_ready() || r.failure.is_some()))
@@ -175,7 +176,7 @@ fn trigger(draft: &mut Draft, known: &Configuration, session: &str) {
     let name: String = schedule::decide::free_name(draft, &known.key, session, draft.at());
     let request = backup::decide::Request {
         uid: backup,
-        key: Key::new(known.key.namespace.clone(), name),
+        key: known.key.sibling(StreamKind::Backup, name),
         configuration: known.uid,
         session: session.into(),
         trigger: Trigger::Initial,
@@ -194,7 +195,7 @@ mod tests {
     use crate::dependency::state::secret;
     use crate::effect::Once;
     use crate::outcome::Outcome;
-    use crate::testing::given::{self, key};
+    use crate::testing::given::{self, core, stored};
     use crate::testing::world::{APP, BACK, World};
 
     const RECONCILE: Command = Command::Reconcile { uid: APP };
@@ -236,7 +237,7 @@ mod tests {
         let one = &world.state.repositories[&world.repository("one")];
         assert_eq!(
             (one.configuration, &one.app, &one.storage, one.path.as_str()),
-            (APP, &given::target(), &key("store"), "dir/one")
+            (APP, &given::target(), &stored("store"), "dir/one")
         );
     }
 
@@ -259,8 +260,8 @@ mod tests {
         let mut world = World::ready();
         let wiped = spec(|s| s.repositories[0].deletion = Some(DeletionPolicy::WipeOut));
         assert!(world.declare(&wiped).ends_with("repository.Updated"));
-        world.observe(secret(&key("new")), given::passphrase(1, None));
-        let moved = spec(|s| s.repositories[0].secret = Some(key("new")));
+        world.observe(secret(&core("new")), given::passphrase(1, None));
+        let moved = spec(|s| s.repositories[0].secret = Some(core("new")));
         assert!(
             world
                 .declare(&moved)

@@ -105,7 +105,7 @@ mod tests {
     use crate::repository;
     use crate::restore::phase::{Phase, phase};
     use crate::restore::{Command, Source};
-    use crate::testing::given::{self, key};
+    use crate::testing::given::{self, core, key};
     use crate::testing::world::{APP, BACK, MINUTE, World, named};
     use crate::time::Millis;
 
@@ -190,7 +190,7 @@ mod tests {
             (|world| drop(world.forget(&addon("workload-addon"))), spec(|_| {})),
             (|world| drop(world.forget(&function("workload-restore"))), spec(|_| {})),
             (|_| {}, spec(|spec| spec.pre_hooks = vec![given::hook("missing")])),
-            (|_| {}, source(|s| s.secret = Some(key("missing")))),
+            (|_| {}, source(|s| s.secret = Some(core("missing")))),
             (|_| {}, source(|s| s.repository = Some("missing".into()))),
             (|_| {}, source(|s| s.snapshot = Some("missing".into()))),
             (|_| {}, source(|s| s.point_in_time = Some((crate::Timestamp(1), false)))),
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn secrets_hooks_and_repositories_of_others_need_their_leave() {
-        let foreign = crate::ids::Key::new("vault", "key");
+        let foreign = crate::ids::Key::core("vault", "key");
         let mut world = World::restorable();
         world.observe(secret(&foreign), given::passphrase(1, Some("other")));
         let with_secret = source(|s| s.secret = Some(foreign.clone()));
@@ -286,8 +286,8 @@ mod tests {
 
         let mut world = World::restorable();
         let facts = Facts::Secret { version: "1".into(), keys: vec![], allowed_namespaces: None };
-        world.observe(secret(&key("bare")), facts);
-        let (_, said) = invalid(&mut world, source(|s| s.secret = Some(key("bare"))));
+        world.observe(secret(&core("bare")), facts);
+        let (_, said) = invalid(&mut world, source(|s| s.secret = Some(core("bare"))));
         assert_eq!(
             said,
             "dataSource.encryptionSecret: Secret demo/bare has no key RESTIC_PASSWORD"
@@ -295,7 +295,7 @@ mod tests {
 
         let mut world = World::restorable();
         world.declare_hook("freeze", Executor::Pod);
-        let template = crate::ids::Key::new("elsewhere", "freeze");
+        let template = crate::ids::Key::new(crate::Group::KubeStash, "elsewhere", "freeze");
         let hooked = HookSpec { template: template.clone(), ..given::hook("freeze") };
         let mut elsewhere = given::template(Executor::Pod);
         elsewhere.usage = Some(crate::usage::UsagePolicy::Same);

@@ -9,7 +9,6 @@ use core::error::Error;
 use crate::backup::Component;
 use crate::component::{self, PlanError, target_values};
 use crate::dependency::Facts;
-use crate::dependency::state::addon;
 use crate::draft::Draft;
 use crate::restore::source;
 use crate::restore::state::Restore;
@@ -24,7 +23,7 @@ pub(crate) fn plan(
     let snapshot = restore.snapshot.and_then(|uid| draft.snapshot(uid));
     let snapshot = snapshot.ok_or("the snapshot was removed after the restore had started")?;
     let name = &restore.spec.addon.name;
-    let Some(Facts::Addon { tasks }) = draft.facts(&addon(name)) else {
+    let Some(Facts::Addon { tasks }) = draft.facts(&restore.spec.addon.object()) else {
         return Err(format!("Addon {name} was removed after the restore had started"));
     };
     let selected = source::select(&restore.spec.source, snapshot)?;
@@ -64,6 +63,7 @@ mod tests {
     use super::*;
     use crate::condition::Type;
     use crate::configuration::TaskRef;
+    use crate::dependency::state::addon;
     use crate::dependency::{Driver, Parameter};
     use crate::ids::TypedRef;
     use crate::restore::Spec;

@@ -11,6 +11,7 @@ use crate::dependency::state::{addon, function, secret};
 use crate::dependency::{self, Driver, Facts, Task};
 use crate::effect::Once;
 use crate::envelope::{Actor, Envelope};
+use crate::group::Group;
 use crate::hook::{self, HookSpec, Policy, Stage};
 use crate::ids::{Attempt, CommandId, EffectId, Hash, Key, TypedRef, Uid};
 use crate::outbox::Answer;
@@ -74,6 +75,7 @@ fn spec(components: &[&str]) -> Spec {
             ..Source::default()
         },
         addon: AddonRef {
+            group: Group::KubeStashAddons,
             name: "workload-addon".into(),
             tasks: vec![task_ref("logical-backup-restore")],
         },
@@ -87,7 +89,7 @@ fn spec(components: &[&str]) -> Spec {
 fn hook(name: &str, policy: Policy) -> HookSpec {
     HookSpec {
         name: name.into(),
-        template: Key::new("demo", "template"),
+        template: Key::new(Group::KubeStash, "demo", "template"),
         params: vec![],
         max_retry: 0,
         timeout: None,
@@ -117,10 +119,10 @@ impl World {
         world.observe(12, target(), Facts::Target { replicas: Some(2) });
         world.record(repository::Event::Created {
             uid: REPOSITORY,
-            key: Key::new("demo", "repo"),
+            key: Key::new(Group::KubeStashStorage, "demo", "repo"),
             configuration: CONFIGURATION,
             app: target(),
-            storage: Key::new("demo", "storage"),
+            storage: Key::new(Group::KubeStashStorage, "demo", "storage"),
             path: "db".into(),
             secret: None,
             deletion: DeletionPolicy::Delete,
@@ -128,7 +130,7 @@ impl World {
         world.record(repository::Event::Initialized { uid: REPOSITORY, id: uid(9) });
         world.record(configuration::Event::Declared {
             uid: CONFIGURATION,
-            key: Key::new("demo", "db"),
+            key: Key::new(Group::KubeStash, "demo", "db"),
             generation: 1,
             hash: Hash::default(),
             target: Some(target()),
@@ -149,7 +151,7 @@ impl World {
     fn snapshot(&mut self, uid: Uid, name: &str, components: &[&str]) {
         self.record(snapshot::Event::Adopted {
             uid,
-            key: Key::new("demo", name),
+            key: Key::new(Group::KubeStashStorage, "demo", name),
             repository: REPOSITORY,
             session: "daily".into(),
             app: target(),
@@ -183,7 +185,7 @@ impl World {
     fn template(&mut self, usage: UsagePolicy) {
         self.record(hook::Event::Declared {
             uid: uid(20),
-            key: Key::new("demo", "template"),
+            key: Key::new(Group::KubeStash, "demo", "template"),
             generation: 1,
             hash: Hash([20; 32]),
             spec: hook::Spec {
@@ -233,7 +235,7 @@ impl World {
 
     fn declare(&mut self, spec: Spec) -> Result<Vec<String>, Rejection> {
         let hash = Hash([u8::try_from(self.now % 251).unwrap(); 32]);
-        let key = Key::new("demo", "restore");
+        let key = Key::new(Group::KubeStash, "demo", "restore");
         self.ask(Command::Declare { uid: RESTORE, key, generation: 1, hash, spec })
     }
 
@@ -439,7 +441,7 @@ fn a_missing_target_is_a_fact_and_not_an_end() {
 
 #[test]
 fn references_to_other_namespaces_need_an_annotation() {
-    let foreign = Key::new("vault", "passphrase");
+    let foreign = Key::core("vault", "passphrase");
     let mut with_secret = spec(&[]);
     with_secret.source.secret = Some(foreign.clone());
     for (allowed, expected) in [(None, Phase::Invalid), (Some("demo"), Phase::Pending)] {
@@ -459,10 +461,10 @@ fn references_to_other_namespaces_need_an_annotation() {
     elsewhere.source.namespace = "demo".into();
     for (allowed, going) in [(None, false), (Some("other"), true)] {
         let mut world = World::new();
-        let object = repository_object(&Key::new("demo", "repo"));
+        let object = repository_object(&Key::new(Group::KubeStashStorage, "demo", "repo"));
         let allowed_namespaces = allowed.map(Into::into);
         world.observe(14, object, Facts::Repository { allowed_namespaces });
-        let (key, hash) = (Key::new("other", "restore"), Hash([7; 32]));
+        let (key, hash) = (Key::new(Group::KubeStash, "other", "restore"), Hash([7; 32]));
         let spec = elsewhere.clone();
         world.ask(Command::Declare { uid: RESTORE, key, generation: 1, hash, spec }).unwrap();
         assert_eq!(world.restore().is_going(), going);

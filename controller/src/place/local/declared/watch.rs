@@ -77,7 +77,7 @@ mod tests {
         "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: demo}\nstringData: {a: b}\n";
 
     fn value(catalog: &Shared) -> Option<Vec<u8>> {
-        catalog.get().secret_value(&Key::new("demo", "s"), "a")
+        catalog.get().secret_value(&Key::core("demo", "s"), "a")
     }
 
     #[test]
