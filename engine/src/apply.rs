@@ -7,8 +7,8 @@ use core::mem;
 use crate::event::{Event, Recorded};
 use crate::state::State;
 use crate::{
-    backup, configuration, dependency, hook, lease, namespace, outbox, repository, restore,
-    retention, schedule, snapshot, storage,
+    backup, configuration, dependency, hook, lease, namespace, outbox, reaction, repository,
+    restore, retention, schedule, snapshot, storage,
 };
 
 /// An event that cannot follow the state it meets: the log is damaged, or was decided elsewhere.
@@ -63,6 +63,7 @@ fn route(state: &mut State, recorded: &Recorded) -> Result<(), String> {
         Event::Snapshot(event) => snapshot::apply::apply(state, at, event),
         Event::Restore(event) => restore::apply::apply(state, at, event),
         Event::Outbox(event) => outbox::apply::apply(state, recorded.seq, event),
+        Event::Reaction(event) => reaction::apply::apply(state, recorded.seq, event),
     }
 }
 

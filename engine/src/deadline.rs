@@ -4,6 +4,7 @@
 //! or does nothing.
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::backup::phase::Step;
@@ -14,13 +15,15 @@ use crate::ids::Uid;
 use crate::index::Object;
 use crate::restore::check;
 use crate::restore::state::Restore;
-use crate::run::decide::expiry;
+use crate::run::expiry::expiry;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
 
 /// Something that is due.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Due {
+    /// Submit `reaction::Continue`: a step was full.
+    Continue,
     /// A slot of a schedule: evaluate its calendar and submit `schedule::Wake`.
     Slot {
         /// The configuration.
@@ -100,6 +103,8 @@ pub fn is_anything_open(state: &State) -> bool {
 pub(crate) fn of(state: &State, (kind, uid): Object) -> Vec<Wakeup> {
     let at = |when, due| Wakeup { when, due, is_slot: false };
     match kind {
+        StreamKind::Reaction if state.waiting.is_empty() => Vec::new(),
+        StreamKind::Reaction => vec![at(NOW, Due::Continue)],
         StreamKind::Configuration => of_configuration(state, uid),
         StreamKind::Backup => {
             let backup = state.backups.get(&uid);
@@ -127,7 +132,8 @@ fn of_restore(state: &State, restore: &Restore) -> Option<(Timestamp, Due)> {
     if check::is_stale(state, restore) {
         return Some((NOW, Due::ReconcileRestore { uid: session }));
     }
-    Some((expiry(restore)?, Due::Expire { session }))
+    let when = expiry(&restore.run, None, &restore.spec.post_hooks)?;
+    Some((when, Due::Expire { session }))
 }
 
 /// Slots of a configuration that takes them: valid, not paused, not suspended.
@@ -153,7 +159,9 @@ fn of_configuration(state: &State, uid: Uid) -> Vec<Wakeup> {
 fn of_backup(state: &State, backup: &Backup) -> Vec<(Timestamp, Due)> {
     let session = backup.uid;
     let mut due = Vec::new();
-    due.extend(expiry(backup).map(|when| (when, Due::Expire { session })));
+    let hooks = backup.plan.as_ref().map_or(&[][..], |plan| &plan.spec.post_hooks);
+    let expires = expiry(&backup.run, backup.until, hooks);
+    due.extend(expires.map(|when| (when, Due::Expire { session })));
     let configuration = state.configurations.get(&backup.configuration);
     // A retry would be refused while its configuration goes: it must not be due until that is gone.
     if backup.retried_by.is_none() && configuration.is_some_and(|known| !known.deleting) {

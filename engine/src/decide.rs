@@ -1,4 +1,5 @@
-//! Answers a command with events.
+//! Answers a command with events: its own decision first, then what each event means for other objects
+//! (`reactions.rs`), until nothing is left.
 
 use alloc::vec::Vec;
 
@@ -6,11 +7,13 @@ use crate::command::Command;
 use crate::draft::Draft;
 use crate::envelope::Envelope;
 use crate::event::Event;
+use crate::reactions::waiting::Waiting;
 use crate::rejection::Rejection;
 use crate::state::State;
+use crate::{answers, limits, reaction, reactions};
 use crate::{
-    backup, configuration, dependency, hook, lease, namespace, outbox, repository, restore,
-    retention, run, schedule, snapshot, storage,
+    backup, configuration, dependency, hook, lease, namespace, repository, restore, retention, run,
+    schedule, snapshot, storage,
 };
 
 /// What happens because of a command; an empty answer means that nothing changes.
@@ -18,6 +21,23 @@ use crate::{
 /// # Errors
 /// A [`Rejection`] when the command is refused; nothing is to be recorded then.
 pub fn decide(state: &State, envelope: &Envelope) -> Result<Vec<Event>, Rejection> {
+    decide_by(state, envelope, None)
+}
+
+/// The same with the rows of the table of reactions in an order that a seed says: what it leads to must be the
+/// same, but for the order of the events.
+///
+/// # Errors
+/// As [`decide`].
+pub fn permuted(state: &State, envelope: &Envelope, seed: u64) -> Result<Vec<Event>, Rejection> {
+    decide_by(state, envelope, Some(seed))
+}
+
+fn decide_by(
+    state: &State,
+    envelope: &Envelope,
+    seed: Option<u64>,
+) -> Result<Vec<Event>, Rejection> {
     let begins = matches!(envelope.command, Command::Lease(lease::Command::Begin { .. }));
     let fits = if begins { envelope.epoch > state.epoch } else { envelope.epoch == state.epoch };
     if !fits {
@@ -26,9 +46,31 @@ pub fn decide(state: &State, envelope: &Envelope) -> Result<Vec<Event>, Rejectio
     if envelope.at < state.last_at {
         return Err(Rejection::conflict("time", "the command is older than the last event"));
     }
-    let mut draft = Draft::new(state, envelope);
+    let waiting = Waiting::new(seed);
+    let mut draft = Draft::new(state, envelope, &waiting);
     route(&mut draft, &envelope.command)?;
+    waiting.heard_command(&draft, &envelope.command);
+    if let Command::Reaction(reaction::Command::Continue) = envelope.command {
+        waiting.go_on_with(&draft);
+    }
+    react(&mut draft, &waiting);
     draft.finish()
+}
+
+/// What the events mean for other objects, until nothing waits; a step that is full stops between two
+/// reactions, and what waits is recorded.
+fn react(draft: &mut Draft, waiting: &Waiting) {
+    while draft.len() < limits::EVENTS_A_STEP && !draft.is_broken() {
+        let Some(next) = waiting.take() else { return };
+        if let Some(number) = next.number {
+            draft.emit(reaction::Event::TakenUp { number });
+        }
+        let follows = reactions::carry_out(draft, next.reaction);
+        follows.into_iter().for_each(|reaction| waiting.add(reaction));
+    }
+    for reaction in waiting.left() {
+        draft.emit(reaction::Event::Postponed { reaction });
+    }
 }
 
 fn route(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
@@ -46,7 +88,8 @@ fn route(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
         Command::Snapshot(command) => snapshot::decide::decide(draft, command),
         Command::Restore(command) => restore::decide::decide(draft, command),
         Command::Run(command) => run::decide::decide(draft, command),
-        Command::Outbox(command) => outbox::decide::decide(draft, command),
+        Command::Outbox(command) => answers::decide(draft, command),
+        Command::Reaction(reaction::Command::Continue) => Ok(()),
     }
 }
 
@@ -56,6 +99,7 @@ mod tests {
 
     use super::*;
     use crate::effect::Once;
+    use crate::outbox;
     use crate::testing::given;
     use crate::testing::world::{APP, BACK, World, attempt, named};
     use crate::time::Timestamp;

@@ -3,11 +3,15 @@
 //! One command may take a session several steps further, and each step looks at what the ones before
 //! it have changed. A draft folds every event that it takes on into a scratch copy of the few objects
 //! that the event touches, with the same [`crate::apply`] that folds the log; everything else is read
-//! from the state underneath, which is never copied.
+//! from the state underneath, which is never copied. Whoever has to hear of the events as they come is a
+//! [`Witness`].
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::iter;
+use core::ops::Bound;
 
 use crate::apply;
 use crate::backup::{self, state::Backup};
@@ -18,7 +22,9 @@ use crate::envelope::Envelope;
 use crate::event::{Event, Recorded, StreamKind};
 use crate::hook::state::HookTemplate;
 use crate::ids::{EffectId, Key, TypedRef, Uid};
+use crate::limits;
 use crate::outbox;
+use crate::reaction::{self, Reaction};
 use crate::rejection::Rejection;
 use crate::repository::state::Repository;
 use crate::requests;
@@ -30,21 +36,33 @@ use crate::state::{Known, State};
 use crate::storage::state::Storage;
 use crate::time::Timestamp;
 
+/// Hears of every event as it is taken into a decision.
+pub(crate) trait Witness {
+    /// An event was taken in; the draft shows what it has led to.
+    fn heard(&self, draft: &Draft, event: &Event);
+}
+
+/// Nobody has to hear of it.
+impl Witness for () {
+    fn heard(&self, _: &Draft, _: &Event) {}
+}
+
 /// A decision while it is being made.
 pub struct Draft<'a> {
     base: &'a State,
     scratch: State,
     gone: BTreeSet<(StreamKind, Uid)>,
     settled: BTreeSet<EffectId>,
+    taken_up: BTreeSet<u64>,
     envelope: &'a Envelope,
+    witness: &'a dyn Witness,
     events: Vec<Event>,
-    minted: u16,
     broken: Option<apply::Illegal>,
 }
 
 /// Reads an object from the scratch copy, else from the state underneath.
 macro_rules! lookup {
-    ($(#[$doc:meta] $one:ident, #[$doc_all:meta] $all:ident: $map:ident, $kind:ident -> $type:ty;)*) => {$(
+    ($(#[$doc:meta] $one:ident, #[$doc_all:meta] $all:ident, $behind:ident: $map:ident, $kind:ident -> $type:ty;)*) => {$(
         #[$doc]
         #[must_use]
         pub fn $one(&self, uid: Uid) -> Option<&$type> {
@@ -56,19 +74,41 @@ macro_rules! lookup {
 
         #[$doc_all]
         pub fn $all(&self) -> impl Iterator<Item = &$type> {
-            let untouched = self.base.$map.iter().filter(|(uid, _)| {
-                !self.scratch.$map.contains_key(uid)
-                    && !self.gone.contains(&(StreamKind::$kind, **uid))
-            });
-            untouched.chain(self.scratch.$map.iter()).map(|(_, found)| found)
+            self.$behind(None)
+        }
+
+        /// The same, those behind one of them; in order of their uids, whatever was touched.
+        pub fn $behind(&self, after: Option<Uid>) -> impl Iterator<Item = &$type> {
+            merged(&self.base.$map, &self.scratch.$map, after)
+                .filter(|(uid, _)| !self.gone.contains(&(StreamKind::$kind, **uid)))
+                .map(|(_, found)| found)
         }
     )*};
 }
 
+/// Two maps as one in the order of their keys, behind one of them; what both have is the upper one's.
+fn merged<'m, T>(
+    below: &'m BTreeMap<Uid, T>,
+    above: &'m BTreeMap<Uid, T>,
+    after: Option<Uid>,
+) -> impl Iterator<Item = (&'m Uid, &'m T)> {
+    let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+    let mut above = above.range(behind).peekable();
+    let mut below = below.range(behind).peekable();
+    iter::from_fn(move || match (above.peek(), below.peek()) {
+        (Some((mine, _)), Some((other, _))) if mine == other => {
+            below.next();
+            above.next()
+        }
+        (Some((mine, _)), Some((other, _))) if mine > other => below.next(),
+        (Some(_), _) => above.next(),
+        (None, _) => below.next(),
+    })
+}
+
 impl<'a> Draft<'a> {
-    /// An empty decision on a command.
-    #[must_use]
-    pub fn new(base: &'a State, envelope: &'a Envelope) -> Self {
+    /// An empty decision on a command; the witness hears what is taken into it.
+    pub(crate) fn new(base: &'a State, envelope: &'a Envelope, witness: &'a dyn Witness) -> Self {
         let scratch =
             State { seq: base.seq, epoch: base.epoch, last_at: base.last_at, ..State::default() };
         Self {
@@ -76,9 +116,10 @@ impl<'a> Draft<'a> {
             scratch,
             gone: BTreeSet::new(),
             settled: BTreeSet::new(),
+            taken_up: BTreeSet::new(),
             envelope,
+            witness,
             events: Vec::new(),
-            minted: 0,
             broken: None,
         }
     }
@@ -102,11 +143,65 @@ impl<'a> Draft<'a> {
         self.base
     }
 
-    /// A uid for an object that this command creates.
-    pub fn mint(&mut self) -> Uid {
-        let uid = self.envelope.id.uid(self.minted);
-        self.minted = self.minted.wrapping_add(1);
+    /// A uid for an object that this command creates. It follows from the command and from what it is for,
+    /// so that it is the same in whatever order the command's objects are made.
+    #[must_use]
+    pub fn mint(&self, kind: StreamKind, what: &str) -> Uid {
+        let mut uid = Uid(self.envelope.id.0).derive(what);
+        while self.gone.contains(&(kind, uid)) {
+            uid = uid.derive(what);
+        }
         uid
+    }
+
+    /// How many events it has come to.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The sequence number of its last event, or of the state underneath.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.scratch.seq
+    }
+
+    /// Whether it has come to no event.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Whether some event could not follow: nothing is taken in any more.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    /// The reactions of earlier decisions that wait, in order of their numbers.
+    pub fn waiting(&self) -> impl Iterator<Item = (u64, &Reaction)> {
+        let untaken = |(number, _): &(&u64, &Reaction)| !self.taken_up.contains(*number);
+        self.base.waiting.iter().filter(untaken).map(|(number, waiting)| (*number, waiting))
+    }
+
+    /// Does something for one object after another, up to the bounds of one reaction; where objects are
+    /// left, it says behind which one they are.
+    pub(crate) fn each(
+        &mut self,
+        objects: Vec<Uid>,
+        mut what: impl FnMut(&mut Self, Uid),
+    ) -> Option<Uid> {
+        let full = self.events.len().saturating_add(limits::EVENTS_A_REACTION);
+        let mut left = objects.len();
+        for (done, uid) in objects.into_iter().enumerate() {
+            what(self, uid);
+            left -= 1;
+            let enough = done + 1 >= limits::OBJECTS_A_REACTION || self.events.len() >= full;
+            if enough && left > 0 {
+                return Some(uid);
+            }
+        }
+        None
     }
 
     /// Takes an event into the decision, and requests what it asks of the outside.
@@ -117,6 +212,8 @@ impl<'a> Draft<'a> {
         let event = event.into();
         self.fold(event.clone());
         if self.broken.is_none() {
+            let witness = self.witness;
+            witness.heard(self, &event);
             for once in requests::of(&self.scratch, &event) {
                 self.fold(outbox::Event::Requested { once }.into());
             }
@@ -196,35 +293,35 @@ impl<'a> Draft<'a> {
         /// A storage.
         storage,
         /// All storages.
-        storages: storages, Storage -> Storage;
+        storages, storages_behind: storages, Storage -> Storage;
         /// A retention policy.
         retention,
         /// All retention policies.
-        retentions: retentions, Retention -> RetentionPolicy;
+        retentions, retentions_behind: retentions, Retention -> RetentionPolicy;
         /// A hook template.
         hook,
         /// All hook templates.
-        hooks: hooks, Hook -> HookTemplate;
+        hooks, hooks_behind: hooks, Hook -> HookTemplate;
         /// A configuration.
         configuration,
         /// All configurations.
-        configurations: configurations, Configuration -> Configuration;
+        configurations, configurations_behind: configurations, Configuration -> Configuration;
         /// A repository.
         repository,
         /// All repositories.
-        repositories: repositories, Repository -> Repository;
+        repositories, repositories_behind: repositories, Repository -> Repository;
         /// A backup session.
         backup,
         /// All backup sessions.
-        backups: backups, Backup -> Backup;
+        backups, backups_behind: backups, Backup -> Backup;
         /// A snapshot.
         snapshot,
         /// All snapshots.
-        snapshots: snapshots, Snapshot -> Snapshot;
+        snapshots, snapshots_behind: snapshots, Snapshot -> Snapshot;
         /// A restore session.
         restore,
         /// All restore sessions.
-        restores: restores, Restore -> Restore;
+        restores, restores_behind: restores, Restore -> Restore;
     }
 
     /// The storage of this name.
@@ -269,6 +366,38 @@ impl<'a> Draft<'a> {
             Some(found) => found.labels.clone(),
             None => self.base.labels_of(namespace),
         }
+    }
+
+    /// A repository that a session reads or writes is not deleted under its hands.
+    ///
+    /// # Errors
+    /// Which session that is; it has to be asked again.
+    pub fn refuse_if_used(&self, repository: &Repository) -> Result<(), Rejection> {
+        let (key, uid) = (&repository.key, repository.uid);
+        let writes = |known: &&Backup| {
+            known.is_going() && known.snapshots.iter().any(|listed| listed.repository == uid)
+        };
+        if let Some(writer) = self.backups().find(writes) {
+            let message = format!("BackupSession {} writes to it", writer.key);
+            return Err(Rejection::retry(key, message));
+        }
+        let reads = |known: &&Restore| {
+            let source = known.snapshot.and_then(|snapshot| self.snapshot(snapshot));
+            known.is_going() && source.is_some_and(|snapshot| snapshot.repository == uid)
+        };
+        match self.restores().find(reads) {
+            Some(reader) => {
+                let message = format!("RestoreSession {} reads from it", reader.key);
+                Err(Rejection::retry(key, message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The restore that goes and reads a snapshot.
+    #[must_use]
+    pub fn reader_of(&self, snapshot: Uid) -> Option<&Restore> {
+        self.restores().find(|restore| restore.is_going() && restore.snapshot == Some(snapshot))
     }
 
     /// The schedule of one session of a configuration.
@@ -318,6 +447,11 @@ impl<'a> Draft<'a> {
                     self.scratch.outbox.insert(*effect, once);
                 }
             }
+            Event::Reaction(reaction::Event::TakenUp { number }) => {
+                if let Some(waiting) = self.base.waiting.get(number) {
+                    self.scratch.waiting.insert(*number, waiting.clone());
+                }
+            }
             _ => {}
         }
     }
@@ -347,7 +481,7 @@ impl<'a> Draft<'a> {
             StreamKind::Backup => copy!(backups),
             StreamKind::Snapshot => copy!(snapshots),
             StreamKind::Restore => copy!(restores),
-            StreamKind::Lease | StreamKind::Outbox => {}
+            StreamKind::Lease | StreamKind::Outbox | StreamKind::Reaction => {}
         }
     }
 
@@ -357,6 +491,8 @@ impl<'a> Draft<'a> {
         ) = event
         {
             self.settled.insert(*effect);
+        } else if let Event::Reaction(reaction::Event::TakenUp { number }) = event {
+            self.taken_up.insert(*number);
         } else if event.ends_stream() {
             let stream = event.stream();
             self.gone.insert((stream.kind, stream.uid));
@@ -405,7 +541,7 @@ mod tests {
     fn what_was_emitted_is_read_back_and_the_state_underneath_is_untouched() {
         let world = World::ready();
         let (before, envelope) = (world.state.clone(), envelope(&world));
-        let mut draft = Draft::new(&world.state, &envelope);
+        let mut draft = Draft::new(&world.state, &envelope, &());
         let uid = world.repository("one");
         assert!(draft.repository(uid).is_some_and(|found| !found.deleting));
         draft.emit(crate::repository::Event::DeletionRequested { uid });
@@ -416,6 +552,7 @@ mod tests {
             key: stored("one"),
             storage: stored("store"),
             wiped: false,
+            configuration: APP,
         });
         assert_eq!(draft.repository(uid), None);
         assert_eq!(draft.repository_named(&stored("one")), None);
@@ -430,7 +567,7 @@ mod tests {
         world.declare_retention("keep", given::retention(1));
         let (old, new) = (named("retention/keep"), named("new"));
         let envelope = envelope(&world);
-        let mut draft = Draft::new(&world.state, &envelope);
+        let mut draft = Draft::new(&world.state, &envelope, &());
         draft.emit(crate::retention::Event::Declared {
             uid: new,
             key: stored("keep"),
@@ -450,7 +587,7 @@ mod tests {
         let mut world = World::furnished();
         world.label("demo", &[("team", "blue")]);
         let envelope = envelope(&world);
-        let mut draft = Draft::new(&world.state, &envelope);
+        let mut draft = Draft::new(&world.state, &envelope, &());
         assert_eq!(draft.labels_of("demo").len(), 1);
         draft.emit(namespace::Event::Observed {
             uid: named("namespace/demo"),
@@ -469,7 +606,7 @@ mod tests {
     fn schedules_that_were_withdrawn_are_seen_no_more() {
         let world = World::ready();
         let envelope = envelope(&world);
-        let mut draft = Draft::new(&world.state, &envelope);
+        let mut draft = Draft::new(&world.state, &envelope, &());
         assert_eq!(draft.scheduled_sessions(APP), ["nightly"]);
         let session = String::from("nightly");
         draft.emit(crate::schedule::Event::Declared {
@@ -490,7 +627,7 @@ mod tests {
         world.create("nightly");
         let before = world.find(|_| true).unwrap();
         let envelope = envelope(&world);
-        let mut draft = Draft::new(&world.state, &envelope);
+        let mut draft = Draft::new(&world.state, &envelope, &());
         let uid = world.repository("one");
         draft.emit(crate::repository::Event::InitializationRequested { uid });
         let asked = Once::InitializeRepository { repository: uid };
@@ -506,23 +643,23 @@ mod tests {
     }
 
     #[test]
-    fn uids_follow_from_the_command_and_differ() {
+    fn uids_follow_from_the_command_and_what_they_are_for() {
         let world = World::new();
         let envelope = envelope(&world);
-        let mint = || {
-            let mut draft = Draft::new(&world.state, &envelope);
-            [draft.mint(), draft.mint(), draft.mint()]
-        };
-        let [a, b, c] = mint();
-        assert_eq!([a, b, c], mint());
-        assert!(a != b && b != c && a != c);
+        let mut draft = Draft::new(&world.state, &envelope, &());
+        let mint = |draft: &Draft, what| draft.mint(StreamKind::Repository, what);
+        let (a, b) = (mint(&draft, "a"), mint(&draft, "b"));
+        assert_eq!((mint(&draft, "b"), mint(&draft, "a")), (b, a), "in whatever order");
+        assert_ne!(a, b);
+        draft.gone.insert((StreamKind::Repository, a));
+        assert_ne!(mint(&draft, "a"), a, "a uid that is gone is not used again");
     }
 
     #[test]
     fn an_event_that_cannot_follow_ends_the_decision_as_a_conflict() {
         let world = World::new();
         let envelope = envelope(&world);
-        let mut draft = Draft::new(&world.state, &envelope);
+        let mut draft = Draft::new(&world.state, &envelope, &());
         let uid = named("nobody");
         draft.emit(crate::hook::Event::Deleted { uid, key: key("nobody") });
         draft.emit(lease::Event::LogGapAcknowledged { from: 1, to: 1 });

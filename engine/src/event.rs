@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{CommandId, Uid};
 use crate::time::Timestamp;
 use crate::{
-    backup, configuration, dependency, hook, lease, namespace, outbox, repository, restore,
-    retention, run, schedule, snapshot, storage,
+    backup, configuration, dependency, hook, lease, namespace, outbox, reaction, repository,
+    restore, retention, run, schedule, snapshot, storage,
 };
 
 /// Something that happened. Never encoded as such: the log has a frozen shape for every variant.
@@ -26,6 +26,7 @@ pub enum Event {
     Snapshot(snapshot::Event),
     Restore(restore::Event),
     Outbox(outbox::Event),
+    Reaction(reaction::Event),
 }
 
 /// An event in the log.
@@ -61,6 +62,7 @@ pub enum StreamKind {
     Snapshot = 11,
     Restore = 12,
     Outbox = 13,
+    Reaction = 14,
 }
 
 /// The events of one object, in order.
@@ -90,6 +92,7 @@ impl Event {
             Self::Snapshot(e) => (StreamKind::Snapshot, e.uid()),
             Self::Restore(e) => (StreamKind::Restore, e.uid()),
             Self::Outbox(e) => (StreamKind::Outbox, e.uid()),
+            Self::Reaction(_) => (StreamKind::Reaction, Uid::default()),
         };
         StreamId { kind, uid }
     }
@@ -138,4 +141,5 @@ from_aggregate! {
     Lease: lease, Namespace: namespace, Dependency: dependency, Storage: storage,
     Retention: retention, Hook: hook, Configuration: configuration, Schedule: schedule,
     Repository: repository, Backup: backup, Snapshot: snapshot, Restore: restore, Outbox: outbox,
+    Reaction: reaction,
 }

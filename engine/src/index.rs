@@ -187,7 +187,9 @@ fn objects(state: &State) -> impl Iterator<Item = Object> + '_ {
     let configurations = state.configurations.keys().map(of(StreamKind::Configuration));
     let backups = state.backups.keys().map(of(StreamKind::Backup));
     let restores = state.restores.keys().map(of(StreamKind::Restore));
-    storages.chain(repositories).chain(configurations).chain(backups).chain(restores)
+    let waiting = [(StreamKind::Reaction, Uid::default())];
+    let made = storages.chain(repositories).chain(configurations);
+    made.chain(backups).chain(restores).chain(waiting)
 }
 
 /// What an object looks at.

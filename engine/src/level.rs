@@ -65,7 +65,7 @@ pub fn changed(state: &State, recorded: &Recorded) -> Vec<Level> {
 pub(crate) fn concerned(state: &State, index: &Index, recorded: &Recorded) -> Vec<Level> {
     let mut found = Found { index, levels: BTreeSet::new() };
     match &recorded.event {
-        Event::Lease(_) | Event::Outbox(_) => {}
+        Event::Lease(_) | Event::Outbox(_) | Event::Reaction(_) => {}
         // A namespace's labels decide whom usage policies allow.
         Event::Namespace(
             namespace::Event::Observed { name, .. } | namespace::Event::Gone { name, .. },

@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod answers;
 pub mod apply;
 pub mod backup;
 pub mod command;
@@ -34,6 +35,8 @@ pub mod namespace;
 pub mod outbox;
 pub mod outcome;
 pub mod plan;
+pub mod reaction;
+pub mod reactions;
 pub mod rejection;
 pub mod report;
 pub mod repository;

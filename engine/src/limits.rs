@@ -19,6 +19,14 @@ pub const HOOK_RETRIES: u32 = 100;
 pub const SESSION_TEXT_BYTES: usize = 40 * 1024;
 /// Hosts of one target: each becomes a component with a worker of its own.
 pub const COMPONENTS_A_SESSION: usize = 1024;
+/// Events of one step: a frame is written and synced as a whole, and nobody else is answered meanwhile. A
+/// step that has come to so many stops between two reactions.
+pub const EVENTS_A_STEP: usize = 512;
+/// Events after which a reaction that concerns many objects lets others go first: a step must not pass its
+/// own bound by much.
+pub const EVENTS_A_REACTION: usize = 64;
+/// Objects after which it does, events or not: each of them is looked at whole.
+pub const OBJECTS_A_REACTION: usize = 16;
 /// Components of one snapshot that is adopted from a repository.
 pub const ADOPTED_COMPONENTS: usize = 1024;
 /// How long descriptions, retention and hooks after the work may take once the work is over, besides

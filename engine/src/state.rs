@@ -20,6 +20,7 @@ use crate::hook::state::HookTemplate;
 use crate::ids::{EffectId, Key, TypedRef, Uid};
 use crate::index::Index;
 use crate::namespace::state::Namespace;
+use crate::reaction::Reaction;
 use crate::repository::state::Repository;
 use crate::restore::state::Restore;
 use crate::retention::state::RetentionPolicy;
@@ -69,6 +70,9 @@ pub struct State {
     pub objects: BTreeMap<TypedRef, Uid>,
     /// Once-effects whose outcome is not known yet: what a new leader has to look after.
     pub outbox: BTreeMap<EffectId, Once>,
+    /// What earlier events mean for other objects and nobody has decided on yet, by the number that it waits
+    /// under.
+    pub waiting: BTreeMap<u64, Reaction>,
     /// Sets that follow from all this; no part of its bytes.
     #[serde(skip)]
     pub index: Index,

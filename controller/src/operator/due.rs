@@ -2,7 +2,7 @@
 
 use holdfast_engine::deadline::Due;
 use holdfast_engine::{
-    Command, State, Timestamp, Uid, backup, repository, restore, run, schedule, storage,
+    Command, State, Timestamp, Uid, backup, reaction, repository, restore, run, schedule, storage,
 };
 
 use crate::calendar::{Passed, SLOTS_AHEAD, Schedule};
@@ -10,6 +10,7 @@ use crate::calendar::{Passed, SLOTS_AHEAD, Schedule};
 /// The command for a deadline that passed.
 pub(super) fn command(state: &State, due: Due, now: Timestamp) -> Option<Command> {
     Some(match due {
+        Due::Continue => Command::Reaction(reaction::Command::Continue),
         Due::Slot { configuration, session, version } => {
             wake(state, configuration, session, version, now)?
         }

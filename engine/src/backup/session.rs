@@ -9,6 +9,7 @@ use crate::backup::state::Backup;
 use crate::backup::{Event, plan};
 use crate::condition::Type;
 use crate::draft::Draft;
+use crate::effect::Once;
 use crate::event;
 use crate::hook::{HookSpec, Stage};
 use crate::ids::{Attempt, Key, Uid};
@@ -157,7 +158,9 @@ impl Session for Backup {
             .map(|snapshot| snapshot.uid)
             .collect();
         for uid in undescribed {
-            snapshot::give_up_upload(draft, uid, message);
+            for effect in draft.effects(|once| *once == Once::UploadMetadata { snapshot: uid }) {
+                draft.give_up(effect, message);
+            }
             let outcome = Outcome::Failed(Failure::passing("NoAnswer", message));
             draft.emit(snapshot::Event::MetadataUploaded { uid, outcome });
         }
@@ -184,7 +187,7 @@ mod tests {
         let command = crate::Command::Run(crate::run::Command::Expire { session });
         let (id, at, epoch) = (CommandId::default(), world.now, world.state.epoch);
         let envelope = Envelope { id, at, actor: Actor::Clock, epoch, command };
-        world.backup(session).has_work_succeeded(&Draft::new(&world.state, &envelope))
+        world.backup(session).has_work_succeeded(&Draft::new(&world.state, &envelope, &()))
     }
 
     #[test]

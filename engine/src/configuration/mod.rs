@@ -4,9 +4,11 @@ pub(crate) mod apply;
 pub(crate) mod bounds;
 pub(crate) mod decide;
 mod default;
+pub(crate) mod leaving;
 pub mod phase;
 pub mod state;
 pub mod validate;
+pub(crate) mod watch;
 
 use alloc::string::String;
 use alloc::vec::Vec;

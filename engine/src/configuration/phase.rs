@@ -16,7 +16,6 @@ use crate::condition::Type;
 use crate::configuration::state::{ChosenBackend, Configuration};
 use crate::dependency::state as dependency;
 use crate::state::Known;
-use crate::storage;
 
 /// `status.phase`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,7 +96,7 @@ pub fn backend_problem(known: &impl Known, backend: &ChosenBackend) -> Option<St
         return Some(format!("BackupStorage {} not found", backend.storage));
     };
     if !storage.is_initialized() {
-        let why = storage::decide::why_unusable(storage);
+        let why = storage.why_unusable();
         return Some(format!("BackupStorage {}: {why}", backend.storage));
     }
     if let Some(secret) = &storage.spec.secret

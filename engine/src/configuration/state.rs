@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::Conditions;
 use crate::configuration::{Backend, SessionSpec};
+use crate::event::StreamKind;
 use crate::ids::{Hash, Key, TypedRef, Uid};
 use crate::time::Timestamp;
 
@@ -77,6 +78,13 @@ impl Configuration {
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.paused || !self.paused_by.is_empty()
+    }
+
+    /// Whether some session writes to the repository of this name.
+    #[must_use]
+    pub fn writes_to(&self, repository: &Key) -> bool {
+        let mut wanted = self.sessions.iter().flat_map(|session| &session.spec.repositories);
+        wanted.any(|wanted| self.key.sibling(StreamKind::Repository, &*wanted.name) == *repository)
     }
 
     /// The session of this name.

@@ -1,13 +1,8 @@
-//! Decides on objects that others depend on: only a difference is recorded, and what rests on the object is
-//! looked at again.
+//! Decides on objects that others depend on: only a difference is recorded.
 
-use crate::configuration;
-use crate::dependency::{Command, Event, Facts};
+use crate::dependency::{Command, Event};
 use crate::draft::Draft;
-use crate::ids::{Key, TypedRef};
 use crate::rejection::Rejection;
-use crate::repository;
-use crate::storage;
 
 /// Decides on one command.
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
@@ -30,39 +25,14 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
                 hash: *hash,
                 facts: facts.clone(),
             });
-            if let Facts::Secret { .. } = facts {
-                let key = Key::core(object.namespace.clone(), object.name.clone());
-                storage::decide::check_with_secret(draft, &key);
-                repository::decide::reopen_with_secret(draft, &key);
-            }
-            reconcile(draft, object);
         }
         Command::Forget { uid } => {
             if let Some(known) = draft.base().dependencies.get(uid) {
                 draft.emit(Event::Gone { uid: *uid, object: known.object.clone() });
-                if let Facts::Secret { .. } = known.facts {
-                    let key = Key::core(known.object.namespace.clone(), known.object.name.clone());
-                    repository::decide::reopen_with_secret(draft, &key);
-                }
-                reconcile(draft, &known.object);
             }
         }
     }
     Ok(())
-}
-
-fn reconcile(draft: &mut Draft, object: &TypedRef) {
-    configuration::decide::reconcile_where(draft, |configuration| {
-        configuration.target.as_ref() == Some(object)
-            || configuration.sessions.iter().any(|session| match object.kind.as_str() {
-                "Function" => session.spec.addon.function(&object.name) == *object,
-                "Secret" => {
-                    let key = object.key();
-                    session.spec.repositories.iter().any(|r| r.secret.is_some() && r.secret == key)
-                }
-                _ => session.spec.addon.object() == *object,
-            })
-    });
 }
 
 #[cfg(test)]
@@ -73,8 +43,9 @@ mod tests {
     use super::*;
     use crate::condition::Type;
     use crate::configuration::phase::{Phase, phase};
+    use crate::dependency::Facts;
     use crate::dependency::state::{addon, function, secret};
-    use crate::ids::Hash;
+    use crate::ids::{Hash, Key};
     use crate::testing::given::{self, core, hash};
     use crate::testing::world::{APP, World, named};
 

@@ -1,13 +1,7 @@
 //! Decides on leadership.
 
-use alloc::vec::Vec;
-
 use crate::draft::Draft;
-use crate::effect::Once;
-use crate::hook::{Executor, HookSpec, Run, Stage, run};
-use crate::ids::{EffectId, Uid};
 use crate::lease::{Command, Event};
-use crate::outbox;
 use crate::rejection::Rejection;
 
 /// Decides on one command.
@@ -15,7 +9,7 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
     match command {
         Command::Begin { holder } => {
             draft.emit(Event::EpochBegan { holder: holder.clone() });
-            interrupt_hooks(draft)
+            Ok(())
         }
         Command::AcknowledgeGap { from, to } if from <= to => {
             draft.emit(Event::LogGapAcknowledged { from: *from, to: *to });
@@ -27,51 +21,14 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
     }
 }
 
-/// A hook whose start was recorded without an end counts as failed: nobody can tell how far it came.
-/// One that runs as a Job of its own is found again by its name.
-fn interrupt_hooks(draft: &mut Draft) -> Result<(), Rejection> {
-    let base = draft.base();
-    let open: Vec<(EffectId, Uid, Run)> = base
-        .outbox
-        .iter()
-        .filter_map(|(id, once)| match once {
-            Once::RunHook { session, run } => Some((*id, *session, *run)),
-            _ => None,
-        })
-        .collect();
-    for (effect, session, run) in open {
-        if survives(draft, hook_of(draft, session, run)) {
-            continue;
-        }
-        let answer = outbox::Answer::Failed(run::interrupted());
-        outbox::decide::decide(draft, &outbox::Command::Answer { effect, answer })?;
-    }
-    Ok(())
-}
-
-fn hook_of<'d>(draft: &'d Draft, session: Uid, run: Run) -> Option<&'d HookSpec> {
-    let plan = draft.backup(session).and_then(|found| found.plan.as_ref());
-    let of_backup = plan.map(|plan| (&plan.spec.pre_hooks, &plan.spec.post_hooks));
-    let of_restore = || {
-        let spec = &draft.restore(session)?.spec;
-        Some((&spec.pre_hooks, &spec.post_hooks))
-    };
-    let (pre, post) = of_backup.or_else(of_restore)?;
-    let hooks = if run.stage == Stage::Pre { pre } else { post };
-    hooks.get(usize::try_from(run.index).ok()?)
-}
-
-fn survives(draft: &Draft, hook: Option<&HookSpec>) -> bool {
-    hook.and_then(|hook| draft.hook_named(&hook.template))
-        .is_some_and(|template| template.spec.executor == Executor::Function)
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::vec;
 
     use super::*;
     use crate::backup::phase::{Phase, phase};
+    use crate::hook::{Executor, HookSpec, run};
+    use crate::ids::Uid;
     use crate::outcome::Outcome;
     use crate::testing::given;
     use crate::testing::world::{BACK, World};

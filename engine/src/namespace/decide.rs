@@ -1,6 +1,5 @@
 //! Decides on namespaces.
 
-use crate::configuration;
 use crate::draft::Draft;
 use crate::event::StreamKind;
 use crate::ids::Key;
@@ -20,7 +19,6 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
                 draft.emit(Event::Gone { uid: former, name: name.clone() });
             }
             draft.emit(Event::Observed { uid: *uid, name: name.clone(), labels: labels.clone() });
-            configuration::decide::reconcile_where(draft, |c| c.key.namespace == *name);
         }
         Command::Forget { uid } => {
             if let Some(known) = draft.base().namespaces.get(uid) {

@@ -5,18 +5,21 @@ use alloc::format;
 use crate::draft::Draft;
 use crate::effect::Once;
 use crate::ids::EffectId;
-use crate::outbox::{Answer, Command, answers};
+use crate::outbox::Answer;
 use crate::rejection::Rejection;
 
-/// Decides on one command.
-pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
-    let Command::Answer { effect, answer } = command;
-    let once = expected(draft, *effect, answer)?;
+/// Takes an effect out that was answered; whoever asked for it is told by `answers.rs`.
+pub(crate) fn take(
+    draft: &mut Draft,
+    effect: EffectId,
+    answer: &Answer,
+) -> Result<Once, Rejection> {
+    let once = expected(draft, effect, answer)?;
     match answer {
-        Answer::Failed(failure) => draft.give_up(*effect, failure.message.clone()),
-        _ => draft.settle(*effect),
+        Answer::Failed(failure) => draft.give_up(effect, failure.message.clone()),
+        _ => draft.settle(effect),
     }
-    answers::route(draft, once, answer.clone())
+    Ok(once)
 }
 
 /// What was asked, when it is still waited for and the answer is of its kind.
@@ -52,6 +55,7 @@ mod tests {
 
     use super::*;
     use crate::ids::Uid;
+    use crate::outbox::Command;
     use crate::run;
     use crate::testing::failure;
     use crate::testing::world::{BACK, World, attempt, named, worker};

@@ -6,7 +6,6 @@
 //! | waited for | EffectDone | gone: whoever asked has been told in the events that follow |
 //! | waited for | EffectFailed | gone: it failed for good, or nobody waits for it any more |
 
-mod answers;
 pub(crate) mod apply;
 pub(crate) mod decide;
 

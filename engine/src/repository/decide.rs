@@ -15,17 +15,18 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::configuration;
+use crate::configuration::leaving;
 use crate::dependency::{Facts, state as dependency};
 use crate::draft::Draft;
 use crate::effect::Once;
 use crate::ids::{Key, Uid};
 use crate::limits;
 use crate::outcome::{Failure, Outcome, Reason};
+use crate::reaction::{Opener, Owner};
 use crate::rejection::Rejection;
+use crate::repository::state::Repository;
 use crate::repository::{Command, Event};
-use crate::snapshot;
-use crate::storage::{self, DeletionPolicy};
+use crate::storage::DeletionPolicy;
 
 /// Key of the passphrase in an encryption Secret (API reference, section 8).
 pub const PASSPHRASE_KEY: &str = "RESTIC_PASSWORD";
@@ -45,8 +46,8 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
             Ok(())
         }
         Command::Delete { uid } => {
-            if draft.repository(*uid).is_some() {
-                refuse_if_used(draft, *uid)?;
+            if let Some(repository) = draft.repository(*uid) {
+                draft.refuse_if_used(repository)?;
                 begin_deletion(draft, *uid, DeletionPolicy::Delete);
             }
             Ok(())
@@ -96,7 +97,7 @@ fn missing(draft: &Draft, storage: &Key, secret: Option<&Key>) -> Option<Failure
             );
         }
         Some(found) if !found.is_initialized() => {
-            let why = storage::decide::why_unusable(found);
+            let why = found.why_unusable();
             return failure(
                 Reason::BackupStorageNotReady,
                 format!("BackupStorage {storage}: {why}"),
@@ -140,18 +141,15 @@ pub(crate) fn reopen(draft: &mut Draft, uid: Uid) {
     }
 }
 
-/// Has all repositories with this encryption Secret opened anew.
-pub(crate) fn reopen_with_secret(draft: &mut Draft, secret: &Key) {
-    let with: Vec<Uid> =
-        draft.repositories().filter(|r| r.secret.as_ref() == Some(secret)).map(|r| r.uid).collect();
-    with.into_iter().for_each(|uid| reopen(draft, uid));
-}
-
-/// Has all repositories of this storage opened anew.
-pub(crate) fn reopen_in_storage(draft: &mut Draft, storage: &Key) {
-    let inside: Vec<Uid> =
-        draft.repositories().filter(|r| r.storage == *storage).map(|r| r.uid).collect();
-    inside.into_iter().for_each(|uid| reopen(draft, uid));
+/// Has repositories opened anew whose opener changed; behind which one some are left, if any are.
+pub(crate) fn reopen_all(draft: &mut Draft, opener: &Opener, after: Option<Uid>) -> Option<Uid> {
+    let opened = |known: &Repository| match opener {
+        Opener::Secret(secret) => known.secret.as_ref() == Some(secret),
+        Opener::Storage(storage) => known.storage == *storage,
+    };
+    let opened = draft.repositories_behind(after).filter(|known| opened(known));
+    let opened = opened.map(|known| known.uid).take(limits::OBJECTS_A_REACTION + 1).collect();
+    draft.each(opened, reopen)
 }
 
 /// The repository is open, or could not be opened.
@@ -166,7 +164,6 @@ pub(crate) fn initialized(
         Ok(id) => draft.emit(Event::Initialized { uid, id }),
         Err(failure) => fail(draft, uid, failure, false),
     }
-    configuration::decide::trigger_initial_backups_of(draft, uid);
     Ok(())
 }
 
@@ -182,27 +179,6 @@ fn same(former: Option<Uid>, id: Uid) -> Result<Uid, Failure> {
             permanent: true,
         }),
         _ => Ok(id),
-    }
-}
-
-/// A repository that a session reads or writes is not deleted under its hands.
-pub(crate) fn refuse_if_used(draft: &Draft, uid: Uid) -> Result<(), Rejection> {
-    let key = draft.repository(uid).map(|found| found.key.clone()).unwrap_or_default();
-    let writer = draft
-        .backups()
-        .find(|backup| backup.is_going() && backup.snapshots.iter().any(|s| s.repository == uid));
-    if let Some(writer) = writer {
-        return Err(Rejection::retry(key, format!("BackupSession {} writes to it", writer.key)));
-    }
-    let reader = draft.restores().find(|restore| {
-        let source = restore.snapshot.and_then(|snapshot| draft.snapshot(snapshot));
-        restore.is_going() && source.is_some_and(|snapshot| snapshot.repository == uid)
-    });
-    match reader {
-        Some(reader) => {
-            Err(Rejection::retry(key, format!("RestoreSession {} reads from it", reader.key)))
-        }
-        None => Ok(()),
     }
 }
 
@@ -246,17 +222,35 @@ pub(crate) fn wiped(draft: &mut Draft, uid: Uid, outcome: Outcome) {
 }
 
 fn finish_deletion(draft: &mut Draft, uid: Uid, wiped: bool) {
-    let Some(repository) = draft.repository(uid) else { return };
-    let (key, configuration) = (repository.key.clone(), repository.configuration);
-    let storage = repository.storage.clone();
-    let inside: Vec<Uid> =
-        draft.snapshots().filter(|s| s.repository == uid).map(|s| s.uid).collect();
-    for snapshot in inside {
-        snapshot::decide::forget(draft, snapshot, "its repository is gone");
-    }
-    draft.emit(Event::Deleted { uid, key, storage: storage.clone(), wiped });
-    storage::decide::finish_deletion(draft, &storage);
-    configuration::decide::finish_deletion(draft, configuration);
+    let Some(Repository { key, storage, configuration, .. }) = draft.repository(uid).cloned()
+    else {
+        return;
+    };
+    draft.emit(Event::Deleted { uid, key, storage, wiped, configuration });
+}
+
+/// Deletes the repositories of something that goes; behind which one some are left, if any are. One that a
+/// session uses waits for its end, or until the deletion is asked for again.
+pub(crate) fn delete_all(draft: &mut Draft, owner: &Owner, after: Option<Uid>) -> Option<Uid> {
+    let (mut mine, above) = match owner {
+        Owner::Storage(uid) => {
+            let storage = draft.storage(*uid).filter(|storage| storage.deleting)?;
+            let inside = draft.repositories().filter(|known| known.storage == storage.key);
+            (inside.map(|known| known.uid).collect(), storage.spec.deletion)
+        }
+        Owner::Configuration { uid, again } => {
+            let left: Vec<Uid> = leaving::left(draft, *uid)?;
+            let begun = |uid: &Uid| draft.repository(*uid).is_some_and(|known| known.deleting);
+            let mine: Vec<Uid> = left.into_iter().filter(|uid| *again || !begun(uid)).collect();
+            (mine, DeletionPolicy::Delete)
+        }
+    };
+    mine.retain(|uid| Some(*uid) > after);
+    draft.each(mine, |draft, uid| {
+        if draft.repository(uid).is_some_and(|known| draft.refuse_if_used(known).is_ok()) {
+            begin_deletion(draft, uid, above);
+        }
+    })
 }
 
 #[cfg(test)]
@@ -265,8 +259,8 @@ mod tests {
 
     use super::*;
     use crate::condition::Type;
+    use crate::configuration;
     use crate::outbox::{self, Answer};
-    use crate::repository::state::Repository;
     use crate::testing::given::{self, core};
     use crate::testing::world::{APP, World, named};
 
@@ -435,7 +429,7 @@ mod tests {
         let command = delete(&world);
         assert_eq!(
             world.ask(command),
-            "repository.DeletionRequested snapshot.Forgotten repository.Deleted"
+            "repository.DeletionRequested repository.Deleted snapshot.Forgotten"
         );
         assert_eq!(world.outbox(), []);
 
@@ -444,7 +438,7 @@ mod tests {
         assert_eq!(world.ask(command.clone()), "repository.DeletionRequested");
         assert_eq!(world.ask(command), "", "asked for once more while it goes on");
         let done = wipe(&world, Answer::Done);
-        assert_eq!(world.ask(done), "done snapshot.Forgotten repository.Deleted");
+        assert_eq!(world.ask(done), "done repository.Deleted snapshot.Forgotten");
         assert!(world.state.snapshots.is_empty());
     }
 
@@ -492,7 +486,7 @@ mod tests {
             let mut world = world.clone();
             assert_eq!(world.ask(again), "repository.DeletionRequested");
             let done = wipe(&world, Answer::Done);
-            assert!(world.ask(done).ends_with("repository.Deleted"));
+            assert!(world.ask(done).ends_with("repository.Deleted snapshot.Forgotten"));
         }
     }
 
@@ -503,7 +497,7 @@ mod tests {
         world.ask(command);
         let failure = crate::testing::failure("BackendSecretNotFound");
         let gone = wipe(&world, Answer::Failed(failure));
-        assert_eq!(world.ask(gone), "given-up snapshot.Forgotten repository.Deleted");
+        assert_eq!(world.ask(gone), "given-up repository.Deleted snapshot.Forgotten");
     }
 
     #[test]
@@ -517,7 +511,7 @@ mod tests {
         writing.reported(session, "pod-0");
         assert_eq!(writing.refused(command.clone()), writes, "until its end");
         writing.closed();
-        assert!(writing.ask(command).ends_with("repository.Deleted"));
+        assert!(writing.ask(command).ends_with("repository.Deleted snapshot.Forgotten"));
 
         let mut reading = World::restorable();
         reading.declare_restore(given::restore(&[]));

@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod decide;
 pub mod state;
+pub(crate) mod wanted;
 
 use alloc::string::String;
 
@@ -80,12 +81,12 @@ pub enum Event {
         /// The repository.
         uid: Uid,
     },
-    /// Deletion began; its snapshots go first.
+    /// Deletion began.
     DeletionRequested {
         /// The repository.
         uid: Uid,
     },
-    /// The repository is gone from the state.
+    /// The repository is gone from the state; its snapshots follow.
     Deleted {
         /// The repository.
         uid: Uid,
@@ -95,6 +96,8 @@ pub enum Event {
         storage: Key,
         /// Whether its data was wiped.
         wiped: bool,
+        /// The configuration that it was made for.
+        configuration: Uid,
     },
 }
 

@@ -8,6 +8,7 @@
 pub(crate) mod apply;
 pub mod component;
 pub(crate) mod decide;
+pub(crate) mod expiry;
 pub mod phase;
 pub(crate) mod session;
 pub mod state;

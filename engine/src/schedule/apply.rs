@@ -26,7 +26,7 @@ pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {
                 state.schedules.remove(configuration);
             }
         }
-        Event::SlotTaken { configuration, session, slot, next } => {
+        Event::SlotTaken { configuration, session, slot, next, .. } => {
             let schedule = get(state, *configuration, session)?;
             schedule.last_slot = schedule.last_slot.max(Some(*slot));
             schedule.next.clone_from(next);

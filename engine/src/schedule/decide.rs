@@ -4,16 +4,12 @@
 //! several that passed unused only the latest is caught up.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::backup::{self, Trigger};
-use crate::configuration::state::Configuration;
 use crate::draft::Draft;
 use crate::event::StreamKind;
-use crate::ids::{Key, Uid};
+use crate::ids::Uid;
 use crate::limits;
-use crate::names;
 use crate::rejection::Rejection;
 use crate::schedule::{Command, Event};
 use crate::time::Timestamp;
@@ -44,6 +40,7 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
             session: session.clone(),
             slot: last,
             next,
+            by: None,
         });
         return Ok(());
     }
@@ -56,31 +53,16 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
         session: session.clone(),
         slot: *slot,
         next,
+        by: Some(draft.mint(StreamKind::Backup, session)),
     });
-    let Some(configuration) = draft.configuration(*uid) else { return Ok(()) };
-    let (key, late) =
-        (configuration.key.clone(), too_late(configuration, session, *slot, draft.at()));
-    let backup = draft.mint();
-    let name = free_name(draft, &key, session, *slot);
-    let request = backup::decide::Request {
-        uid: backup,
-        key: key.sibling(StreamKind::Backup, name),
-        configuration: *uid,
-        session: session.clone(),
-        trigger: Trigger::Slot { slot: *slot },
-        retry_left: None,
-        timeout: None,
-    };
-    backup::decide::open(draft, request, late);
     Ok(())
 }
 
-/// Takes the slot for which a BackupSession was made outside; the reason why that session must not
-/// run, if there is one.
-pub(crate) fn take(draft: &mut Draft, uid: Uid, session: &str, slot: Timestamp) -> Option<String> {
-    let schedule = draft.schedule(uid, session)?;
+/// Takes the slot of a session that was made outside, unless it was taken before.
+pub(crate) fn take(draft: &mut Draft, uid: Uid, session: &str, slot: Timestamp, by: Uid) {
+    let Some(schedule) = draft.schedule(uid, session) else { return };
     if schedule.last_slot.is_some_and(|last| slot <= last) {
-        return Some(format!("its slot, {} s since 1970, was taken before", slot.unix_seconds()));
+        return;
     }
     let passed = schedule.next.iter().filter(|ahead| **ahead < slot);
     let missed = u32::try_from(passed.count()).unwrap_or(u32::MAX);
@@ -93,47 +75,12 @@ pub(crate) fn take(draft: &mut Draft, uid: Uid, session: &str, slot: Timestamp) 
     if missed > 0 {
         draft.emit(missed_event(uid, session, missed, slot));
     }
-    draft.emit(Event::SlotTaken { configuration: uid, session: session.into(), slot, next });
-    let configuration = draft.configuration(uid)?;
-    too_late(configuration, session, slot, draft.at())
+    let (session, by) = (session.into(), Some(by));
+    draft.emit(Event::SlotTaken { configuration: uid, session, slot, next, by });
 }
 
 fn missed_event(configuration: Uid, session: &str, count: u32, last: Timestamp) -> Event {
     Event::SlotsMissed { configuration, session: session.into(), count, last }
-}
-
-/// Why a slot is not caught up any more.
-fn too_late(
-    configuration: &Configuration,
-    session: &str,
-    slot: Timestamp,
-    now: Timestamp,
-) -> Option<String> {
-    if configuration.resumed_at.is_some_and(|resumed| slot < resumed) {
-        return Some("its slot passed while the configuration was paused".into());
-    }
-    let scheduler = configuration.session(session)?.spec.scheduler.as_ref()?;
-    if scheduler.suspend {
-        return Some("the schedule is suspended".into());
-    }
-    let limit = slot.plus(scheduler.starting_deadline?);
-    (now > limit).then(|| "startingDeadlineSeconds after its slot have passed".into())
-}
-
-/// The name of a session; a name that is taken moves one second on.
-pub(crate) fn free_name(draft: &Draft, key: &Key, session: &str, at: Timestamp) -> String {
-    let second = at.unix_seconds();
-    let candidates = (0..=limits::NAME_SHIFT_SECONDS)
-        .map(|shift| names::backup_session(&key.name, session, second.saturating_add(shift)));
-    let mut last = String::new();
-    for name in candidates {
-        last = name;
-        let taken = key.sibling(StreamKind::Backup, &*last);
-        if draft.uid_of(StreamKind::Backup, &taken).is_none() {
-            break;
-        }
-    }
-    last
 }
 
 #[cfg(test)]
@@ -142,6 +89,7 @@ mod tests {
 
     use super::*;
     use crate::backup::state::Backup;
+    use crate::backup::{self, Trigger};
     use crate::condition::Type;
     use crate::schedule::state::Schedule;
     use crate::testing::given::{self, key};

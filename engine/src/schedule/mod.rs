@@ -63,6 +63,8 @@ pub enum Event {
         slot: Timestamp,
         /// The slots after it.
         next: Vec<Timestamp>,
+        /// The session that it is for; absent where it was taken before, and only the slots after it are new.
+        by: Option<Uid>,
     },
     /// Slots passed while nobody could take them; only the latest is caught up.
     SlotsMissed {

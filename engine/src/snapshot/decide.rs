@@ -10,13 +10,12 @@ use alloc::vec::Vec;
 use crate::dependency::Driver;
 use crate::draft::Draft;
 use crate::effect::Once;
-use crate::ids::{Key, Uid};
+use crate::ids::Uid;
 use crate::limits;
 use crate::names;
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::report::Grade;
-use crate::run::decide::advance;
 use crate::snapshot::{Command, Event};
 use crate::storage::DeletionPolicy;
 use crate::time::Millis;
@@ -31,11 +30,8 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
 
 /// Its description was stored beside the data, or could not be.
 pub(crate) fn uploaded(draft: &mut Draft, uid: Uid, outcome: Outcome) {
-    let Some(snapshot) = draft.snapshot(uid) else { return };
-    let session = snapshot.backup;
-    draft.emit(Event::MetadataUploaded { uid, outcome });
-    if let Some(session) = session {
-        advance(draft, session);
+    if draft.snapshot(uid).is_some() {
+        draft.emit(Event::MetadataUploaded { uid, outcome });
     }
 }
 
@@ -109,14 +105,14 @@ fn adopted_outcome(complete: bool) -> Outcome {
 fn delete(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     let Some(snapshot) = draft.snapshot(uid) else { return Ok(()) };
     let (key, policy) = (snapshot.key.clone(), snapshot.deletion);
-    let remover = snapshot.removal.as_ref().and_then(|removal| removal.by);
     if let Some(writer) = snapshot.backup.and_then(|backup| draft.backup(backup))
         && writer.is_going()
     {
         return Err(Rejection::retry(key, format!("BackupSession {} writes it", writer.key)));
     }
-    if let Some(reader) = reader(draft, uid) {
-        return Err(Rejection::retry(key, format!("RestoreSession {reader} reads it")));
+    if let Some(reader) = draft.reader_of(uid) {
+        let message = format!("RestoreSession {} reads it", reader.key);
+        return Err(Rejection::retry(key, message));
     }
     if policy == DeletionPolicy::WipeOut {
         let removing =
@@ -126,16 +122,15 @@ fn delete(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
         }
     } else {
         forget(draft, uid, "the snapshot was deleted");
-        if let Some(session) = remover {
-            // The session whose retention asked has one snapshot less to wait for.
-            advance(draft, session);
-        }
     }
     Ok(())
 }
 
 /// It was removed from its repository, or could not be.
 pub(crate) fn removed(draft: &mut Draft, uid: Uid, outcome: Outcome) {
+    if draft.snapshot(uid).is_none() {
+        return;
+    }
     match outcome {
         Outcome::Succeeded => forget(draft, uid, "the snapshot was removed"),
         Outcome::Failed(failure) => {
@@ -144,14 +139,15 @@ pub(crate) fn removed(draft: &mut Draft, uid: Uid, outcome: Outcome) {
     }
 }
 
-/// The going restore that reads a snapshot.
-pub(crate) fn reader(draft: &Draft, uid: Uid) -> Option<Key> {
-    let mut going = draft.restores().filter(|restore| restore.is_going());
-    going.find(|restore| restore.snapshot == Some(uid)).map(|restore| restore.key.clone())
+/// Forgets the snapshots of a repository that is gone; behind which one some are left, if any are.
+pub(crate) fn forget_all(draft: &mut Draft, repository: Uid, after: Option<Uid>) -> Option<Uid> {
+    let inside = draft.snapshots_behind(after).filter(|known| known.repository == repository);
+    let inside = inside.map(|known| known.uid).take(limits::OBJECTS_A_REACTION + 1).collect();
+    draft.each(inside, |draft, uid| forget(draft, uid, "its repository is gone"))
 }
 
 /// Takes a snapshot out of the state, and with it what is still asked about it.
-pub(crate) fn forget(draft: &mut Draft, uid: Uid, why: &str) {
+fn forget(draft: &mut Draft, uid: Uid, why: &str) {
     let about = |once: &Once| match once {
         Once::UploadMetadata { snapshot } | Once::RemoveSnapshot { snapshot, .. } => {
             *snapshot == uid
@@ -161,8 +157,9 @@ pub(crate) fn forget(draft: &mut Draft, uid: Uid, why: &str) {
     for effect in draft.effects(about) {
         draft.give_up(effect, String::from(why));
     }
-    let Some(repository) = draft.snapshot(uid).map(|snapshot| snapshot.repository) else { return };
-    draft.emit(Event::Forgotten { uid, repository });
+    let Some(snapshot) = draft.snapshot(uid) else { return };
+    let by = snapshot.removal.as_ref().and_then(|removal| removal.by);
+    draft.emit(Event::Forgotten { uid, repository: snapshot.repository, by });
 }
 
 #[cfg(test)]
@@ -354,5 +351,99 @@ mod tests {
         world.effect(&Once::UploadMetadata { snapshot: uid });
         world.state.backups.clear();
         assert_eq!(world.ask(Command::Delete { uid }), "given-up snapshot.Forgotten");
+    }
+}
+
+#[cfg(test)]
+mod retained {
+    use super::*;
+    use crate::backup::phase::{Phase, phase};
+    use crate::backup::state::Retention;
+    use crate::effect::Once;
+    use crate::outbox::Command;
+    use crate::snapshot;
+    use crate::testing::given::stored;
+    use crate::testing::world::{MINUTE, World, broken};
+
+    /// A session whose retention removes the oldest of three snapshots.
+    fn retaining() -> (World, Uid, Uid) {
+        let mut world = World::ready();
+        let oldest = world.succeed();
+        let oldest = world.snapshot_of(oldest);
+        world.pass(MINUTE);
+        world.succeed();
+        world.pass(MINUTE);
+        let session = world.working(1);
+        world.reported(session, "pod-0");
+        world.described();
+        (world, session, oldest)
+    }
+
+    fn answer(world: &World, session: Uid, snapshot: Uid, outcome: Outcome) -> Command {
+        let effect = world.effect(&Once::RemoveSnapshot { snapshot, by: Some(session) });
+        Command::Answer { effect, answer: outcome.into() }
+    }
+
+    fn retention(world: &World, result: Result<(), &str>) -> Retention {
+        Retention {
+            repository: world.repository("one"),
+            policy: stored("keep"),
+            removing: 1,
+            result: Some(result.map_err(Into::into)),
+        }
+    }
+
+    const END: &str = "backup.HistoryCleaned backup.MetricsPushed";
+
+    #[test]
+    fn what_is_removed_is_forgotten_and_the_session_ends() {
+        let (mut world, session, oldest) = retaining();
+        let done = answer(&world, session, oldest, Outcome::Succeeded);
+        assert_eq!(
+            world.ask(done.clone()),
+            ["done snapshot.Forgotten backup.RetentionApplied ", END].concat()
+        );
+        assert!(!world.state.snapshots.contains_key(&oldest));
+        assert_eq!(world.backup(session).retention, [retention(&world, Ok(()))]);
+        assert_eq!(phase(world.backup(session)), Phase::Succeeded);
+        let Command::Answer { effect, .. } = done;
+        assert_eq!(
+            world.refused(done),
+            Rejection::conflict(
+                "effect",
+                alloc::format!("nobody waits for effect {effect} any more")
+            )
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_removed_stays_and_is_asked_for_by_the_next_session() {
+        let (mut world, session, oldest) = retaining();
+        let failed = answer(&world, session, oldest, broken("Locked"));
+        assert_eq!(
+            world.ask(failed),
+            ["given-up snapshot.RemovalFailed backup.RetentionFailed ", END].concat()
+        );
+        assert_eq!(world.backup(session).retention, [retention(&world, Err("it went wrong"))]);
+        assert_eq!(phase(world.backup(session)), Phase::Failed);
+        assert!(world.state.snapshots.contains_key(&oldest));
+        world.pass(MINUTE);
+        let next = world.working(1);
+        world.reported(next, "pod-0");
+        world.described();
+        assert!(
+            world
+                .find(|once| *once == Once::RemoveSnapshot { snapshot: oldest, by: Some(next) })
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_snapshot_that_is_deleted_meanwhile_keeps_nobody_waiting() {
+        let (mut world, session, oldest) = retaining();
+        world.ask(snapshot::Command::Delete { uid: oldest });
+        assert!(!world.state.snapshots.contains_key(&oldest));
+        assert!(world.backup(session).is_finished(), "nothing is left to remove");
+        assert_eq!(world.backup(session).retention, [retention(&world, Ok(()))]);
     }
 }

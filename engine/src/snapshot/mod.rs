@@ -11,8 +11,6 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::dependency::Driver;
-use crate::draft::Draft;
-use crate::effect::Once;
 use crate::ids::{Key, TypedRef, Uid};
 use crate::outcome::Outcome;
 use crate::report::{Grade, PathResult};
@@ -42,13 +40,6 @@ pub enum Command {
         /// The snapshot.
         uid: Uid,
     },
-}
-
-/// Nobody waits any more for a snapshot's description.
-pub(crate) fn give_up_upload(draft: &mut Draft, snapshot: Uid, message: &str) {
-    for effect in draft.effects(|once| *once == Once::UploadMetadata { snapshot }) {
-        draft.give_up(effect, message);
-    }
 }
 
 /// What happened.
@@ -175,6 +166,8 @@ pub enum Event {
         uid: Uid,
         /// The repository that it lay in.
         repository: Uid,
+        /// The session whose retention had asked for that.
+        by: Option<Uid>,
     },
 }
 

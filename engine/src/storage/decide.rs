@@ -2,17 +2,13 @@
 
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 
-use crate::condition::Type;
-use crate::configuration;
 use crate::draft::Draft;
 use crate::effect::Once;
 use crate::ids::{Hash, Key, Uid};
 use crate::limits;
 use crate::outcome::{Failure, Outcome, Reason};
 use crate::rejection::Rejection;
-use crate::repository;
 use crate::storage::state::Storage;
 use crate::storage::{Command, DeletionPolicy, Event, Spec};
 
@@ -54,7 +50,6 @@ fn declare(
         let asked = draft.effects(initializing);
         asked.into_iter().for_each(|id| draft.give_up(id, "the storage is not valid"));
     }
-    reconcile_users(draft, key);
     Ok(())
 }
 
@@ -75,23 +70,31 @@ fn problem(draft: &Draft, uid: Uid, spec: &Spec) -> Option<String> {
     Some(format!("spec.storage: BackupStorage {} uses the same directory", twin.key))
 }
 
-/// Checks backends again whose credential Secret has come or changed. An answer that is still to come may
-/// rest on the former one, so nobody waits for it.
-pub(crate) fn check_with_secret(draft: &mut Draft, secret: &Key) {
-    let with: Vec<Storage> = draft
-        .storages()
+/// Checks backends again whose credential Secret has come or changed; behind which storage some are left, if
+/// any are.
+pub(crate) fn check_with_secret(
+    draft: &mut Draft,
+    secret: &Key,
+    after: Option<Uid>,
+) -> Option<Uid> {
+    let with = draft
+        .storages_behind(after)
         .filter(|known| known.spec.secret.as_ref() == Some(secret) && !known.deleting)
-        .cloned()
+        .map(|known| known.uid)
+        .take(limits::OBJECTS_A_REACTION + 1)
         .collect();
-    for known in with {
-        let uid = known.uid;
-        for superseded in draft.effects(|once| *once == Once::InitializeBackend { storage: uid }) {
-            draft.give_up(superseded, "the storage's credential Secret changed");
-        }
-        if problem(draft, uid, &known.spec).is_none() {
-            let Storage { key, generation, hash, spec, .. } = known;
-            draft.emit(Event::Declared { uid, key, generation, hash, spec });
-        }
+    draft.each(with, check_anew)
+}
+
+/// An answer that is still to come may rest on the former Secret, so nobody waits for it.
+fn check_anew(draft: &mut Draft, uid: Uid) {
+    let Some(known) = draft.storage(uid).cloned() else { return };
+    for superseded in draft.effects(|once| *once == Once::InitializeBackend { storage: uid }) {
+        draft.give_up(superseded, "the storage's credential Secret changed");
+    }
+    if problem(draft, uid, &known.spec).is_none() {
+        let Storage { key, generation, hash, spec, .. } = known;
+        draft.emit(Event::Declared { uid, key, generation, hash, spec });
     }
 }
 
@@ -116,38 +119,21 @@ fn retry(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
 
 /// The backend was initialised, or could not be.
 pub(crate) fn initialized(draft: &mut Draft, uid: Uid, outcome: Outcome) {
-    let Some(storage) = draft.storage(uid) else { return };
-    let (key, known) = (storage.key.clone(), storage.is_initialized());
+    if draft.storage(uid).is_none() {
+        return;
+    }
     match outcome {
-        Outcome::Succeeded => {
-            if !known {
-                draft.emit(Event::BackendInitialized { uid });
-            }
-            repository::decide::reopen_in_storage(draft, &key);
-        }
+        Outcome::Succeeded => draft.emit(Event::BackendInitialized { uid }),
         Outcome::Failed(Failure { message, .. }) => fail(draft, uid, message),
     }
-    reconcile_users(draft, &key);
 }
 
-fn reconcile_users(draft: &mut Draft, key: &Key) {
-    configuration::decide::reconcile_where(draft, |configuration| {
-        configuration.backends.is_empty()
-            || configuration
-                .backends
-                .iter()
-                .any(|backend| backend.storage.as_ref().is_none_or(|used| used == key))
-    });
-}
-
+/// What lies in it goes first, and nothing of that may be in use.
 fn delete(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     let Some(storage) = draft.storage(uid) else { return Ok(()) };
-    let (key, policy) = (storage.key.clone(), storage.spec.deletion);
     let deleting = storage.deleting;
-    let inside: Vec<Uid> =
-        draft.repositories().filter(|r| r.storage == key).map(|r| r.uid).collect();
-    for repository in &inside {
-        repository::decide::refuse_if_used(draft, *repository)?;
+    for inside in draft.repositories().filter(|known| known.storage == storage.key) {
+        draft.refuse_if_used(inside)?;
     }
     for superseded in draft.effects(|once| *once == Once::InitializeBackend { storage: uid }) {
         draft.give_up(superseded, "the storage is being deleted");
@@ -155,10 +141,6 @@ fn delete(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     if !deleting {
         draft.emit(Event::DeletionRequested { uid });
     }
-    for repository in inside {
-        repository::decide::begin_deletion(draft, repository, policy);
-    }
-    finish_deletion(draft, &key);
     Ok(())
 }
 
@@ -176,8 +158,7 @@ pub(crate) fn finish_deletion(draft: &mut Draft, key: &Key) {
             draft.emit(Event::DeletionRequested { uid });
         }
     } else {
-        draft.emit(Event::Deleted { uid, key: key.clone(), wiped: false });
-        reconcile_users(draft, &key);
+        draft.emit(Event::Deleted { uid, key, wiped: false });
     }
 }
 
@@ -185,26 +166,12 @@ pub(crate) fn finish_deletion(draft: &mut Draft, key: &Key) {
 pub(crate) fn wiped(draft: &mut Draft, uid: Uid, outcome: Outcome) {
     let key = draft.storage(uid).map(|storage| storage.key.clone()).unwrap_or_default();
     match outcome {
-        Outcome::Succeeded => {
-            draft.emit(Event::Deleted { uid, key: key.clone(), wiped: true });
-        }
+        Outcome::Succeeded => draft.emit(Event::Deleted { uid, key, wiped: true }),
         // Without its Secret nobody can reach the data; the object must not hang for ever.
         Outcome::Failed(failure) if failure.reason == Reason::BackendSecretNotFound => {
-            draft.emit(Event::Deleted { uid, key: key.clone(), wiped: false });
+            draft.emit(Event::Deleted { uid, key, wiped: false });
         }
-        Outcome::Failed(failure) => {
-            fail(draft, uid, format!("wiping: {}", failure.message));
-            return;
-        }
-    }
-    reconcile_users(draft, &key);
-}
-
-/// Whether a storage's backend was found unusable, for messages of those who use it.
-pub(crate) fn why_unusable(storage: &Storage) -> String {
-    match storage.conditions.get(Type::BackendInitialized) {
-        Some(condition) => condition.message.clone(),
-        None => "its backend has not been checked yet".into(),
+        Outcome::Failed(failure) => fail(draft, uid, format!("wiping: {}", failure.message)),
     }
 }
 
@@ -213,6 +180,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::condition::Type;
     use crate::configuration::state::Configuration;
     use crate::dependency::state::secret;
     use crate::outbox::Command as Answer;
@@ -267,7 +235,10 @@ mod tests {
         assert_eq!(world.outbox(), []);
         assert_eq!(world.ask(declare(2, given::storage("store"))), "storage.Declared");
         let good = report(&world, Outcome::Succeeded);
-        assert_eq!(world.ask(good), "done", "it stands as before");
+        let before = world.state.storages[&store()].conditions.clone();
+        world.pass(1);
+        assert_eq!(world.ask(good), "done storage.BackendInitialized");
+        assert_eq!(world.state.storages[&store()].conditions, before, "it stands as before");
     }
 
     #[test]
@@ -400,8 +371,8 @@ mod tests {
         let mut world = World::restorable();
         assert_eq!(
             world.ask(delete()),
-            "storage.DeletionRequested repository.DeletionRequested snapshot.Forgotten \
-             repository.Deleted storage.Deleted repository.Created \
+            "storage.DeletionRequested repository.DeletionRequested repository.Deleted \
+             snapshot.Forgotten storage.Deleted repository.Created \
              repository.InitializationFailed",
             "its configuration still wants a repository, which waits for a storage of that name"
         );

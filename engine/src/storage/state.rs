@@ -44,4 +44,13 @@ impl Storage {
     pub fn is_initialized(&self) -> bool {
         self.conditions.is_true(Type::BackendInitialized)
     }
+
+    /// Why its backend cannot be used where it cannot, for messages of those who use it.
+    #[must_use]
+    pub fn why_unusable(&self) -> String {
+        match self.conditions.get(Type::BackendInitialized) {
+            Some(condition) => condition.message.clone(),
+            None => "its backend has not been checked yet".into(),
+        }
+    }
 }

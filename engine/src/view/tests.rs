@@ -398,7 +398,7 @@ fn repositories_storages_and_configurations_join() {
 fn a_session_is_shown_from_its_stream_alone() {
     let mut log = world();
     with_snapshot(&mut log);
-    log.record(snapshot::Event::Forgotten { uid: SNAPSHOT, repository: REPOSITORY });
+    log.record(snapshot::Event::Forgotten { uid: SNAPSHOT, repository: REPOSITORY, by: None });
     let fold = log.fold(BACKUP, |event| matches!(event, Event::Backup(_) | Event::Snapshot(_)));
     let Some(SessionStatus::Backup(status)) = fold.status() else { panic!("no backup") };
     assert_eq!(status.snapshots.len(), 1);
@@ -450,8 +450,11 @@ fn a_history_agrees_with_the_state_and_forgets_nothing() {
     assert_eq!(history.state.restores, state.restores);
     assert_eq!(history.state.snapshots, state.snapshots);
     assert_eq!(history.state.backups, state.backups);
-    log.record(restore::Event::Archived { uid: RESTORE })
-        .record(snapshot::Event::Forgotten { uid: SNAPSHOT, repository: REPOSITORY });
+    log.record(restore::Event::Archived { uid: RESTORE }).record(snapshot::Event::Forgotten {
+        uid: SNAPSHOT,
+        repository: REPOSITORY,
+        by: None,
+    });
     log.events.iter().rev().take(2).rev().for_each(|recorded| history.record(recorded));
     assert!(log.state().restores.is_empty());
     assert_eq!(catalog::sessions(&history.state).len(), 2);

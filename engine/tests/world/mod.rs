@@ -15,7 +15,7 @@ use holdfast_engine::effect::Once;
 use holdfast_engine::{
     Actor, Command, CommandId, Due, EffectId, Envelope, Event, Level, Millis, Recorded, Rejection,
     State, StreamKind, Timestamp, Uid, apply, backup, configuration, decide, due, lease, level,
-    next_wakeup, outbox, repository, restore, run, schedule, storage,
+    next_wakeup, outbox, reaction, repository, restore, run, schedule, storage,
 };
 use outside::Outside;
 use statuses::Statuses;
@@ -326,6 +326,7 @@ impl World {
         let before = self.state.seq;
         for due in due(&self.state, self.now, Millis(0)) {
             let command = match due {
+                Due::Continue => Command::Reaction(reaction::Command::Continue),
                 Due::Slot { configuration, session, version } => {
                     self.slot(configuration, session, version)
                 }

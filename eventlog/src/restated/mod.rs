@@ -11,7 +11,7 @@ mod golden;
 use std::collections::BTreeMap;
 
 use holdfast_engine::ids::{EffectId, Key, TypedRef, Uid};
-use holdfast_engine::{Hash, State, StreamKind, Timestamp, effect};
+use holdfast_engine::{Hash, State, StreamKind, Timestamp, effect, reaction};
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Take, len_u32, to_usize};
@@ -179,6 +179,7 @@ maps! { State: { seq epoch last_at leader gaps index }
     0x000B 1 snapshots: Uid => snapshot::Snapshot;
     0x000C 1 restores: Uid => restore::Restore;
     0x000D 1 outbox: EffectId => effect::Once;
+    0x000E 1 waiting: u64 => reaction::Reaction;
     0x0020 1 names: (StreamKind, Key) => Uid;
     0x0021 1 objects: TypedRef => Uid;
 }

@@ -15,6 +15,7 @@ mod hook;
 mod lease;
 mod namespace;
 mod outbox;
+mod reaction;
 mod repository;
 mod restore;
 mod retention;
@@ -30,7 +31,7 @@ pub(crate) mod sample;
 
 pub use shape::{Payload, Shape};
 
-const AGGREGATES: [&[Shape]; 13] = [
+const AGGREGATES: [&[Shape]; 14] = [
     lease::SHAPES,
     namespace::SHAPES,
     dependency::SHAPES,
@@ -44,6 +45,7 @@ const AGGREGATES: [&[Shape]; 13] = [
     snapshot::SHAPES,
     restore::SHAPES,
     outbox::SHAPES,
+    reaction::SHAPES,
 ];
 
 /// All shapes, by aggregate.
@@ -83,6 +85,7 @@ pub(crate) fn encode(event: &Event) -> Result<Payload, CodecError> {
         Event::Snapshot(e) => snapshot::encode(e),
         Event::Restore(e) => restore::encode(e),
         Event::Outbox(e) => outbox::encode(e),
+        Event::Reaction(e) => reaction::encode(e),
     }
 }
 
@@ -107,6 +110,7 @@ pub(crate) fn decode(
         Lease lease  Namespace namespace  Dependency dependency  Storage storage
         Retention retention  Hook hook  Configuration configuration  Schedule schedule
         Repository repository  Backup backup  Snapshot snapshot  Restore restore  Outbox outbox
+        Reaction reaction
     })
 }
 
@@ -129,6 +133,7 @@ fn sample(shape: &Shape, sampler: &mut sample::Sampler) -> (Payload, String) {
         lease Lease  namespace Namespace  dependency Dependency  storage Storage
         retention Retention  hook Hook  configuration Configuration  schedule Schedule
         repository Repository  backup Backup  snapshot Snapshot  restore Restore  outbox Outbox
+        reaction Reaction
     };
     (Payload { event_type, schema, bytes }, format!("{event:?}"))
 }

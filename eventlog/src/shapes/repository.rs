@@ -14,5 +14,5 @@ shapes! { repository
     0x0904 1 InitializationFailed { uid: Uid, failure: Failure, retry_at: Option<Timestamp> }
     0x0905 1 InitializationRequested { uid: Uid }
     0x0906 1 DeletionRequested { uid: Uid }
-    0x0907 1 Deleted { uid: Uid, key: Key, storage: Key, wiped: bool }
+    0x0907 1 Deleted { uid: Uid, key: Key, storage: Key, wiped: bool, configuration: Uid }
 }

@@ -21,5 +21,5 @@ shapes! { snapshot
     0x0B09 1 MetadataUploaded { uid: Uid, outcome: Outcome }
     0x0B0A 1 RemovalRequested { uid: Uid, by: Option<Uid>, wipe: bool }
     0x0B0B 1 RemovalFailed { uid: Uid, message: String }
-    0x0B0C 1 Forgotten { uid: Uid, repository: Uid }
+    0x0B0C 1 Forgotten { uid: Uid, repository: Uid, by: Option<Uid> }
 }

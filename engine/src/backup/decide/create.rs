@@ -5,10 +5,10 @@ use alloc::string::String;
 
 use crate::StreamKind;
 use crate::backup::decide::open::{Request, open};
+use crate::backup::decide::{late, name};
 use crate::backup::{Command, Trigger};
 use crate::draft::Draft;
 use crate::rejection::Rejection;
-use crate::schedule;
 
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
     let Command::Create { uid, key, configuration, session, retry_left, timeout, slot } = command
@@ -31,17 +31,17 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
         return Err(Rejection::retry(key, format!("{invoker} has no session {session:?}")));
     }
     let configuration = found.uid;
-    let name = if key.name.is_empty() {
-        schedule::decide::free_name(draft, &invoker, session, slot.unwrap_or(draft.at()))
+    let free = if key.name.is_empty() {
+        name::free(draft, &invoker, session, slot.unwrap_or(draft.at()))
     } else {
         key.name.clone()
     };
-    let key = key.sibling(StreamKind::Backup, name);
+    let key = key.sibling(StreamKind::Backup, free);
     if draft.uid_of(StreamKind::Backup, &key).is_some() {
         return Err(Rejection::never(key, "a session of this name exists; choose another name"));
     }
     let late: Option<String> =
-        slot.and_then(|slot| schedule::decide::take(draft, configuration, session, slot));
+        slot.and_then(|slot| late::refused(draft, configuration, session, slot));
     let request = Request {
         uid: *uid,
         key,
@@ -159,7 +159,7 @@ mod tests {
         let mut world = World::ready();
         let slot = slot(&mut world);
         let first = world.creation(named("a"), "nightly", Some(slot));
-        assert_eq!(world.ask(first), ["schedule.SlotTaken ", RUNS].concat());
+        assert_eq!(world.ask(first), [RUNS, " schedule.SlotTaken"].concat());
         assert_eq!(world.backup(named("a")).trigger, Trigger::Slot { slot });
         let second = world.creation(named("b"), "nightly", Some(slot));
         assert_eq!(world.ask(second), "backup.Created backup.Skipped");
@@ -173,7 +173,7 @@ mod tests {
         let mut world = World::ready();
         world.pass(3 * DAY);
         let late = world.creation(named("a"), "nightly", Some(world.now));
-        assert_eq!(world.ask(late), ["schedule.SlotsMissed schedule.SlotTaken ", RUNS].concat());
+        assert_eq!(world.ask(late), [RUNS, " schedule.SlotsMissed schedule.SlotTaken"].concat());
         let schedule = world.state.schedule(APP, "nightly").unwrap();
         assert_eq!(schedule.missed, 2);
         assert_eq!(schedule.next, [world.now], "the calendar has to be asked for more");

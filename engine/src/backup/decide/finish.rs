@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use crate::backup::Event;
 use crate::backup::phase::{Phase, phase};
 use crate::backup::state::Backup;
-use crate::configuration;
 use crate::draft::Draft;
 use crate::ids::Uid;
 use crate::outcome::Outcome;
@@ -99,14 +98,11 @@ fn is_permanent(backup: &Backup) -> bool {
     ended.any(|outcome| matches!(outcome, Outcome::Failed(failure) if failure.permanent))
 }
 
-/// What waits for the end of this session.
+/// One whose object is being deleted leaves with its end.
 pub(crate) fn after_end(draft: &mut Draft, uid: Uid) {
-    let Some(backup) = draft.backup(uid) else { return };
-    let configuration = backup.configuration;
-    if backup.cancelled == Some(StopCause::Deleted) {
+    if draft.backup(uid).is_some_and(|known| known.cancelled == Some(StopCause::Deleted)) {
         draft.emit(Event::Archived { uid });
     }
-    configuration::decide::finish_deletion(draft, configuration);
 }
 
 #[cfg(test)]
@@ -273,8 +269,8 @@ mod tests {
         let end = world.described();
         assert!(
             end.ends_with(
-                "backup.MetricsPushed repository.DeletionRequested snapshot.Forgotten \
-                 repository.Deleted backup.Archived configuration.Deleted"
+                "backup.MetricsPushed repository.DeletionRequested repository.Deleted \
+                 snapshot.Forgotten backup.Archived configuration.Deleted"
             ),
             "{end}"
         );

@@ -3,18 +3,20 @@
 //! What all sessions have in common is decided in `run::decide`; a decision here ends in
 //! [`crate::run::decide::advance`], which takes the session as far as it can go with what is known.
 
+mod archive;
 mod create;
 mod delete;
 pub(crate) mod finish;
+mod late;
+mod name;
 pub(crate) mod open;
-mod removal;
 pub(crate) mod report;
 mod resume;
 pub(crate) mod retention;
 mod retry;
 
-pub(crate) use open::{Request, open};
-pub(crate) use removal::removed;
+pub(crate) use archive::{archive_all, stop_all};
+pub(crate) use open::open_for;
 
 use crate::backup::Command;
 use crate::backup::state::Backup;

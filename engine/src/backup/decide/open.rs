@@ -13,7 +13,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::backup::decide::finish;
+use crate::backup::decide::{finish, late, name};
 use crate::backup::state::Backup;
 use crate::backup::{Event, Frozen, Trigger, phase};
 use crate::configuration::state::Configuration;
@@ -63,6 +63,27 @@ pub(crate) fn open(draft: &mut Draft, request: Request, late: Option<String>) {
         Some(reason) => skip(draft, uid, reason),
         None => consider(draft, uid),
     }
+}
+
+/// Makes a session for a reason that lies in the log: a slot that was taken, or a first backup that was
+/// triggered.
+pub(crate) fn open_for(
+    draft: &mut Draft,
+    uid: Uid,
+    configuration: Uid,
+    session: String,
+    trigger: Trigger,
+) {
+    let Some(known) = draft.configuration(configuration) else { return };
+    let key = known.key.clone();
+    let (at, late) = match trigger {
+        Trigger::Slot { slot } => (slot, late::too_late(draft, configuration, &session, slot)),
+        _ => (draft.at(), None),
+    };
+    let key = key.sibling(StreamKind::Backup, name::free(draft, &key, &session, at));
+    let (retry_left, timeout) = (None, None);
+    let request = Request { uid, key, configuration, session, trigger, retry_left, timeout };
+    open(draft, request, late);
 }
 
 /// Decides what becomes of a session that has not started.
@@ -239,7 +260,7 @@ fn ensure_snapshots(
     }
     let total = u32::try_from(usable.len()).unwrap_or(u32::MAX);
     for repository in usable {
-        let uid = draft.mint();
+        let uid = draft.mint(StreamKind::Snapshot, &format!("{}/{}", backup.uid, repository.uid));
         draft.emit(snapshot::Event::Created {
             uid,
             key: configuration.key.sibling(
@@ -449,6 +470,7 @@ mod tests {
                     key: stored("two"),
                     storage: stored("store"),
                     wiped: false,
+                    configuration: APP,
                 },
                 "Repository demo/two not found",
             ),

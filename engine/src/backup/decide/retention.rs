@@ -78,7 +78,7 @@ fn removals(
     let chosen = select::removals(&found.spec, draft.at(), &candidates)
         .map_err(|error| format!("RetentionPolicy {policy}: {error}"))?;
     // A snapshot that is being restored outlives its policy by one session.
-    Ok(chosen.into_iter().filter(|uid| snapshot::decide::reader(draft, *uid).is_none()).collect())
+    Ok(chosen.into_iter().filter(|uid| draft.reader_of(*uid).is_none()).collect())
 }
 
 /// Records what is through; true when nothing is waited for.

@@ -1,13 +1,12 @@
 //! The retry of a failed session is due.
 
-use crate::backup::decide::known;
 use crate::backup::decide::open::{Request, open};
+use crate::backup::decide::{known, name};
 use crate::backup::{Event, Trigger};
 use crate::draft::Draft;
 use crate::event::StreamKind;
 use crate::ids::Uid;
 use crate::rejection::Rejection;
-use crate::schedule;
 
 pub(crate) fn decide(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     let failed = known(draft, uid)?.clone();
@@ -21,12 +20,12 @@ pub(crate) fn decide(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
             .filter(|known| !known.deleting)
             .ok_or_else(|| Rejection::conflict(&failed.key, "its configuration is gone"))?;
     let invoker = configuration.key.clone();
-    let by = draft.mint();
-    let name = schedule::decide::free_name(draft, &invoker, &failed.session, draft.at());
+    let by = uid.derive("retry");
+    let free = name::free(draft, &invoker, &failed.session, draft.at());
     draft.emit(Event::Retried { uid, by });
     let request = Request {
         uid: by,
-        key: invoker.sibling(StreamKind::Backup, name),
+        key: invoker.sibling(StreamKind::Backup, free),
         configuration: failed.configuration,
         session: failed.session.clone(),
         trigger: Trigger::Retry { of: uid },

@@ -44,7 +44,7 @@ pub(crate) fn decide(
     } else if let Some(message) = &spec.invalid {
         fail(draft, uid, Reason::InvalidSpec, message.clone());
     } else {
-        reconcile::check(draft, uid, true);
+        reconcile::check(draft, uid);
     }
     Ok(())
 }

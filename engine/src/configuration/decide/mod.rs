@@ -2,11 +2,13 @@
 
 mod declare;
 mod delete;
+mod hold;
 mod reconcile;
 mod scheduler;
 
 pub(crate) use delete::finish as finish_deletion;
-pub(crate) use reconcile::{reconcile_where, trigger_initial_backups, trigger_initial_backups_of};
+pub(crate) use hold::{hold, release};
+pub(crate) use reconcile::{check_all, trigger_all};
 
 use crate::configuration::Command;
 use crate::draft::Draft;
@@ -24,6 +26,9 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
         Command::SchedulerReported { uid, session, outcome } => {
             scheduler::decide(draft, *uid, session, outcome)
         }
-        Command::Delete { uid } => delete::decide(draft, *uid),
+        Command::Delete { uid } => {
+            delete::decide(draft, *uid);
+            Ok(())
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! The object is there, or a fact around it has changed: check it, and start it when it can start.
 
 use crate::condition::Type;
-use crate::configuration;
 use crate::draft::Draft;
 use crate::ids::{Hash, Key, Uid};
 use crate::rejection::Rejection;
@@ -80,13 +79,6 @@ fn start(draft: &mut Draft<'_>, restore: &Restore, ready: Ready) {
     let deadline = restore.spec.timeout.map(|timeout| draft.at().plus(timeout));
     let Ready { snapshot, frozen } = ready;
     draft.emit(Event::Started { uid, snapshot, deadline, frozen });
-    let Some(target) = &restore.spec.target else { return };
-    // A backup of half-restored data is worse than a backup that is late.
-    let same = draft.configurations().filter(|c| c.target.as_ref() == Some(target) && !c.deleting);
-    let same: alloc::vec::Vec<Uid> = same.map(|configuration| configuration.uid).collect();
-    for configuration in same {
-        draft.emit(configuration::Event::PausedByRestore { uid: configuration, restore: uid });
-    }
 }
 
 #[cfg(test)]

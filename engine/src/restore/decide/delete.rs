@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(world.ask(DELETE), "", "asked for once more, nothing is new");
         assert!(
             world.hook_ended(BACK, Outcome::Succeeded).ends_with(
-                "restore.MetricsPushed configuration.ResumedAfterRestore restore.Archived"
+                "restore.MetricsPushed restore.Archived configuration.ResumedAfterRestore"
             )
         );
         assert!(world.state.restores.is_empty());
@@ -91,7 +91,8 @@ mod tests {
         }));
         before.record(Event::MetricsPushed { uid: BACK });
         assert_eq!(phase(before.back()), Phase::Succeeded);
-        assert!(world.hook_ended(BACK, Outcome::Succeeded).ends_with("restore.Archived"));
+        let end = world.hook_ended(BACK, Outcome::Succeeded);
+        assert!(end.ends_with("restore.Archived configuration.ResumedAfterRestore"), "{end}");
     }
 
     #[test]
@@ -100,7 +101,8 @@ mod tests {
         world.ask(Run::Cancel { session: BACK, cause: "enough".into() });
         assert_eq!(world.ask(DELETE), "restore.Cancelled");
         assert_eq!(world.back().cancelled, Some(StopCause::Deleted));
-        assert!(world.hook_ended(BACK, Outcome::Succeeded).ends_with("restore.Archived"));
+        let end = world.hook_ended(BACK, Outcome::Succeeded);
+        assert!(end.ends_with("restore.Archived configuration.ResumedAfterRestore"), "{end}");
         let nobody = named("nobody");
         assert_eq!(
             world.refused(Command::Delete { session: nobody }),

@@ -1,39 +1,17 @@
-//! The end of a restore: its final fact, and what waited for it.
+//! The end of a restore: its final fact.
 
-use alloc::vec::Vec;
-
-use crate::configuration;
 use crate::draft::Draft;
 use crate::ids::Uid;
 use crate::restore::Event;
-use crate::restore::state::Restore;
 use crate::run::StopCause;
 
 /// The final step.
 pub(crate) fn finish(draft: &mut Draft, uid: Uid) {
-    let Some(restore) = draft.restore(uid).cloned() else { return };
+    let Some(restore) = draft.restore(uid) else { return };
+    let deleted = restore.cancelled == Some(StopCause::Deleted);
     draft.emit(Event::MetricsPushed { uid });
-    let held = draft.configurations().filter(|c| c.paused_by.contains(&uid));
-    let held: Vec<Uid> = held.map(|configuration| configuration.uid).collect();
-    for configuration in &held {
-        draft.emit(configuration::Event::ResumedAfterRestore { uid: *configuration, restore: uid });
-    }
-    if restore.cancelled == Some(StopCause::Deleted) {
+    if deleted {
         draft.emit(Event::Archived { uid });
-    }
-    after_end(draft, &restore, &held);
-}
-
-/// What waited for the end of this restore: first backups of what it held, and the deletion of what it
-/// read from.
-fn after_end(draft: &mut Draft, restore: &Restore, held: &[Uid]) {
-    for configuration in held {
-        configuration::decide::trigger_initial_backups(draft, *configuration);
-    }
-    let snapshot = restore.snapshot.and_then(|uid| draft.snapshot(uid));
-    let repository = snapshot.and_then(|snapshot| draft.repository(snapshot.repository));
-    if let Some(owner) = repository.map(|repository| repository.configuration) {
-        configuration::decide::finish_deletion(draft, owner);
     }
 }
 
@@ -43,7 +21,6 @@ mod tests {
     use alloc::string::String;
     use alloc::vec;
 
-    use super::*;
     use crate::condition::Type;
     use crate::configuration::Command as App;
     use crate::hook::{Executor, HookSpec, Policy};
@@ -54,6 +31,7 @@ mod tests {
     use crate::storage::DeletionPolicy;
     use crate::testing::given;
     use crate::testing::world::{APP, BACK, World, named};
+    use alloc::vec::Vec;
 
     fn conditions(world: &World) -> String {
         let all = world.back().conditions.iter();

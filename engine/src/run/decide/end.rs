@@ -4,17 +4,15 @@ use crate::condition::Type;
 use crate::draft::Draft;
 use crate::effect::Once;
 use crate::hook::Stage;
-use crate::hook::run::patience;
 use crate::ids::Uid;
-use crate::limits;
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::run::component;
 use crate::run::decide::{advance, has_run, worker};
+use crate::run::expiry::expiry;
 use crate::run::phase::Step;
-use crate::run::session::{self, Session};
+use crate::run::session;
 use crate::run::{Event, StopCause};
-use crate::time::{Millis, Timestamp};
 
 pub(super) fn cancel(draft: &mut Draft, uid: Uid, cause: &StopCause) -> Result<(), Rejection> {
     let session = session::known(draft, uid)?;
@@ -42,29 +40,10 @@ pub(crate) fn stop(draft: &mut Draft, uid: Uid, cause: StopCause) -> bool {
     true
 }
 
-/// When something about a session expires; the wake-up of [`crate::deadline`].
-pub(crate) fn expiry(session: &dyn Session) -> Option<Timestamp> {
-    let run = session.run();
-    match run.step {
-        Step::Created | Step::Skipped | Step::Finished => None,
-        Step::Queued => session.until(),
-        _ => match run.work_ended_at {
-            None => run.deadline,
-            Some(ended) => Some(ended.plus(closing_time(session))),
-        },
-    }
-}
-
-/// How long closing may take: its own time, and that of the hooks that still run.
-fn closing_time(session: &dyn Session) -> Millis {
-    let late = session.run().conditions.is_true(Type::DeadlineExceeded);
-    let hooks = if late { Millis(0) } else { patience(session.hooks(Stage::Post)) };
-    Millis(limits::CLOSING_MILLIS.0.saturating_add(hooks.0))
-}
-
 pub(super) fn expire(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     let session = session::known(draft, uid)?;
-    if expiry(&*session).is_none_or(|when| when > draft.at()) {
+    let expires = expiry(session.run(), session.until(), session.hooks(Stage::Post));
+    if expires.is_none_or(|when| when > draft.at()) {
         return Err(Rejection::conflict(session.key(), "its time is not up"));
     }
     let run = session.run();
@@ -146,9 +125,12 @@ mod backups {
     use super::*;
     use crate::backup::phase::{Phase, phase};
     use crate::hook::Executor;
+    use crate::limits;
     use crate::run::Command as Run;
+    use crate::run::session::Session;
     use crate::testing::given;
     use crate::testing::world::{MINUTE, World, attempt, broken, named};
+    use crate::time::{Millis, Timestamp};
 
     fn cancel(session: Uid) -> Run {
         Run::Cancel { session, cause: "enough".into() }
@@ -178,6 +160,11 @@ mod backups {
         world.started(session, "pod-0");
         world.reported(session, "pod-0");
         (world, session)
+    }
+
+    fn expires(world: &World, session: Uid) -> Option<Timestamp> {
+        let known = world.backup(session);
+        expiry(&known.run, known.until, known.hooks(Stage::Post))
     }
 
     #[test]
@@ -264,7 +251,7 @@ mod backups {
     fn without_a_timeout_work_may_take_for_ever() {
         let mut world = World::ready();
         let session = world.working(1);
-        assert_eq!(expiry(world.backup(session)), None);
+        assert_eq!(expires(&world, session), None);
         world.pass(365 * 24 * 60 * MINUTE);
         assert_eq!(
             world.refused(expire(session)),
@@ -276,7 +263,7 @@ mod backups {
     fn closing_ends_when_nobody_answers() {
         let (mut world, session) = thawing();
         let patience = limits::CLOSING_MILLIS.0 + limits::HOOK_DEFAULT_MILLIS.0;
-        assert_eq!(expiry(world.backup(session)), Some(world.now.plus(Millis(patience))));
+        assert_eq!(expires(&world, session), Some(world.now.plus(Millis(patience))));
         world.pass(patience);
         assert_eq!(
             world.ask(expire(session)),
@@ -306,7 +293,7 @@ mod backups {
             let session = world.working(1);
             world.vanished(session, "pod-0");
             let expected = limits::CLOSING_MILLIS.0 + extra * MINUTE;
-            let when = expiry(world.backup(session));
+            let when = expires(&world, session);
             assert_eq!(when, Some(world.now.plus(Millis(expected))), "{timeout:?} {retries}");
         }
     }
@@ -318,7 +305,7 @@ mod backups {
         world.hook_ended(session, Outcome::Succeeded);
         world.pass(10 * MINUTE);
         world.ask(expire(session));
-        assert_eq!(expiry(world.backup(session)), Some(world.now.plus(limits::CLOSING_MILLIS)));
+        assert_eq!(expires(&world, session), Some(world.now.plus(limits::CLOSING_MILLIS)));
     }
 
     #[test]
@@ -355,11 +342,13 @@ mod restores {
     use super::*;
     use crate::hook::{Executor, HookSpec};
     use crate::ids::Attempt;
+    use crate::limits;
     use crate::restore::Spec;
     use crate::restore::phase::{Phase, phase};
     use crate::run::Command as Run;
     use crate::testing::given;
     use crate::testing::world::{BACK, MINUTE, World, attempt, named};
+    use crate::time::{Millis, Timestamp};
 
     const EXPIRE: Run = Run::Expire { session: BACK };
 
@@ -497,7 +486,7 @@ mod restores {
         let said = &facts.get(Type::RestoreIncomplete).unwrap().message;
         assert_eq!(said, "the session's deadline passed");
         assert_eq!(world.refused(EXPIRE), conflict("its time is not up"));
-        assert_eq!(expiry(world.back()), Some(world.now.plus(limits::CLOSING_MILLIS)));
+        assert_eq!(expires(&world), Some(world.now.plus(limits::CLOSING_MILLIS)));
     }
 
     #[test]
@@ -527,15 +516,19 @@ mod restores {
         let mut world = thawing(Spec { post_hooks: vec![thaw], ..spec() });
         let now = world.now;
         let closing = |extra| Some(now.plus(Millis(limits::CLOSING_MILLIS.0 + extra)));
-        assert_eq!(expiry(world.back()), closing(3 * MINUTE));
+        assert_eq!(expires(&world), closing(3 * MINUTE));
         world.record(crate::testing::in_restore(Event::DeadlineExceeded { uid: BACK }));
-        assert_eq!(expiry(world.back()), closing(0));
+        assert_eq!(expires(&world), closing(0));
+    }
+
+    fn expires(world: &World) -> Option<Timestamp> {
+        expiry(&world.back().run, None, &world.back().spec.post_hooks)
     }
 
     #[test]
     fn without_a_timeout_work_may_take_for_ever() {
         let mut world = declared(Spec { timeout: None, ..spec() });
-        assert_eq!(expiry(world.back()), None);
+        assert_eq!(expires(&world), None);
         world.pass(365 * 24 * 60 * MINUTE);
         assert_eq!(world.refused(EXPIRE), conflict("its time is not up"));
     }

@@ -1,8 +1,12 @@
-//! A try of a hook ended.
+//! A try of a hook ended, or nobody can tell how far it came.
+
+use alloc::vec::Vec;
 
 use crate::draft::Draft;
-use crate::hook::Run;
-use crate::ids::Uid;
+use crate::effect::Once;
+use crate::hook::{self, Executor, HookSpec, Run};
+use crate::ids::{EffectId, Uid};
+use crate::limits;
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
 use crate::run::Event;
@@ -21,6 +25,46 @@ pub(crate) fn hook_ended(
         advance(draft, uid);
     }
     Ok(())
+}
+
+/// A hook whose start was recorded without an end, before this effect and by a leader of before, counts as
+/// failed: nobody can tell how far it came. One that runs as a Job of its own is found again by its name.
+/// Behind which effect some are left, if any are.
+pub(crate) fn interrupt(
+    draft: &mut Draft,
+    before: EffectId,
+    after: Option<EffectId>,
+) -> Option<EffectId> {
+    let hooks = draft.effects(|once| matches!(once, Once::RunHook { .. }));
+    let mut open: Vec<EffectId> =
+        hooks.into_iter().filter(|id| *id < before && Some(*id) > after).collect();
+    let left = open.len() > limits::OBJECTS_A_REACTION;
+    open.truncate(limits::OBJECTS_A_REACTION);
+    for effect in &open {
+        let Some(Once::RunHook { session, run }) = draft.effect(*effect).cloned() else { continue };
+        if survives(draft, hook_of(draft, session, run)) {
+            continue;
+        }
+        let interrupted = hook::run::interrupted();
+        draft.give_up(*effect, interrupted.message.clone());
+        if let Some(session) = session::get(draft, session) {
+            let (uid, outcome) = (session.uid(), Outcome::Failed(interrupted));
+            draft.emit(session.says(Event::HookEnded { uid, run, outcome }));
+            advance(draft, uid);
+        }
+    }
+    open.last().copied().filter(|_| left)
+}
+
+fn hook_of(draft: &Draft, session: Uid, run: Run) -> Option<HookSpec> {
+    let session = session::get(draft, session)?;
+    let hooks = session.hooks(run.stage);
+    hooks.get(usize::try_from(run.index).ok()?).cloned()
+}
+
+fn survives(draft: &Draft, hook: Option<HookSpec>) -> bool {
+    hook.and_then(|hook| draft.hook_named(&hook.template))
+        .is_some_and(|template| template.spec.executor == Executor::Function)
 }
 
 #[cfg(test)]

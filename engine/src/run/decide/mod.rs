@@ -11,8 +11,8 @@ mod worker;
 
 pub(crate) use advance::advance;
 use advance::has_run;
-pub(crate) use end::{expiry, stop};
-pub(crate) use hook::hook_ended;
+pub(crate) use end::stop;
+pub(crate) use hook::{hook_ended, interrupt};
 pub(crate) use survey::surveyed;
 pub(crate) use worker::{not_started, started};
 

@@ -1,14 +1,21 @@
-//! Leads an answer to the aggregate that asked; the outbox entry says which that is.
+//! An answer to an effect is a command to whoever asked for it; the outbox says who that is.
 
 use crate::draft::Draft;
 use crate::effect::Once;
-use crate::outbox::Answer;
+use crate::outbox::{self, Answer};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
-use crate::{backup, repository, run, snapshot, storage};
+use crate::{repository, run, snapshot, storage};
 
-/// Leads an answer, whose effect has left the outbox, to whoever asked. Its kind was checked before.
-pub(super) fn route(draft: &mut Draft, once: Once, answer: Answer) -> Result<(), Rejection> {
+/// Takes the effect out of the outbox, and leads its answer to whoever asked.
+pub(crate) fn decide(draft: &mut Draft, command: &outbox::Command) -> Result<(), Rejection> {
+    let outbox::Command::Answer { effect, answer } = command;
+    let once = outbox::decide::take(draft, *effect, answer)?;
+    route(draft, once, answer.clone())
+}
+
+/// The kind of the answer was checked before.
+fn route(draft: &mut Draft, once: Once, answer: Answer) -> Result<(), Rejection> {
     match (once, answer) {
         (Once::StartWorker { attempt }, Answer::Worker(worker)) => {
             run::decide::started(draft, &attempt, worker)
@@ -49,11 +56,8 @@ fn ended(draft: &mut Draft, once: Once, outcome: Outcome) -> Result<(), Rejectio
         Once::UploadMetadata { snapshot } => {
             snapshot::decide::uploaded(draft, snapshot, outcome);
         }
-        Once::RemoveSnapshot { snapshot, by: None } => {
+        Once::RemoveSnapshot { snapshot, .. } => {
             snapshot::decide::removed(draft, snapshot, outcome);
-        }
-        Once::RemoveSnapshot { snapshot, by: Some(session) } => {
-            backup::decide::removed(draft, session, snapshot, outcome);
         }
         // A worker that was stopped is of no interest any more; the others have answers of their own.
         Once::StopWorker { .. }
