@@ -66,8 +66,3 @@ fn route(state: &mut State, recorded: &Recorded) -> Result<(), String> {
         Event::Reaction(event) => reaction::apply::apply(state, recorded.seq, event),
     }
 }
-
-/// What an event says about an object that is not there.
-pub(crate) fn unknown(what: &str, uid: crate::ids::Uid) -> String {
-    format!("no {what} {uid}")
-}

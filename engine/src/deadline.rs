@@ -3,13 +3,14 @@
 //! Deadlines are no timers: they follow from the state, and a wake-up that comes too early is refused
 //! or does nothing.
 
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::backup::phase::Step;
 use crate::backup::state::Backup;
 use crate::condition::Type;
+pub use crate::due::Due;
+use crate::due::Wakeup;
 use crate::event::StreamKind;
 use crate::ids::Uid;
 use crate::index::Object;
@@ -18,63 +19,6 @@ use crate::restore::state::Restore;
 use crate::run::expiry::expiry;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
-
-/// Something that is due.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Due {
-    /// Submit `reaction::Continue`: a step was full.
-    Continue,
-    /// A slot of a schedule: evaluate its calendar and submit `schedule::Wake`.
-    Slot {
-        /// The configuration.
-        configuration: Uid,
-        /// Session name.
-        session: String,
-        /// The schedule's version.
-        version: u32,
-    },
-    /// Submit `run::Expire`.
-    Expire {
-        /// The backup or the restore.
-        session: Uid,
-    },
-    /// Submit `backup::Retry`.
-    RetryBackup {
-        /// The failed session.
-        session: Uid,
-    },
-    /// Submit `backup::Resume`.
-    ResumeBackup {
-        /// The waiting session.
-        session: Uid,
-    },
-    /// Submit `storage::Retry`.
-    RetryStorage {
-        /// The storage.
-        uid: Uid,
-    },
-    /// Submit `repository::Reconcile`.
-    RetryRepository {
-        /// The repository.
-        uid: Uid,
-    },
-    /// Submit `restore::Reconcile`: what it waited for is there, or is gone.
-    ReconcileRestore {
-        /// The restore.
-        uid: Uid,
-    },
-}
-
-/// Something that an object has to be woken for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wakeup {
-    /// When; an instant that has passed means now.
-    pub when: Timestamp,
-    /// What for.
-    pub due: Due,
-    /// It is left to a trigger from outside for the grace.
-    pub is_slot: bool,
-}
 
 /// Now, whenever that is asked.
 const NOW: Timestamp = Timestamp(i64::MIN);

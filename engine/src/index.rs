@@ -9,18 +9,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::configuration::AddonRef;
-use crate::configuration::state::Configuration;
-use crate::deadline::{self, Due, Wakeup};
-use crate::dependency::{Facts, state as dependency};
-use crate::event::{Event, Recorded, StreamKind};
+use crate::due::{Due, Wakeup};
+use crate::event::StreamKind;
 use crate::ids::{Key, TypedRef, Uid};
-use crate::level::{self, Level};
-use crate::restore::check;
-use crate::restore::state::Restore;
-use crate::run::phase::Step;
-use crate::state::State;
 use crate::time::{Millis, Timestamp};
+
+mod follow;
 
 /// An object by its kind and uid.
 pub(crate) type Object = (StreamKind, Uid);
@@ -69,41 +63,6 @@ impl fmt::Debug for Index {
 }
 
 impl Index {
-    /// The sets of a state, from nothing.
-    pub(crate) fn of(state: &State) -> Self {
-        let mut index = Self::default();
-        for object in objects(state) {
-            index.look(state, object);
-        }
-        for object in objects(state) {
-            index.wake(state, object);
-        }
-        index
-    }
-
-    /// Follows one event, given the state with the event applied.
-    pub(crate) fn follow(&mut self, state: &State, recorded: &Recorded) {
-        let stream = recorded.event.stream();
-        let subject = (stream.kind, stream.uid);
-        self.look(state, subject);
-        let mut concerned: BTreeSet<Object> = BTreeSet::from([subject]);
-        for level in level::concerned(state, self, recorded) {
-            if let Level::Object { kind, uid } = level {
-                concerned.insert((kind, uid));
-            }
-        }
-        let followers = match &recorded.event {
-            Event::Backup(event) => self.lookers(&Looked::Before(event.uid())).collect(),
-            Event::Configuration(event) => self.lookers(&Looked::Home(event.uid())).collect(),
-            _ => Vec::new(),
-        };
-        concerned.extend(followers);
-        for object in concerned {
-            self.look(state, object);
-            self.wake(state, object);
-        }
-    }
-
     /// The objects that look at something.
     pub(crate) fn lookers(&self, at: &Looked) -> impl Iterator<Item = Object> + '_ {
         self.lookers.get(at).into_iter().flatten().copied()
@@ -130,147 +89,4 @@ impl Index {
         all.sort();
         all.into_iter().map(|(_, due)| due.clone()).collect()
     }
-
-    fn look(&mut self, state: &State, object: Object) {
-        let now = looks(state, object);
-        let before = self.looks.remove(&object).unwrap_or_default();
-        for gone in before.difference(&now) {
-            if let Some(lookers) = self.lookers.get_mut(gone) {
-                lookers.remove(&object);
-                if lookers.is_empty() {
-                    self.lookers.remove(gone);
-                }
-            }
-        }
-        for new in now.difference(&before) {
-            self.lookers.entry(new.clone()).or_default().insert(object);
-        }
-        if !now.is_empty() {
-            self.looks.insert(object, now);
-        }
-    }
-
-    fn wake(&mut self, state: &State, object: Object) {
-        for wakeup in self.set_by.remove(&object).unwrap_or_default() {
-            let set = if wakeup.is_slot { &mut self.slots } else { &mut self.wakeups };
-            set.remove(&(wakeup.when, wakeup.due));
-        }
-        let now = deadline::of(state, object);
-        for wakeup in &now {
-            let set = if wakeup.is_slot { &mut self.slots } else { &mut self.wakeups };
-            set.insert((wakeup.when, wakeup.due.clone()));
-        }
-        if !now.is_empty() {
-            self.set_by.insert(object, now);
-        }
-        if is_open(state, object) {
-            self.open.insert(object.1);
-        } else if matches!(object.0, StreamKind::Backup | StreamKind::Restore) {
-            self.open.remove(&object.1);
-        }
-    }
-}
-
-fn is_open(state: &State, (kind, uid): Object) -> bool {
-    match kind {
-        StreamKind::Backup => state.backups.get(&uid).is_some_and(|known| !known.is_finished()),
-        StreamKind::Restore => state.restores.get(&uid).is_some_and(|known| known.is_going()),
-        _ => false,
-    }
-}
-
-/// All objects that look at others or have a deadline.
-fn objects(state: &State) -> impl Iterator<Item = Object> + '_ {
-    let of = |kind| move |uid: &Uid| (kind, *uid);
-    let storages = state.storages.keys().map(of(StreamKind::Storage));
-    let repositories = state.repositories.keys().map(of(StreamKind::Repository));
-    let configurations = state.configurations.keys().map(of(StreamKind::Configuration));
-    let backups = state.backups.keys().map(of(StreamKind::Backup));
-    let restores = state.restores.keys().map(of(StreamKind::Restore));
-    let waiting = [(StreamKind::Reaction, Uid::default())];
-    let made = storages.chain(repositories).chain(configurations);
-    made.chain(backups).chain(restores).chain(waiting)
-}
-
-/// What an object looks at.
-fn looks(state: &State, (kind, uid): Object) -> BTreeSet<Looked> {
-    match kind {
-        StreamKind::Storage => {
-            let secret = state.storages.get(&uid).and_then(|known| known.spec.secret.as_ref());
-            secret.map(|key| Looked::Dependency(dependency::secret(key))).into_iter().collect()
-        }
-        StreamKind::Configuration => state
-            .configurations
-            .get(&uid)
-            .map(|known| of_configuration(state, known))
-            .unwrap_or_default(),
-        StreamKind::Backup => {
-            let Some(known) = state.backups.get(&uid) else { return BTreeSet::new() };
-            let snapshots = known.snapshots.iter().map(|listed| listed.repository);
-            let listed = snapshots.chain(known.retention.iter().map(|entry| entry.repository));
-            let before = known.behind.map(Looked::Before);
-            listed
-                .map(Looked::Listed)
-                .chain(before)
-                .chain([Looked::Home(known.configuration)])
-                .collect()
-        }
-        StreamKind::Restore => {
-            state.restores.get(&uid).map(|known| of_restore(state, known)).unwrap_or_default()
-        }
-        _ => BTreeSet::new(),
-    }
-}
-
-/// Functions of an Addon that take part in backups, or in restores.
-fn functions(state: &State, addon: &AddonRef, restore: bool) -> Vec<TypedRef> {
-    match state.facts(&addon.object()) {
-        Some(Facts::Addon { tasks }) => {
-            let mine = tasks.iter().filter(|task| task.restore == restore);
-            mine.map(|task| addon.function(&task.function)).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn of_configuration(state: &State, known: &Configuration) -> BTreeSet<Looked> {
-    let namespace = &known.key.namespace;
-    let mut found = BTreeSet::from([Looked::Namespace(namespace.clone())]);
-    found.extend(known.target.clone().map(Looked::Dependency));
-    for backend in known.resolved_backends() {
-        found.insert(Looked::Storage(backend.storage));
-        found.insert(Looked::Retention(backend.retention));
-    }
-    for session in &known.sessions {
-        let addon = &session.spec.addon;
-        found.extend(functions(state, addon, false).into_iter().map(Looked::Dependency));
-        found.insert(Looked::Dependency(addon.object()));
-        for wanted in &session.spec.repositories {
-            found.insert(Looked::Repository(
-                known.key.sibling(StreamKind::Repository, &*wanted.name),
-            ));
-            let secret = wanted.secret.as_ref().map(dependency::secret);
-            found.extend(secret.map(Looked::Dependency));
-        }
-    }
-    found
-}
-
-fn of_restore(state: &State, known: &Restore) -> BTreeSet<Looked> {
-    let listed = known.paused.iter().copied().chain(known.snapshot).map(Looked::Listed);
-    let mut found: BTreeSet<Looked> = listed.collect();
-    if known.step != Step::Created {
-        return found;
-    }
-    // One that has not started is checked again whenever something around it changes.
-    let spec = &known.spec;
-    found.insert(Looked::Namespace(known.key.namespace.clone()));
-    found.insert(Looked::Source(check::source_namespace(known).into()));
-    found.extend(functions(state, &spec.addon, true).into_iter().map(Looked::Dependency));
-    found.insert(Looked::Dependency(spec.addon.object()));
-    found.extend(spec.target.clone().map(Looked::Dependency));
-    found.extend(spec.source.secret.as_ref().map(dependency::secret).map(Looked::Dependency));
-    let hooks = spec.pre_hooks.iter().chain(&spec.post_hooks);
-    found.extend(hooks.map(|hook| Looked::Hook(hook.template.clone())));
-    found
 }

@@ -19,6 +19,7 @@ pub mod deadline;
 pub mod decide;
 pub mod dependency;
 pub mod draft;
+mod due;
 pub mod effect;
 pub mod envelope;
 pub mod event;
@@ -48,6 +49,7 @@ pub mod schedule;
 pub mod snapshot;
 pub mod state;
 pub mod storage;
+pub mod stream;
 pub mod survey;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -79,18 +79,6 @@ pub struct State {
 }
 
 impl State {
-    /// Makes the sets anew that follow from the rest: after a load, which does not bring them.
-    pub fn reindex(&mut self) {
-        self.index = Index::of(self);
-    }
-
-    /// Whether the sets that `apply` keeps are those that follow from the rest. For tests: it costs as much
-    /// as a load.
-    #[must_use]
-    pub fn is_indexed(&self) -> bool {
-        self.index == Index::of(self)
-    }
-
     /// The uid behind a name.
     #[must_use]
     pub fn uid_of(&self, kind: StreamKind, key: &Key) -> Option<Uid> {
@@ -174,6 +162,11 @@ impl State {
     pub fn schedule(&self, configuration: Uid, session: &str) -> Option<&Schedule> {
         self.schedules.get(&configuration)?.get(session)
     }
+}
+
+/// What an event says about an object that is not there.
+pub(crate) fn unknown(what: &str, uid: Uid) -> String {
+    alloc::format!("no {what} {uid}")
 }
 
 /// What a check has to look up, in the state or in a decision that is being made.

@@ -4,16 +4,15 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::apply::unknown;
-use crate::backup::session::WORDS;
 use crate::backup::state::{Backup, Plan, Retention};
+use crate::backup::words::WORDS;
 use crate::backup::{Event, phase};
 use crate::condition::Type;
 use crate::event::StreamKind;
 use crate::ids::Uid;
 use crate::run;
 use crate::run::state::Run;
-use crate::state::State;
+use crate::state::{State, unknown};
 use crate::time::Timestamp;
 
 /// Folds one event.

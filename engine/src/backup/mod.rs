@@ -6,6 +6,7 @@ pub mod phase;
 mod plan;
 mod session;
 pub mod state;
+pub(crate) mod words;
 
 use alloc::string::String;
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::backup::decide::{finish, open, report, retention};
 use crate::backup::state::Backup;
+use crate::backup::words::WORDS;
 use crate::backup::{Event, plan};
 use crate::condition::Type;
 use crate::draft::Draft;
@@ -18,21 +19,14 @@ use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::run::decide::advance;
 use crate::run::phase::Step;
-use crate::run::session::{Session, Verdict, Words};
+use crate::run::session::{Session, Verdict};
 use crate::run::state::Run;
+use crate::run::words::Words;
 use crate::run::{self, Component, Report};
 use crate::snapshot;
 use crate::snapshot::state::Snapshot;
 use crate::survey::Host;
 use crate::time::Timestamp;
-
-/// Names of a BackupSession's conditions.
-pub(crate) const WORDS: Words = Words {
-    executor: Type::BackupExecutorEnsured,
-    before: Type::PreBackupHooksExecutionSucceeded,
-    after: Type::PostBackupHooksExecutionSucceeded,
-    late: "The session did not end in time.",
-};
 
 impl Session for Backup {
     fn uid(&self) -> Uid {

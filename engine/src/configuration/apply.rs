@@ -4,13 +4,12 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::apply::unknown;
 use crate::condition::{Conditions, Status, Type};
 use crate::configuration::state::{ChosenBackend, Configuration, Session};
 use crate::configuration::{Event, SessionSpec};
 use crate::event::StreamKind;
 use crate::ids::Uid;
-use crate::state::State;
+use crate::state::{State, unknown};
 use crate::time::Timestamp;
 
 /// Folds one event.

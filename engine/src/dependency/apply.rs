@@ -2,10 +2,9 @@
 
 use alloc::string::String;
 
-use crate::apply::unknown;
 use crate::dependency::Event;
 use crate::dependency::state::Dependency;
-use crate::state::State;
+use crate::state::{State, unknown};
 
 /// Folds one event.
 pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {

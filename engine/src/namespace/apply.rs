@@ -2,12 +2,11 @@
 
 use alloc::string::String;
 
-use crate::apply::unknown;
 use crate::event::StreamKind;
 use crate::ids::Key;
 use crate::namespace::Event;
 use crate::namespace::state::Namespace;
-use crate::state::State;
+use crate::state::{State, unknown};
 
 /// Folds one event.
 pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {

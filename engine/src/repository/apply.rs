@@ -2,13 +2,12 @@
 
 use alloc::string::String;
 
-use crate::apply::unknown;
 use crate::condition::{Conditions, Status, Type};
 use crate::event::StreamKind;
 use crate::ids::Uid;
 use crate::repository::Event;
 use crate::repository::state::Repository;
-use crate::state::State;
+use crate::state::{State, unknown};
 use crate::time::Timestamp;
 
 /// Folds one event.

@@ -5,17 +5,16 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::apply::unknown;
 use crate::condition::{Status, Type};
 use crate::event::StreamKind;
 use crate::ids::{Hash, Key, Uid};
 use crate::restore::phase;
-use crate::restore::session::WORDS;
 use crate::restore::state::Restore;
+use crate::restore::words::WORDS;
 use crate::restore::{Event, Source, Spec};
 use crate::run;
 use crate::run::state::Run;
-use crate::state::State;
+use crate::state::{State, unknown};
 use crate::time::Timestamp;
 
 /// Folds one event.

@@ -8,6 +8,7 @@ pub mod phase;
 mod session;
 pub mod source;
 pub mod state;
+pub(crate) mod words;
 
 use alloc::string::String;
 use alloc::vec::Vec;

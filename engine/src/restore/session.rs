@@ -14,19 +14,13 @@ use crate::requests;
 use crate::restore::Event;
 use crate::restore::decide::{finish, plan};
 use crate::restore::state::Restore;
-use crate::run::session::{Session, Verdict, Words};
+use crate::restore::words::WORDS;
+use crate::run::session::{Session, Verdict};
 use crate::run::state::Run;
+use crate::run::words::Words;
 use crate::run::{self, Component, Report};
 use crate::survey::Host;
 use crate::time::Timestamp;
-
-/// Names of a RestoreSession's conditions.
-pub(crate) const WORDS: Words = Words {
-    executor: Type::RestoreExecutorEnsured,
-    before: Type::PreRestoreHooksExecutionSucceeded,
-    after: Type::PostRestoreHooksExecutionSucceeded,
-    late: "The restore did not end in time.",
-};
 
 impl Session for Restore {
     fn uid(&self) -> Uid {

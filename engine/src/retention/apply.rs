@@ -2,11 +2,10 @@
 
 use alloc::string::String;
 
-use crate::apply::unknown;
 use crate::event::StreamKind;
 use crate::retention::Event;
 use crate::retention::state::RetentionPolicy;
-use crate::state::State;
+use crate::state::{State, unknown};
 
 /// Folds one event.
 pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {

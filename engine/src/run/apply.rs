@@ -7,8 +7,8 @@ use crate::condition::Type;
 use crate::hook::Stage;
 use crate::run::Event;
 use crate::run::component::{self, ComponentState, Misfit};
-use crate::run::session::Words;
 use crate::run::state::Run;
+use crate::run::words::Words;
 use crate::time::Timestamp;
 
 /// Folds what an event says into a run; its step is changed by whoever asks.

@@ -13,7 +13,6 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::draft::Draft;
 use crate::effect::Once;
 use crate::ids::{Attempt, Key, Uid};
 use crate::outcome::Outcome;
@@ -201,14 +200,6 @@ pub(crate) fn current<'c>(
         return Err(Rejection::conflict(key, format!("component {name} has ended")));
     }
     Ok(known)
-}
-
-/// Whoever reports or is gone has been started, whatever became of that answer.
-pub(crate) fn settle_start(draft: &mut Draft, attempt: &Attempt) {
-    let asked = Once::StartWorker { attempt: attempt.clone() };
-    for effect in draft.effects(|once| *once == asked) {
-        draft.settle(effect);
-    }
 }
 
 #[cfg(test)]

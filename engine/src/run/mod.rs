@@ -12,6 +12,7 @@ pub(crate) mod expiry;
 pub mod phase;
 pub(crate) mod session;
 pub mod state;
+pub(crate) mod words;
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::condition::Type;
 use crate::draft::Draft;
 use crate::event;
 use crate::hook::{HookSpec, Stage};
@@ -12,21 +11,10 @@ use crate::ids::{Attempt, Key, Uid};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
 use crate::run::state::Run;
+use crate::run::words::Words;
 use crate::run::{Component, Event, Report};
 use crate::survey::Host;
 use crate::time::{Millis, Timestamp};
-
-/// Names of a session's conditions, and what one of them says.
-pub(crate) struct Words {
-    /// Every component has a worker.
-    pub executor: Type,
-    /// Hooks before the work.
-    pub before: Type,
-    /// Hooks after the work.
-    pub after: Type,
-    /// What DeadlineExceeded says.
-    pub late: &'static str,
-}
 
 /// What a worker's report came to.
 pub(crate) struct Verdict {

@@ -4,7 +4,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::apply::unknown;
 use crate::backup::state::SnapshotSummary;
 use crate::condition::{Conditions, Type};
 use crate::event::StreamKind;
@@ -14,7 +13,7 @@ use crate::report::Grade;
 use crate::snapshot::Event;
 use crate::snapshot::phase::phase;
 use crate::snapshot::state::{Component, Removal, Snapshot};
-use crate::state::State;
+use crate::state::{State, unknown};
 use crate::storage::DeletionPolicy;
 use crate::time::{Millis, Timestamp};
 

@@ -2,11 +2,10 @@
 
 use alloc::string::String;
 
-use crate::apply::unknown;
 use crate::condition::{Conditions, Type};
 use crate::event::StreamKind;
 use crate::ids::Uid;
-use crate::state::State;
+use crate::state::{State, unknown};
 use crate::storage::Event;
 use crate::storage::state::Storage;
 use crate::time::Timestamp;

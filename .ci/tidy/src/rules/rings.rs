@@ -7,7 +7,7 @@ use crate::tree::Tree;
 
 const RULE: &str = "rings";
 /// Folders of the packages that it holds.
-const HELD: [&str; 4] = ["controller", "controller/api", "controller/http", "eventlog"];
+const HELD: [&str; 5] = ["controller", "controller/api", "controller/http", "engine", "eventlog"];
 /// Two or three files that belong together may know each other.
 const FILES: usize = 3;
 

@@ -3,6 +3,7 @@
 use alloc::format;
 
 use crate::draft::Draft;
+use crate::effect::Once;
 use crate::ids::Attempt;
 use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
@@ -73,7 +74,7 @@ pub(super) fn reported(
     if known.is_some_and(|recorded| !recorded.is(given)) {
         return Err(Rejection::conflict(session.key(), "the report is of another worker"));
     }
-    component::settle_start(draft, attempt);
+    settle_start(draft, attempt);
     if known.is_none() {
         observe(draft, &*session, attempt, given);
     }
@@ -97,6 +98,14 @@ pub(super) fn reported(
     Ok(())
 }
 
+/// Whoever reports or is gone has been started, whatever became of that answer.
+fn settle_start(draft: &mut Draft, attempt: &Attempt) {
+    let asked = Once::StartWorker { attempt: attempt.clone() };
+    for effect in draft.effects(|once| *once == asked) {
+        draft.settle(effect);
+    }
+}
+
 /// What ended after the deadline has not succeeded.
 fn in_time(late: bool, outcome: Outcome) -> Outcome {
     match outcome {
@@ -116,7 +125,7 @@ pub(super) fn vanished(
 ) -> Result<(), Rejection> {
     let session = session::known(draft, attempt.session)?;
     let duration = current(&*session, attempt)?.worked(draft.at());
-    component::settle_start(draft, attempt);
+    settle_start(draft, attempt);
     unreported(draft, &*session, attempt, Outcome::Failed(failure.clone()), duration);
     advance(draft, attempt.session);
     Ok(())
@@ -148,7 +157,6 @@ mod backups {
     use super::*;
     use crate::backup::phase::{Phase, phase};
     use crate::condition::Type;
-    use crate::effect::Once;
     use crate::run::Command as Run;
     use crate::testing::given;
     use crate::testing::world::{MINUTE, World, attempt, named, worker};
@@ -267,7 +275,6 @@ mod backups {
 mod restores {
     use super::*;
     use crate::condition::Type;
-    use crate::effect::Once;
     use crate::ids::Uid;
     use crate::outbox::Answer;
     use crate::restore::Spec;
