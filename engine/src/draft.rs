@@ -237,6 +237,13 @@ impl<'a> Draft<'a> {
         self.events.push(recorded.event);
     }
 
+    /// Requests what no event of its own asks for.
+    pub(crate) fn request(&mut self, once: Once) {
+        if self.broken.is_none() {
+            self.fold(outbox::Event::Requested { once }.into());
+        }
+    }
+
     /// Takes an effect whose outcome is known out of the outbox.
     pub fn settle(&mut self, effect: EffectId) {
         if let Some(subject) = self.effect(effect).map(Once::subject) {

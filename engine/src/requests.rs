@@ -10,6 +10,7 @@
 //! | HookStarted | RunHook |
 //! | AttemptStarted | StartWorker |
 //! | DeadlineExceeded, Cancelled | StopWorker, for every attempt under way |
+//! | an answer that a worker could not be started | StopWorker, by `run/decide/worker.rs` |
 //! | snapshot ComponentEnded or Incomplete that ends its writing | UploadMetadata |
 //! | snapshot RemovalRequested, if its data is to go | RemoveSnapshot |
 //!

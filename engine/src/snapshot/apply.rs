@@ -24,7 +24,9 @@ pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(
             if state.snapshots.contains_key(uid) {
                 return Err(format!("snapshot {uid} exists already"));
             }
-            let snapshot = create(at, event).ok_or_else(|| unknown("snapshot", *uid))?;
+            let mut snapshot = create(at, event).ok_or_else(|| unknown("snapshot", *uid))?;
+            let backup = snapshot.backup.and_then(|backup| state.backups.get(&backup));
+            snapshot.backup_key = backup.map(|backup| backup.key.clone());
             state.snapshots.insert(*uid, snapshot);
             state.take_name(StreamKind::Snapshot, key, *uid);
         }
@@ -161,6 +163,7 @@ fn create(at: Timestamp, event: &Event) -> Option<Snapshot> {
         key: key.clone(),
         repository: *repository,
         backup,
+        backup_key: None,
         session: session.clone(),
         app: app.clone(),
         deletion,

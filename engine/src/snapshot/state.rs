@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub repository: Uid,
     /// The BackupSession; absent when it was found in a repository.
     pub backup: Option<Uid>,
+    /// Namespace and name of that session, which it outlives.
+    pub backup_key: Option<Key>,
     /// Session name.
     pub session: String,
     /// What was backed up.

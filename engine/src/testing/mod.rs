@@ -30,6 +30,7 @@ pub(crate) fn snapshot() -> Snapshot {
         key: Key::new(Group::KubeStashStorage, "demo", "repo-app-nightly-1"),
         repository: uid(2),
         backup: Some(uid(3)),
+        backup_key: Some(Key::new(Group::KubeStash, "demo", "app-nightly-1")),
         session: "nightly".into(),
         app: TypedRef::absent(),
         deletion: DeletionPolicy::Delete,

@@ -105,6 +105,7 @@ impl History {
                 known.key = key.clone();
                 known.repository = *repository;
                 known.backup = Some(*backup);
+                known.backup_key = self.state.backups.get(backup).map(|made| made.key.clone());
                 known.session.clone_from(session);
                 known.app = app.clone();
                 known.deletion = *deletion;
@@ -284,6 +285,7 @@ fn blank_snapshot(uid: Uid, at: Timestamp) -> Snapshot {
         key: Key { name: uid.to_string(), ..Key::default() },
         repository: Uid::default(),
         backup: None,
+        backup_key: None,
         session: String::new(),
         app: TypedRef::absent(),
         deletion: DeletionPolicy::Delete,

@@ -194,10 +194,9 @@ fn of_backup(state: &State, uid: Uid) -> Option<BackupObject> {
 pub fn of_snapshot(state: &State, uid: Uid) -> Option<SnapshotObject> {
     let snapshot = state.snapshots.get(&uid)?;
     let repository = state.repositories.get(&snapshot.repository);
-    let backup = snapshot.backup.and_then(|uid| state.backups.get(&uid));
     Some(SnapshotObject {
         repository: repository.map(|found| Owner::of(&found.key, found.uid)),
-        backup: backup.map(|found| found.key.name.clone()),
+        backup: snapshot.backup_key.as_ref().map(|key| key.name.clone()),
         status: snapshot::status(snapshot),
         snapshot: snapshot.clone(),
     })
@@ -220,6 +219,19 @@ fn of_restore(state: &State, uid: Uid) -> Option<RestoreObject> {
 mod tests {
     use super::*;
     use crate::testing::world::{World, named};
+
+    #[test]
+    fn a_snapshot_names_its_session_when_that_is_long_gone() {
+        let mut world = World::ready();
+        let session = world.succeed();
+        let snapshot = world.snapshot_of(session);
+        let named = world.backup(session).key.name.clone();
+        world.ask(crate::backup::Command::Delete { session });
+        assert!(!world.state.backups.contains_key(&session));
+        assert_eq!(of_snapshot(&world.state, snapshot).unwrap().backup, Some(named));
+        let adopted = world.adopt("found", &["pod-0"]);
+        assert_eq!(of_snapshot(&world.state, adopted).unwrap().backup, None);
+    }
 
     #[test]
     fn every_kind_that_has_a_status_is_an_object_and_nothing_else() {

@@ -241,7 +241,7 @@ impl Weather {
             return fate;
         }
         let mut dice = self.dice.lock().unwrap();
-        let most = if Self::ends_known(what) { 10_000 } else { 600_000 };
+        let most = if what == What::StopWorker { 10_000 } else { 600_000 };
         let before = self.delay(&mut dice, 2_000, most);
         let after = self.delay(&mut dice, 2_000, most);
         let fault = match self.season {
@@ -260,9 +260,8 @@ impl Weather {
                 Fault::Twice,
             ]),
             Season::Harmful if dice.one_in(2) => Fault::None,
-            // Whoever cannot be stopped cannot be stopped: that it is given up is no leak of ours. And the engine asks
-            // nobody to stop what was started though its start failed: such a worker works to its own end.
-            Season::Harmful if Self::ends_known(what) => {
+            // Whoever cannot be stopped cannot be stopped: that it is given up is no leak of ours.
+            Season::Harmful if what == What::StopWorker => {
                 *dice.choose(&[Fault::NotDone, Fault::AnswerLost, Fault::Twice])
             }
             Season::Harmful => *dice.choose(&[
@@ -278,7 +277,7 @@ impl Weather {
         let mut losses = self.losses.lock().unwrap();
         let lost = losses.entry(id).or_default();
         let fault = match (what, fault) {
-            _ if self.season == Season::Harmful && !Self::ends_known(what) => fault,
+            _ if self.season == Season::Harmful && what != What::StopWorker => fault,
             (_, Fault::NotDone | Fault::AnswerLost) if *lost >= LOSSES => Fault::None,
             (_, Fault::NotDone | Fault::AnswerLost) => {
                 *lost += 1;
@@ -291,11 +290,6 @@ impl Weather {
             self.tell(|| format!("{what:?} {id}: {fault:?}"));
         }
         Fate { before, fault, after }
-    }
-
-    /// Whether it is known in the end what was done, also in harmful weather.
-    fn ends_known(what: What) -> bool {
-        matches!(what, What::StopWorker | What::StartWorker)
     }
 
     /// The fault that is aimed at this effect.

@@ -41,12 +41,15 @@ fn observe(draft: &mut Draft, session: &dyn Session, attempt: &Attempt, worker: 
     draft.emit(session.says(Event::WorkerObserved { uid, component, number, worker }));
 }
 
-/// No worker could be made for the attempt.
+/// No worker could be made for the attempt, as far as whoever tried can tell: an answer may have been lost, and
+/// a later try may have failed beside what the first one left. So whatever there is of it is stopped, whoever
+/// still waits for it.
 pub(crate) fn not_started(
     draft: &mut Draft,
     attempt: &Attempt,
     failure: &Failure,
 ) -> Result<(), Rejection> {
+    draft.request(Once::StopWorker { attempt: attempt.clone() });
     let Some(session) = session::get(draft, attempt.session) else { return Ok(()) };
     if current(&*session, attempt).is_err() {
         return Ok(());
@@ -198,6 +201,26 @@ mod backups {
         );
         world.closed();
         assert_eq!(phase(world.backup(session)), Phase::Failed);
+    }
+
+    #[test]
+    fn what_may_have_been_started_although_that_failed_is_stopped() {
+        let mut world = World::ready();
+        let session = world.working(1);
+        world.not_started(session, "pod-0");
+        world.effect(&stop_of(session));
+        // Also for a session that is over, or gone.
+        let mut world = World::ready();
+        let session = world.working(1);
+        let start = world.effect(&Once::StartWorker { attempt: attempt(session, "pod-0") });
+        world.state.backups.remove(&session);
+        let answer = crate::outbox::Answer::Failed(crate::testing::failure("Timeout"));
+        world.ask(crate::outbox::Command::Answer { effect: start, answer });
+        world.effect(&stop_of(session));
+    }
+
+    fn stop_of(session: crate::ids::Uid) -> Once {
+        Once::StopWorker { attempt: attempt(session, "pod-0") }
     }
 
     #[test]
