@@ -59,6 +59,14 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// Something that a repository needs is not there: it comes with an event of its own.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::BackupStorageNotReady | Self::EncryptionSecretNotFound)
+    }
+}
+
 impl From<String> for Reason {
     fn from(word: String) -> Self {
         let known = [

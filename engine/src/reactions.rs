@@ -41,6 +41,7 @@ use crate::hook;
 use crate::ids::{EffectId, Key, TypedRef, Uid};
 use crate::lease;
 use crate::namespace;
+use crate::outcome::Failure;
 use crate::reaction::{Opener, Owner, Reaction, Watched};
 use crate::repository;
 use crate::restore;
@@ -608,7 +609,11 @@ fn repositories_that_were_tried(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
         Cause::Event(Event::Repository(
             Of::Initialized { uid, .. } | Of::InitializationFailed { uid, .. },
         )) => {
-            let stays = draft.repository(*uid).filter(|known| !known.deleting);
+            // What is missing was found out by whoever checks the configurations as well.
+            let missing = |failure: &Failure| failure.reason.is_missing();
+            let stays = draft
+                .repository(*uid)
+                .filter(|known| !known.deleting && !known.failure.as_ref().is_some_and(missing));
             let watching = stays.map(|known| Watched::Repository(known.key.clone()));
             let reaction = |watching| Reaction::TriggerBackups { watching, after: None };
             watching.map(reaction).into_iter().collect()

@@ -67,7 +67,7 @@ pub(crate) fn ensure(draft: &mut Draft, uid: Uid, again: bool) {
         if former.as_ref() != Some(&failure) {
             fail(draft, uid, failure, false);
         }
-    } else if again || former.is_none_or(|failure| is_missing(&failure)) {
+    } else if again || former.is_none_or(|failure| failure.reason.is_missing()) {
         draft.emit(Event::InitializationRequested { uid });
     }
 }
@@ -76,13 +76,9 @@ pub(crate) fn ensure(draft: &mut Draft, uid: Uid, again: bool) {
 /// that may recover by itself is tried again, `always` whatever it says.
 fn fail(draft: &mut Draft, uid: Uid, failure: Failure, always: bool) {
     let failures = draft.repository(uid).map_or(0, |known| known.failures).saturating_add(1);
-    let again = always || !failure.permanent && !is_missing(&failure);
+    let again = always || !failure.permanent && !failure.reason.is_missing();
     let retry_at = again.then(|| draft.at().plus(limits::retry_after(failures)));
     draft.emit(Event::InitializationFailed { uid, failure, retry_at });
-}
-
-fn is_missing(failure: &Failure) -> bool {
-    matches!(failure.reason, Reason::BackupStorageNotReady | Reason::EncryptionSecretNotFound)
 }
 
 /// What has to be there before an initialisation can be tried.

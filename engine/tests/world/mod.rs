@@ -4,7 +4,9 @@
 //! all of them, so that each scenario and each random run is a proof of them as well.
 #![allow(dead_code, reason = "two test programs use it, each a part")]
 
+pub mod history;
 pub mod outside;
+pub mod reordered;
 pub mod spec;
 pub mod statuses;
 
@@ -34,6 +36,8 @@ pub struct World {
     pub arrivals: Vec<(Timestamp, u64, Command)>,
     /// What every status says; looked at after every event while it is there.
     pub statuses: Option<Statuses>,
+    /// A seed: every decision is also made with the rows of reactions in another order, and compared.
+    pub permuted: Option<u64>,
     commands: u64,
 }
 
@@ -60,6 +64,7 @@ impl World {
             periods: BTreeMap::new(),
             arrivals: Vec::new(),
             statuses: None,
+            permuted: None,
             commands: 0,
         };
         world.lead();
@@ -82,6 +87,9 @@ impl World {
         assert_eq!(events, decide(&self.state, &envelope), "decide is deterministic");
         if let Err(Rejection::Conflict { subject, reason }) = &events {
             assert_ne!(subject, "state", "no decision contradicts itself: {reason}");
+        }
+        if let Some(seed) = self.permuted {
+            reordered::same(&self.state, &envelope, seed ^ self.commands);
         }
         let events = events?;
         for event in &events {

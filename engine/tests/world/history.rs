@@ -1,0 +1,377 @@
+//! Random histories: what users do, and what the outside does to them.
+
+use holdfast_engine::configuration::{Concurrency, Retry, Spec};
+use holdfast_engine::dependency::{Facts, state as reference};
+use holdfast_engine::hook::{Executor, HookSpec, Policy};
+use holdfast_engine::storage::DeletionPolicy;
+use holdfast_engine::usage::UsagePolicy;
+use holdfast_engine::{
+    Command, Event, Group, Key, Millis, Rejection, Uid, backup, configuration, dependency, lease,
+    namespace, repository, restore, retention, run, snapshot, storage,
+};
+use proptest::prelude::*;
+
+use super::outside::{self, Doing};
+use super::spec::{self, NAMESPACE};
+use super::{World, minutes, uid};
+
+/// What a history is made of.
+#[derive(Clone, Debug)]
+pub enum Action {
+    Pass(i64),
+    Declare { paused: bool, sessions: u8, replace: bool },
+    DeleteConfiguration,
+    Create { session: u8 },
+    Cancel,
+    DeleteSession,
+    Restore { number: u8, hooks: bool, timeout: bool },
+    CancelRestore { number: u8 },
+    DeleteRestore { number: u8 },
+    LoseTarget(bool),
+    DeleteSnapshot,
+    DeleteRepository { wipe: bool },
+    DeleteStorage,
+    Worker(Doing),
+    Silence(&'static str),
+    Listen,
+    BreakRepository(bool),
+    BreakRemoval(bool),
+    FailHook(u32),
+    Restart,
+    Stale,
+    Arrive(usize),
+    Secret { there: bool },
+    Policy { open: bool },
+    Neighbour { paused: bool },
+    Labels(u8),
+    Storage,
+}
+
+fn doing() -> impl Strategy<Value = Doing> {
+    prop::sample::select(vec![
+        Doing::Succeed,
+        Doing::Fail,
+        Doing::FailForGood,
+        Doing::Vanish,
+        Doing::Partial,
+        Doing::Empty,
+        Doing::NotReadBack,
+        Doing::NotStart,
+    ])
+}
+
+pub const EFFECTS: [&str; 10] = [
+    "InitializeBackend",
+    "InitializeRepository",
+    "WipeRepository",
+    "WipeBackend",
+    "Survey",
+    "RunHook",
+    "StartWorker",
+    "StopWorker",
+    "UploadMetadata",
+    "RemoveSnapshot",
+];
+
+pub fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        6 => (1_i64..200).prop_map(Action::Pass),
+        2 => (any::<bool>(), 1_u8..3, any::<bool>())
+            .prop_map(|(paused, sessions, replace)| Action::Declare { paused, sessions, replace }),
+        1 => Just(Action::DeleteConfiguration),
+        3 => (0_u8..2).prop_map(|session| Action::Create { session }),
+        1 => Just(Action::Cancel),
+        1 => Just(Action::DeleteSession),
+        3 => (0_u8..2, any::<bool>(), any::<bool>())
+            .prop_map(|(number, hooks, timeout)| Action::Restore { number, hooks, timeout }),
+        1 => (0_u8..2).prop_map(|number| Action::CancelRestore { number }),
+        1 => (0_u8..2).prop_map(|number| Action::DeleteRestore { number }),
+        1 => any::<bool>().prop_map(Action::LoseTarget),
+        1 => Just(Action::DeleteSnapshot),
+        1 => any::<bool>().prop_map(|wipe| Action::DeleteRepository { wipe }),
+        1 => Just(Action::DeleteStorage),
+        4 => doing().prop_map(Action::Worker),
+        3 => prop::sample::select(EFFECTS.to_vec()).prop_map(Action::Silence),
+        3 => Just(Action::Listen),
+        1 => any::<bool>().prop_map(Action::BreakRepository),
+        1 => any::<bool>().prop_map(Action::BreakRemoval),
+        1 => (0_u32..4).prop_map(Action::FailHook),
+        1 => Just(Action::Restart),
+        2 => Just(Action::Stale),
+    ]
+}
+
+/// What changes around configurations, of which there may be two that share their repositories.
+pub fn surroundings() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        3 => any::<bool>().prop_map(|there| Action::Secret { there }),
+        2 => any::<bool>().prop_map(|open| Action::Policy { open }),
+        2 => any::<bool>().prop_map(|paused| Action::Neighbour { paused }),
+        1 => (0_u8..3).prop_map(Action::Labels),
+        2 => Just(Action::Storage),
+        2 => any::<bool>().prop_map(Action::LoseTarget),
+    ]
+}
+
+/// What people do while answers are on their way, in any order: hardly any time passes.
+pub fn meddling() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        16 => (0_usize..8).prop_map(Action::Arrive),
+        2 => (1_i64..40).prop_map(Action::Pass),
+        3 => (any::<bool>(), 1_u8..3, any::<bool>())
+            .prop_map(|(paused, sessions, replace)| Action::Declare { paused, sessions, replace }),
+        1 => Just(Action::DeleteConfiguration),
+        4 => (0_u8..2).prop_map(|session| Action::Create { session }),
+        3 => Just(Action::Cancel),
+        2 => Just(Action::DeleteSession),
+        4 => (0_u8..2, any::<bool>(), any::<bool>())
+            .prop_map(|(number, hooks, timeout)| Action::Restore { number, hooks, timeout }),
+        3 => (0_u8..2).prop_map(|number| Action::CancelRestore { number }),
+        2 => (0_u8..2).prop_map(|number| Action::DeleteRestore { number }),
+        2 => Just(Action::DeleteSnapshot),
+        1 => any::<bool>().prop_map(|wipe| Action::DeleteRepository { wipe }),
+        1 => Just(Action::DeleteStorage),
+        1 => Just(Action::Restart),
+    ]
+}
+
+fn hook(name: &str, policy: Policy) -> HookSpec {
+    HookSpec {
+        name: name.into(),
+        template: Key::new(Group::KubeStash, NAMESPACE, name),
+        params: vec![],
+        max_retry: 1,
+        timeout: Some(Millis(60_000)),
+        policy,
+    }
+}
+
+/// Two sessions with everything that a session can have.
+fn configured(sessions: u8, paused: bool, replace: bool) -> Spec {
+    let all = (0..sessions).map(|number| {
+        let mut session = spec::session(&format!("s{number}"));
+        session.repositories = vec![spec::repository("one"), spec::repository("two")];
+        session.repositories[1].deletion = Some(DeletionPolicy::WipeOut);
+        session.timeout = Some(Millis(30 * 60_000));
+        session.retry = Some(Retry { max: 2, delay: Millis(60_000) });
+        session.history_limit = 2;
+        session.pre_hooks = vec![hook("freeze", Policy::Always)];
+        session.post_hooks = vec![hook("thaw", Policy::Always), hook("alarm", Policy::OnFailure)];
+        if let (true, Some(scheduler)) = (replace, &mut session.scheduler) {
+            scheduler.concurrency = Concurrency::Replace;
+        }
+        session
+    });
+    Spec { paused, ..spec::configuration(all.collect()) }
+}
+
+fn declare(world: &mut World, sessions: u8, paused: bool, replace: bool) {
+    let spec = configured(sessions, paused, replace);
+    let periods: Vec<(String, i64)> =
+        (0..sessions).map(|n| (format!("s{n}"), minutes(60 + 30 * i64::from(n)))).collect();
+    world.declare("app", &spec, &periods);
+}
+
+pub fn begin() -> World {
+    let mut world = World::new();
+    world.outside.work = minutes(7);
+    world.furnish();
+    world.declare_hook("freeze", Executor::Pod);
+    world.declare_hook("thaw", Executor::Operator);
+    world.declare_hook("alarm", Executor::Function);
+    world.declare_retention("keep", spec::retention(2));
+    world.declare_storage("store", spec::storage("store"));
+    declare(&mut world, 2, false, false);
+    world
+}
+
+/// Refusals are part of the game: whatever a user asks is answered, and the laws hold after it.
+pub fn ask(world: &mut World, command: impl Into<Option<Command>>) {
+    if let Some(command) = command.into() {
+        let _ = world.ask(command);
+    }
+}
+
+pub fn act(world: &mut World, action: &Action) {
+    let configuration = uid("configuration/app");
+    let last = world.state.backups.keys().next_back().copied();
+    match action {
+        Action::Pass(span) => world.pass(minutes(*span)),
+        Action::Declare { paused, sessions, replace } => {
+            declare(world, *sessions, *paused, *replace);
+        }
+        Action::DeleteConfiguration => {
+            let uid = configuration;
+            ask(world, Command::Configuration(configuration::Command::Delete { uid }));
+        }
+        Action::Create { session } => create(world, *session),
+        Action::Cancel => ask(
+            world,
+            last.map(|session| {
+                Command::Run(run::Command::Cancel { session, cause: "enough".into() })
+            }),
+        ),
+        Action::DeleteSession => {
+            ask(world, last.map(|session| Command::Backup(backup::Command::Delete { session })))
+        }
+        Action::Restore { number, hooks, timeout } => restore(world, *number, *hooks, *timeout),
+        Action::CancelRestore { number } => {
+            let (session, cause) = (restore_uid(world, *number), "enough".into());
+            ask(world, Command::Run(run::Command::Cancel { session, cause }));
+        }
+        Action::DeleteRestore { number } => {
+            let session = restore_uid(world, *number);
+            ask(world, Command::Restore(restore::Command::Delete { session }));
+        }
+        Action::LoseTarget(true) => {
+            let uid = uid(&spec::target().to_string());
+            ask(world, Command::Dependency(dependency::Command::Forget { uid }));
+        }
+        Action::LoseTarget(false) => {
+            world.observe(spec::target(), Facts::Target { replicas: Some(1) });
+        }
+        Action::DeleteSnapshot => {
+            let first = world.state.snapshots.keys().next().copied();
+            ask(world, first.map(|uid| Command::Snapshot(snapshot::Command::Delete { uid })));
+        }
+        Action::DeleteRepository { wipe } => {
+            let found = world
+                .state
+                .repositories
+                .values()
+                .find(|r| (r.deletion == DeletionPolicy::WipeOut) == *wipe);
+            let uid = found.map(|found| found.uid);
+            ask(world, uid.map(|uid| Command::Repository(repository::Command::Delete { uid })));
+        }
+        Action::DeleteStorage => {
+            let uid = uid("storage/store");
+            ask(world, Command::Storage(storage::Command::Delete { uid }));
+        }
+        Action::Restart => world.restart(),
+        Action::Stale => stale(world),
+        Action::Arrive(pick) => world.arrive_any(*pick),
+        Action::Secret { .. }
+        | Action::Policy { .. }
+        | Action::Neighbour { .. }
+        | Action::Labels(_)
+        | Action::Storage => act_around(world, action),
+        _ => act_outside(world, action),
+    }
+}
+
+/// What changes around the configurations.
+fn act_around(world: &mut World, action: &Action) {
+    let secret = Key::core(NAMESPACE, "key");
+    match action {
+        Action::Secret { there: true } => world.secret(&secret, None),
+        Action::Secret { there: false } => {
+            let uid = uid(&reference::secret(&secret).to_string());
+            ask(world, Command::Dependency(dependency::Command::Forget { uid }));
+        }
+        // One that goes is not checked any more, and shows what it refers to.
+        Action::Policy { open: false }
+            if world.state.configurations.values().any(|known| known.deleting) => {}
+        Action::Policy { open } => {
+            let usage = open.then_some(UsagePolicy::All);
+            world.declare_retention("keep", retention::Spec { usage, ..spec::retention(2) });
+        }
+        Action::Neighbour { paused } => {
+            let spec = configured(1, *paused, false);
+            world.declare("neighbour", &spec, &[("s0".into(), minutes(60))]);
+        }
+        Action::Labels(team) => {
+            let (uid, name) = (uid("namespace/demo"), NAMESPACE.to_string());
+            let labels = [("team".to_string(), team.to_string())].into();
+            ask(world, Command::Namespace(namespace::Command::Observe { uid, name, labels }));
+        }
+        Action::Storage => {
+            let command = storage::Command::Declare {
+                uid: uid("storage/store"),
+                key: Key::new(Group::KubeStashStorage, NAMESPACE, "store"),
+                generation: 1,
+                hash: spec::hash(world.state.seq),
+                spec: storage::Spec { secret: Some(secret), ..spec::storage("store") },
+            };
+            ask(world, Command::Storage(command));
+        }
+        _ => unreachable!("{action:?} is no matter of what is around"),
+    }
+}
+
+/// What the outside does from now on.
+fn act_outside(world: &mut World, action: &Action) {
+    match action {
+        Action::Worker(doing) => world.outside.workers.push(*doing),
+        Action::Silence(kind) => {
+            world.outside.silent.insert((*kind).into());
+        }
+        Action::Listen => world.outside.silent.clear(),
+        Action::BreakRepository(broken) => {
+            let broken = broken.then(|| ("one".to_string(), "WrongPassphrase".to_string()));
+            world.outside.broken_repositories = broken.into_iter().collect();
+        }
+        Action::BreakRemoval(broken) => {
+            world.outside.broken_removal = broken.then(|| "locked".into());
+        }
+        Action::FailHook(times) => {
+            world.outside.failing_hooks.insert("freeze".into(), *times);
+        }
+        _ => unreachable!("{action:?} is no matter of the outside"),
+    }
+}
+
+pub fn restore_uid(world: &World, number: u8) -> Uid {
+    world.restore_named(&format!("r{number}")).unwrap_or_default()
+}
+
+fn restore(world: &mut World, number: u8, hooks: bool, timeout: bool) {
+    let mut spec = spec::restore("one");
+    spec.timeout = timeout.then_some(Millis(20 * 60_000));
+    if hooks {
+        spec.pre_hooks = vec![hook("freeze", Policy::Always)];
+        spec.post_hooks = vec![hook("thaw", Policy::Always), hook("alarm", Policy::OnFailure)];
+    }
+    world.declare_restore(&format!("r{number}"), &spec);
+}
+
+fn create(world: &mut World, session: u8) {
+    let made = world.state.seq;
+    let command = backup::Command::Create {
+        uid: uid(&format!("backup/{made}")),
+        key: Key::new(Group::KubeStash, NAMESPACE, format!("by-hand-{made}")),
+        configuration: "app".into(),
+        session: format!("s{session}"),
+        retry_left: 1,
+        timeout: None,
+        slot: None,
+    };
+    ask(world, Command::Backup(command));
+}
+
+/// Old epochs and answers to effects that nobody waits for change nothing.
+fn stale(world: &mut World) {
+    let before = world.state.clone();
+    let old = world.state.epoch - 1;
+    let begin = Command::Lease(lease::Command::Begin { holder: "ghost".into() });
+    assert!(matches!(world.submit(old, begin), Err(Rejection::StaleEpoch { .. })));
+    let ended = |of_backup: bool| {
+        let mine = world
+            .log
+            .iter()
+            .rev()
+            .filter(|recorded| matches!(recorded.event, Event::Backup(_)) == of_backup);
+        mine.filter_map(|recorded| recorded.event.run()).find_map(|event| match event {
+            run::Event::ComponentEnded { uid, component, number, .. } => {
+                let component = component.clone();
+                Some(holdfast_engine::Attempt { session: *uid, component, number: *number })
+            }
+            _ => None,
+        })
+    };
+    for attempt in [ended(true), ended(false)].into_iter().flatten() {
+        let failure = outside::failure("Ghost", "an echo");
+        let echo = Command::Run(run::Command::WorkerVanished { attempt, failure });
+        assert!(matches!(world.ask(echo), Err(Rejection::Conflict { .. })));
+    }
+    assert_eq!(world.state, before);
+}
