@@ -7,10 +7,11 @@ use crate::command::Command;
 use crate::draft::Draft;
 use crate::envelope::Envelope;
 use crate::event::Event;
+use crate::reactions::Manner;
 use crate::reactions::waiting::Waiting;
 use crate::rejection::Rejection;
 use crate::state::State;
-use crate::{answers, limits, reaction, reactions};
+use crate::{answers, reaction, reactions};
 use crate::{
     backup, configuration, dependency, hook, lease, namespace, repository, restore, retention, run,
     schedule, snapshot, storage,
@@ -21,22 +22,17 @@ use crate::{
 /// # Errors
 /// A [`Rejection`] when the command is refused; nothing is to be recorded then.
 pub fn decide(state: &State, envelope: &Envelope) -> Result<Vec<Event>, Rejection> {
-    decide_by(state, envelope, None)
+    decide_in(state, envelope, &Manner::default())
 }
 
-/// The same with the rows of the table of reactions in an order that a seed says: what it leads to must be the
-/// same, but for the order of the events.
+/// The same in another manner: what all its steps lead to must be the same, but for the order of the events.
 ///
 /// # Errors
 /// As [`decide`].
-pub fn permuted(state: &State, envelope: &Envelope, seed: u64) -> Result<Vec<Event>, Rejection> {
-    decide_by(state, envelope, Some(seed))
-}
-
-fn decide_by(
+pub fn decide_in(
     state: &State,
     envelope: &Envelope,
-    seed: Option<u64>,
+    manner: &Manner,
 ) -> Result<Vec<Event>, Rejection> {
     let begins = matches!(envelope.command, Command::Lease(lease::Command::Begin { .. }));
     let fits = if begins { envelope.epoch > state.epoch } else { envelope.epoch == state.epoch };
@@ -46,21 +42,22 @@ fn decide_by(
     if envelope.at < state.last_at {
         return Err(Rejection::conflict("time", "the command is older than the last event"));
     }
-    let waiting = Waiting::new(seed);
+    let waiting = Waiting::new(manner.seed);
     let mut draft = Draft::new(state, envelope, &waiting);
+    draft.take_on(manner.objects);
     route(&mut draft, &envelope.command)?;
     waiting.heard_command(&draft, &envelope.command);
     if let Command::Reaction(reaction::Command::Continue) = envelope.command {
         waiting.go_on_with(&draft);
     }
-    react(&mut draft, &waiting);
+    react(&mut draft, &waiting, manner.events);
     draft.finish()
 }
 
 /// What the events mean for other objects, until nothing waits; a step that is full stops between two
 /// reactions, and what waits is recorded.
-fn react(draft: &mut Draft, waiting: &Waiting) {
-    while draft.len() < limits::EVENTS_A_STEP && !draft.is_broken() {
+fn react(draft: &mut Draft, waiting: &Waiting, full: usize) {
+    while draft.len() < full && !draft.is_broken() {
         let Some(next) = waiting.take() else { return };
         if let Some(number) = next.number {
             draft.emit(reaction::Event::TakenUp { number });

@@ -56,6 +56,7 @@ pub struct Draft<'a> {
     taken_up: BTreeSet<u64>,
     envelope: &'a Envelope,
     witness: &'a dyn Witness,
+    objects: usize,
     events: Vec<Event>,
     broken: Option<apply::Illegal>,
 }
@@ -119,6 +120,7 @@ impl<'a> Draft<'a> {
             taken_up: BTreeSet::new(),
             envelope,
             witness,
+            objects: limits::OBJECTS_A_REACTION,
             events: Vec::new(),
             broken: None,
         }
@@ -184,6 +186,16 @@ impl<'a> Draft<'a> {
         self.base.waiting.iter().filter(untaken).map(|(number, waiting)| (*number, waiting))
     }
 
+    /// How many objects one reaction takes on.
+    pub(crate) fn objects(&self) -> usize {
+        self.objects
+    }
+
+    /// Has a reaction take on so many objects.
+    pub(crate) fn take_on(&mut self, objects: usize) {
+        self.objects = objects;
+    }
+
     /// Does something for one object after another, up to the bounds of one reaction; where objects are
     /// left, it says behind which one they are.
     pub(crate) fn each(
@@ -196,7 +208,7 @@ impl<'a> Draft<'a> {
         for (done, uid) in objects.into_iter().enumerate() {
             what(self, uid);
             left -= 1;
-            let enough = done + 1 >= limits::OBJECTS_A_REACTION || self.events.len() >= full;
+            let enough = done + 1 >= self.objects || self.events.len() >= full;
             if enough && left > 0 {
                 return Some(uid);
             }

@@ -15,8 +15,9 @@
 //! **Order.** A reaction waits in the queue of its [`stage`], first come first served, and an equal one that
 //! waits already is not added again. A stage begins when nothing of an earlier one waits, since it rests on
 //! what those find out: a first backup must not be triggered while a repository that it writes to has still
-//! to be opened anew. So it does not matter in which order the rows stand, which a property compares for
-//! random histories (`tests/reactions.rs`), nor in how many pieces a reaction is done.
+//! to be opened anew. So it matters neither in which order the rows stand, nor in how many pieces a reaction is
+//! done, nor in how many steps; a property compares all three ([`Manner`]) for random histories
+//! (`tests/reactions.rs`).
 //!
 //! **Bounds.** A reaction that concerns many objects takes on a few of them, in order of their uids, and then
 //! waits again with the last one as its cursor ([`Draft::each`]). A step that has come to
@@ -40,6 +41,7 @@ use crate::event::Event;
 use crate::hook;
 use crate::ids::{EffectId, Key, TypedRef, Uid};
 use crate::lease;
+use crate::limits;
 use crate::namespace;
 use crate::outcome::Failure;
 use crate::reaction::{Opener, Owner, Reaction, Watched};
@@ -262,6 +264,23 @@ pub const ROWS: &[Row] = &[
         reacts: source_of_a_restore,
     },
 ];
+
+/// In which manner reactions are done. What they come to does not depend on it; tests compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// Puts the rows into another order.
+    pub seed: Option<u64>,
+    /// How many objects a reaction takes on.
+    pub objects: usize,
+    /// How many events fill a step.
+    pub events: usize,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { seed: None, objects: limits::OBJECTS_A_REACTION, events: limits::EVENTS_A_STEP }
+    }
+}
 
 /// How many stages there are.
 pub(crate) const STAGES: usize = 6;

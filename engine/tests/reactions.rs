@@ -31,12 +31,12 @@ proptest! {
 
     /// [`world::reordered`] says what is compared.
     #[test]
-    fn rows_may_stand_in_any_order(
+    fn it_does_not_matter_in_which_manner_reactions_are_done(
         seed in any::<u64>(),
         actions in prop::collection::vec(anything(), 1..60),
     ) {
         let mut world = begin();
-        world.permuted = Some(seed);
+        world.reordered = Some(seed);
         world.pass(minutes(10));
         for action in &actions {
             act(&mut world, action);

@@ -36,8 +36,8 @@ pub struct World {
     pub arrivals: Vec<(Timestamp, u64, Command)>,
     /// What every status says; looked at after every event while it is there.
     pub statuses: Option<Statuses>,
-    /// A seed: every decision is also made with the rows of reactions in another order, and compared.
-    pub permuted: Option<u64>,
+    /// A seed: every decision is also made in another manner, and compared.
+    pub reordered: Option<u64>,
     commands: u64,
 }
 
@@ -64,7 +64,7 @@ impl World {
             periods: BTreeMap::new(),
             arrivals: Vec::new(),
             statuses: None,
-            permuted: None,
+            reordered: None,
             commands: 0,
         };
         world.lead();
@@ -88,7 +88,7 @@ impl World {
         if let Err(Rejection::Conflict { subject, reason }) = &events {
             assert_ne!(subject, "state", "no decision contradicts itself: {reason}");
         }
-        if let Some(seed) = self.permuted {
+        if let Some(seed) = self.reordered {
             reordered::same(&self.state, &envelope, seed ^ self.commands);
         }
         let events = events?;

@@ -6,7 +6,6 @@ use crate::draft::Draft;
 use crate::effect::Once;
 use crate::hook::{self, Executor, HookSpec, Run};
 use crate::ids::{EffectId, Uid};
-use crate::limits;
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
 use crate::run::Event;
@@ -38,8 +37,8 @@ pub(crate) fn interrupt(
     let hooks = draft.effects(|once| matches!(once, Once::RunHook { .. }));
     let mut open: Vec<EffectId> =
         hooks.into_iter().filter(|id| *id < before && Some(*id) > after).collect();
-    let left = open.len() > limits::OBJECTS_A_REACTION;
-    open.truncate(limits::OBJECTS_A_REACTION);
+    let left = open.len() > draft.objects();
+    open.truncate(draft.objects());
     for effect in &open {
         let Some(Once::RunHook { session, run }) = draft.effect(*effect).cloned() else { continue };
         if survives(draft, hook_of(draft, session, run)) {
