@@ -21,6 +21,7 @@ use crate::restore::state::Restore;
 use crate::run::phase::Step;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
+use crate::usage;
 
 /// An object by its kind and uid.
 pub(crate) type Object = (StreamKind, Uid);
@@ -28,8 +29,10 @@ pub(crate) type Object = (StreamKind, Uid);
 /// Something that statuses and decisions look at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Looked {
-    /// The labels of a namespace.
+    /// The labels of a namespace, and whom it allows.
     Namespace(String),
+    /// How far references across namespaces go.
+    References,
     /// A storage, by name.
     Storage(Key),
     /// A retention policy, by name.
@@ -237,6 +240,10 @@ fn of_configuration(state: &State, known: &Configuration) -> BTreeSet<Looked> {
     let namespace = &known.key.namespace;
     let mut found = BTreeSet::from([Looked::Namespace(namespace.clone())]);
     found.extend(known.target.clone().map(Looked::Dependency));
+    found.extend(known.target.as_ref().map(|t| Looked::Namespace(usage::home(t).into())));
+    if usage::refers_abroad(known) {
+        found.insert(Looked::References);
+    }
     for backend in known.resolved_backends() {
         found.insert(Looked::Storage(backend.storage));
         found.insert(Looked::Retention(backend.retention));
@@ -269,6 +276,8 @@ fn of_restore(state: &State, known: &Restore) -> BTreeSet<Looked> {
     found.extend(functions(state, &spec.addon, true).into_iter().map(Looked::Dependency));
     found.insert(Looked::Dependency(spec.addon.object()));
     found.extend(spec.target.clone().map(Looked::Dependency));
+    found.extend(spec.target.as_ref().map(|t| Looked::Namespace(usage::home(t).into())));
+    found.insert(Looked::References);
     found.extend(spec.source.secret.as_ref().map(dependency::secret).map(Looked::Dependency));
     let hooks = spec.pre_hooks.iter().chain(&spec.post_hooks);
     found.extend(hooks.map(|hook| Looked::Hook(hook.template.clone())));
