@@ -18,7 +18,7 @@ use crate::backup::Component;
 use crate::configuration::TaskRef;
 use crate::dependency::{Driver, Parameter, Task};
 use crate::ids::TypedRef;
-use crate::survey::{Host, Role, Volume};
+use crate::survey::{Host, Role, Surroundings, Volume, VolumeMode};
 use crate::variables::{self, Values, VariableError};
 
 /// The component of a Deployment, a claim, or anything else without siblings.
@@ -58,6 +58,27 @@ pub enum PlanError {
         host: String,
         /// What it has.
         present: String,
+    },
+    /// A volume without files is to be read or written file by file.
+    #[error(
+        "volume {volume} of {host} is a block device, and task {task} moves files; take a volume snapshot of it, or \
+         name the other volumes in targetVolumes"
+    )]
+    Device {
+        /// The volume.
+        volume: String,
+        /// Pod or claim.
+        host: String,
+        /// The task.
+        task: String,
+    },
+    /// A host has more than a record holds.
+    #[error("{host} has {excess}")]
+    TooMuch {
+        /// Pod or claim.
+        host: String,
+        /// What, and the limit.
+        excess: String,
     },
     /// A component of the snapshot has no place in the target.
     #[error("component {component} has no counterpart in the target; it has {present}")]
@@ -214,6 +235,7 @@ fn without_host(task: &Task, reference: &TaskRef, values: &Values) -> Result<Com
         params: parameters(task, reference, values)?,
         pod: String::new(),
         node: String::new(),
+        surroundings: Surroundings::default(),
         volumes: Vec::new(),
     })
 }
@@ -225,6 +247,9 @@ fn on_host(
     name: &str,
     values: &Values,
 ) -> Result<Component, PlanError> {
+    if let Some(excess) = host.excess() {
+        return Err(PlanError::TooMuch { host: said(host), excess });
+    }
     let mut values = values.clone();
     if let Role::Ordinal(n) = host.role {
         values.insert("POD_ORDINAL".into(), n.to_string());
@@ -236,12 +261,32 @@ fn on_host(
         params: parameters(task, reference, &values)?,
         pod: host.pod.clone(),
         node: host.node.clone(),
-        volumes: volumes(host, reference)?,
+        surroundings: host.surroundings.clone(),
+        volumes: volumes(task, host, reference)?,
     })
 }
 
 /// The host's volumes, narrowed to those that the task names and mounted where it says.
-fn volumes(host: &Host, reference: &TaskRef) -> Result<Vec<Volume>, PlanError> {
+fn volumes(task: &Task, host: &Host, reference: &TaskRef) -> Result<Vec<Volume>, PlanError> {
+    let chosen = mounted(host, reference)?;
+    let device = chosen
+        .iter()
+        .find(|volume| volume.claim.as_ref().is_some_and(|claim| claim.mode == VolumeMode::Block));
+    match device {
+        Some(volume) if task.driver == Driver::Restic => Err(PlanError::Device {
+            volume: volume.name.clone(),
+            host: said(host),
+            task: task.name.clone(),
+        }),
+        _ => Ok(chosen),
+    }
+}
+
+fn said(host: &Host) -> String {
+    if host.pod.is_empty() { "the claim".into() } else { format!("pod {}", host.pod) }
+}
+
+fn mounted(host: &Host, reference: &TaskRef) -> Result<Vec<Volume>, PlanError> {
     if reference.mounts.is_empty() {
         return Ok(host.volumes.clone());
     }
@@ -249,11 +294,7 @@ fn volumes(host: &Host, reference: &TaskRef) -> Result<Vec<Volume>, PlanError> {
         let known = host.volumes.iter().find(|volume| volume.name == mount.volume);
         let volume = known.ok_or_else(|| PlanError::NoSuchVolume {
             volume: mount.volume.clone(),
-            host: if host.pod.is_empty() {
-                "the claim".into()
-            } else {
-                format!("pod {}", host.pod)
-            },
+            host: said(host),
             present: list(host.volumes.iter().map(|volume| volume.name.clone())),
         })?;
         Ok(Volume { mount_path: mount.path.clone(), ..volume.clone() })
@@ -354,6 +395,8 @@ mod tests {
 
     use super::*;
     use crate::configuration::Mount;
+    use crate::ids::Uid;
+    use crate::survey::{Claim, Taint, Toleration};
 
     fn task(name: &str, driver: Driver) -> Task {
         let parameter = |name: &str, required, default: Option<&str>| Parameter {
@@ -382,8 +425,9 @@ mod tests {
     fn host(role: Role, pod: &str, ready: bool, created_ms: i64) -> Host {
         let volume = |name: &str, path: &str| Volume {
             name: name.into(),
-            claim: Some(format!("{name}-{pod}")),
+            claim: Some(Claim::named(format!("{name}-{pod}"))),
             mount_path: path.into(),
+            ..Volume::default()
         };
         Host {
             role,
@@ -391,6 +435,7 @@ mod tests {
             node: "n1".into(),
             ready,
             created_ms,
+            surroundings: Surroundings::default(),
             volumes: vec![volume("data", "/data"), volume("logs", "/logs")],
         }
     }
@@ -458,13 +503,84 @@ mod tests {
         let planned = plan_backup(&files, &reference, &hosts, &Values::new()).unwrap();
         assert_eq!(planned[0].volumes.len(), 1);
         assert_eq!(planned[0].volumes[0].mount_path, "/source/logs");
-        assert_eq!(planned[0].volumes[0].claim.as_deref(), Some("logs-a-0"));
+        assert_eq!(planned[0].volumes[0].claim, Some(Claim::named("logs-a-0")));
         reference.mounts[0].volume = "cache".into();
         let error = plan_backup(&files, &reference, &hosts, &Values::new()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "targetVolumes names volume cache, which pod a-0 does not have; its volumes: data, logs"
         );
+    }
+
+    #[test]
+    fn a_block_device_has_no_files_to_move() {
+        let files = task("logical-backup", Driver::Restic);
+        let snapshots = task("volume-snapshot", Driver::VolumeSnapshotter);
+        let mut host = host(Role::Ordinal(0), "a-0", true, 0);
+        host.volumes[1].claim.as_mut().unwrap().mode = VolumeMode::Block;
+        let plan = |task: &Task, reference: &TaskRef| {
+            plan_backup(task, reference, core::slice::from_ref(&host), &Values::new())
+                .map_err(|error| error.to_string())
+        };
+        let refused = plan(&files, &reference()).unwrap_err();
+        assert!(
+            refused.starts_with("volume logs of pod a-0 is a block device, and task"),
+            "{refused}"
+        );
+        assert!(plan(&snapshots, &reference()).is_ok());
+        let mut narrowed = reference();
+        narrowed.mounts = vec![Mount { volume: "data".into(), path: "/data".into() }];
+        assert_eq!(plan(&files, &narrowed).unwrap()[0].volumes.len(), 1);
+        let restored = plan_restore(
+            &task("logical-backup-restore", Driver::Restic),
+            &reference(),
+            &[host.clone()],
+            &strings(&["pod-0"]),
+            &Values::new(),
+        );
+        assert!(matches!(restored, Err(PlanError::Device { .. })), "{restored:?}");
+    }
+
+    #[test]
+    fn a_component_has_what_its_worker_copies_from_the_host() {
+        let files = task("logical-backup", Driver::Restic);
+        let mut host = host(Role::Ordinal(0), "a-0", true, 0);
+        host.surroundings = Surroundings {
+            pod_uid: Some(Uid([1; 16])),
+            hostname: "n1.example".into(),
+            tolerations: vec![Toleration {
+                key: "dedicated".into(),
+                value: Some("db".into()),
+                effect: Some(Taint::NoExecute),
+                seconds: None,
+            }],
+            ..Surroundings::default()
+        };
+        let hosts = [host];
+        let planned = plan_backup(&files, &reference(), &hosts, &Values::new()).unwrap();
+        assert_eq!(planned[0].surroundings, hosts[0].surroundings);
+    }
+
+    #[test]
+    fn a_host_of_more_than_a_record_holds_says_what_is_too_much() {
+        let files = task("logical-backup", Driver::Restic);
+        let plain = host(Role::Ordinal(0), "a-0", true, 0);
+        let toleration = Toleration { key: "k".into(), value: None, effect: None, seconds: None };
+        let many = |count: usize| {
+            let mut host = plain.clone();
+            host.surroundings.tolerations = vec![toleration.clone(); count];
+            host
+        };
+        let most = crate::limits::TOLERATIONS_A_POD;
+        let plan = |host| plan_backup(&files, &reference(), &[host], &Values::new());
+        assert!(plan(many(most)).is_ok());
+        assert_eq!(
+            plan(many(most + 1)).unwrap_err().to_string(),
+            "pod a-0 has 65 tolerations; at most 64 are carried"
+        );
+        let mut long = plain.clone();
+        long.volumes[0].sub_path = "x".repeat(crate::limits::HOST_TEXT_BYTES);
+        assert!(matches!(plan(long), Err(PlanError::TooMuch { .. })));
     }
 
     #[test]

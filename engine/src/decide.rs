@@ -108,8 +108,13 @@ mod tests {
         let stop = Once::StopWorker { attempt: attempt(BACK, "pod-0") };
         vec![
             lease::Command::AcknowledgeGap { from: 1, to: 1 }.into(),
-            namespace::Command::Observe { uid, name: "n".into(), labels: Default::default() }
-                .into(),
+            namespace::Command::Observe {
+                uid,
+                name: "n".into(),
+                labels: Default::default(),
+                allowed_namespaces: None,
+            }
+            .into(),
             dependency::Command::Forget { uid: named("StatefulSet demo/db") }.into(),
             storage::Command::Declare {
                 uid,

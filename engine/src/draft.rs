@@ -23,6 +23,7 @@ use crate::event::{Event, Recorded, StreamKind};
 use crate::hook::state::HookTemplate;
 use crate::ids::{EffectId, Key, TypedRef, Uid};
 use crate::limits;
+use crate::namespace::state::Namespace;
 use crate::outbox;
 use crate::reaction::{self, Reaction};
 use crate::rejection::Rejection;
@@ -35,6 +36,7 @@ use crate::snapshot::{self, state::Snapshot};
 use crate::state::{Known, State};
 use crate::storage::state::Storage;
 use crate::time::Timestamp;
+use crate::usage::References;
 
 /// Hears of every event as it is taken into a decision.
 pub(crate) trait Witness {
@@ -110,8 +112,13 @@ fn merged<'m, T>(
 impl<'a> Draft<'a> {
     /// An empty decision on a command; the witness hears what is taken into it.
     pub(crate) fn new(base: &'a State, envelope: &'a Envelope, witness: &'a dyn Witness) -> Self {
-        let scratch =
-            State { seq: base.seq, epoch: base.epoch, last_at: base.last_at, ..State::default() };
+        let scratch = State {
+            seq: base.seq,
+            epoch: base.epoch,
+            last_at: base.last_at,
+            references: base.references,
+            ..State::default()
+        };
         Self {
             base,
             scratch,
@@ -378,13 +385,22 @@ impl<'a> Draft<'a> {
         found.map(|dependency| &dependency.facts)
     }
 
+    /// A namespace, as it will be once this decision is recorded.
+    #[must_use]
+    pub fn namespace_named(&self, name: &str) -> Option<&Namespace> {
+        self.scratch.namespace_named(name).or_else(|| self.base.namespace_named(name))
+    }
+
     /// Labels of a namespace, as they will be once this decision is recorded.
     #[must_use]
     pub fn labels_of(&self, namespace: &str) -> alloc::collections::BTreeMap<String, String> {
-        match self.scratch.namespace_named(namespace) {
-            Some(found) => found.labels.clone(),
-            None => self.base.labels_of(namespace),
-        }
+        self.namespace_named(namespace).map(|found| found.labels.clone()).unwrap_or_default()
+    }
+
+    /// How far references across namespaces go.
+    #[must_use]
+    pub fn references(&self) -> References {
+        self.scratch.references
     }
 
     /// A repository that a session reads or writes is not deleted under its hands.
@@ -612,6 +628,7 @@ mod tests {
             uid: named("namespace/demo"),
             name: "demo".into(),
             labels: [("a".into(), "b".into()), ("c".into(), "d".into())].into(),
+            allowed_namespaces: None,
         });
         assert_eq!(draft.labels_of("demo").len(), 2);
         let target = given::target();

@@ -22,8 +22,10 @@ pub(crate) type Object = (StreamKind, Uid);
 /// Something that statuses and decisions look at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Looked {
-    /// The labels of a namespace.
+    /// The labels of a namespace, and whom it allows.
     Namespace(String),
+    /// How far references across namespaces go.
+    References,
     /// A storage, by name.
     Storage(Key),
     /// A retention policy, by name.

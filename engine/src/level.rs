@@ -14,7 +14,7 @@ use crate::event::{Event, Recorded, StreamKind};
 use crate::ids::{TypedRef, Uid};
 use crate::index::{Index, Looked};
 use crate::state::State;
-use crate::{configuration, dependency, hook, namespace, repository, retention, schedule};
+use crate::{configuration, dependency, hook, lease, namespace, repository, retention, schedule};
 use crate::{snapshot, storage};
 
 /// Something to be looked at again.
@@ -65,6 +65,7 @@ pub fn changed(state: &State, recorded: &Recorded) -> Vec<Level> {
 pub(crate) fn concerned(state: &State, index: &Index, recorded: &Recorded) -> Vec<Level> {
     let mut found = Found { index, levels: BTreeSet::new() };
     match &recorded.event {
+        Event::Lease(lease::Event::Configured { .. }) => found.lookers(&Looked::References),
         Event::Lease(_) | Event::Outbox(_) | Event::Reaction(_) => {}
         // A namespace's labels decide whom usage policies allow.
         Event::Namespace(

@@ -27,6 +27,19 @@ pub const EVENTS_A_STEP: usize = 512;
 pub const EVENTS_A_REACTION: usize = 64;
 /// Objects after which it does, events or not: each of them is looked at whole.
 pub const OBJECTS_A_REACTION: usize = 16;
+/// Volumes of one host: a pod with more keeps data in a way that wants several configurations.
+pub const VOLUMES_A_HOST: usize = 128;
+/// Tolerations of one pod: controllers add half a dozen, people a few more.
+pub const TOLERATIONS_A_POD: usize = 64;
+/// Supplemental groups of one pod: what a kernel's task has by default at most of any use.
+pub const SUPPLEMENTAL_GROUPS: usize = 256;
+/// Terms of one volume's node affinity: drivers write one, or one for each zone.
+pub const AFFINITY_TERMS: usize = 64;
+/// Requirements of one such term: a zone, a host, a driver's own label.
+pub const AFFINITY_REQUIREMENTS: usize = 32;
+/// Characters of what a host's tolerations and volumes say, which lie in the record of its component: with the
+/// task's parameters it stays below 64 KiB.
+pub const HOST_TEXT_BYTES: usize = 16 * 1024;
 /// Components of one snapshot that is adopted from a repository.
 pub const ADOPTED_COMPONENTS: usize = 1024;
 /// How long descriptions, retention and hooks after the work may take once the work is over, besides

@@ -91,8 +91,15 @@ pub const ROWS: &[Row] = &[
         name: "labels",
         cause: "namespace Observed",
         reaction: "CheckConfigurations",
-        why: "usage policies allow namespaces by their labels",
+        why: "usage policies allow namespaces by their labels, and namespaces whom to work in them",
         reacts: labels,
+    },
+    Row {
+        name: "settings",
+        cause: "lease Configured",
+        reaction: "CheckConfigurations",
+        why: "the operator's setting decides what has to allow references",
+        reacts: settings,
     },
     Row {
         name: "credentials",
@@ -441,6 +448,13 @@ fn labels(_: &Draft, cause: &Cause) -> Vec<Reaction> {
         Cause::Event(Event::Namespace(namespace::Event::Observed { name, .. })) => {
             check(Watched::Namespace(name.clone()))
         }
+        _ => Vec::new(),
+    }
+}
+
+fn settings(_: &Draft, cause: &Cause) -> Vec<Reaction> {
+    match cause {
+        Cause::Event(Event::Lease(lease::Event::Configured { .. })) => check(Watched::References),
         _ => Vec::new(),
     }
 }

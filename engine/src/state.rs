@@ -28,6 +28,7 @@ use crate::schedule::state::Schedule;
 use crate::snapshot::state::Snapshot;
 use crate::storage::state::Storage;
 use crate::time::Timestamp;
+use crate::usage::References;
 
 /// The fold of all events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,8 @@ pub struct State {
     pub leader: String,
     /// Stretches of the log whose loss was accepted: first and last sequence number.
     pub gaps: Vec<(u64, u64)>,
+    /// How far references across namespaces go, as the operator was installed.
+    pub references: References,
     /// Namespaces.
     pub namespaces: BTreeMap<Uid, Namespace>,
     /// Secrets, Addons, Functions, targets.

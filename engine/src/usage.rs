@@ -1,10 +1,14 @@
 //! Who may use a storage, a policy or a hook template (behaviour reference, section 8).
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+
+use crate::configuration::state::Configuration;
+use crate::ids::TypedRef;
 
 /// `usagePolicy.allowedNamespaces`; an absent policy denies everybody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,13 +104,144 @@ pub fn allowed(
     policy.is_some_and(|policy| policy.allows(own, using, labels))
 }
 
-/// Whether namespace `using` may refer to an object in `own` that carries this annotation
-/// `holdfast.dev/allowed-namespaces`: names between commas, or `*` (design, D13).
+/// How far references across namespaces go; the operator records what it is installed with (`crossNamespaceReferences`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum References {
+    /// Only to what allows it by its annotation.
+    #[default]
+    Annotated,
+    /// To Secrets and Repositories as well; targets have to allow it.
+    AnyButTargets,
+    /// To everything, as KubeStash does.
+    Any,
+}
+
+impl References {
+    /// As the chart spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Annotated => "annotated",
+            Self::AnyButTargets => "any-but-targets",
+            Self::Any => "any",
+        }
+    }
+
+    /// The setting of this spelling.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Annotated, Self::AnyButTargets, Self::Any].into_iter().find(|s| s.as_str() == name)
+    }
+}
+
+/// Reason of a condition that says that a reference is not allowed.
+pub const DENIED: &str = "CrossNamespaceReferenceDenied";
+
+/// What every object that allows references has them written in.
+const ANNOTATION: &str = "holdfast.dev/allowed-namespaces";
+
+/// What ends the annotation of a Namespace in which Jobs may be given pods of their own making.
+const WITH_JOBS: &str = ":jobs";
+
+/// What stands in another namespace and is referred to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Referred {
+    /// A Secret; it has the annotation.
+    Secret,
+    /// A Repository; it has the annotation.
+    Repository,
+    /// What is backed up or restored; its Namespace has the annotation. The field by which the user brings a
+    /// container, a ServiceAccount or a volume into the pod that works there.
+    Target(Option<&'static str>),
+}
+
+/// Why a reference is not allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// The annotation does not name the namespace that refers.
+    Unnamed,
+    /// It does, and does not allow Jobs to be given this.
+    Jobs(&'static str),
+}
+
+/// Whether an object of namespace `using` may refer to one in `own`, whose annotation `holdfast.dev/allowed-namespaces`
+/// is this: names between commas, or `*` (design, D13).
+///
+/// # Errors
+/// [`Denied`], of which [`refusal`] tells the ways out.
+pub fn consent(
+    setting: References,
+    referred: Referred,
+    annotation: Option<&str>,
+    own: &str,
+    using: &str,
+) -> Result<(), Denied> {
+    let free = match setting {
+        References::Annotated => false,
+        References::AnyButTargets => !matches!(referred, Referred::Target(_)),
+        References::Any => true,
+    };
+    if free || own == using {
+        return Ok(());
+    }
+    let annotation = annotation.unwrap_or_default().trim();
+    let (list, jobs) = match (annotation.strip_suffix(WITH_JOBS), referred) {
+        (Some(list), Referred::Target(_)) => (list, true),
+        _ => (annotation, false),
+    };
+    if !list.split(',').map(str::trim).any(|name| name == "*" || name == using) {
+        return Err(Denied::Unnamed);
+    }
+    match referred {
+        Referred::Target(Some(field)) if !jobs => Err(Denied::Jobs(field)),
+        _ => Ok(()),
+    }
+}
+
+/// What a condition says of a refused reference to an object, with both ways out.
 #[must_use]
-pub fn annotated(annotation: Option<&str>, own: &str, using: &str) -> bool {
-    let listed =
-        |text: &str| text.split(',').map(str::trim).any(|name| name == "*" || name == using);
-    own == using || annotation.is_some_and(listed)
+pub fn refusal(
+    denied: Denied,
+    referred: Referred,
+    object: &dyn core::fmt::Display,
+    own: &str,
+    using: &str,
+) -> String {
+    let annotate = match referred {
+        Referred::Target(_) => format!("Namespace {own}"),
+        Referred::Secret | Referred::Repository => "it".into(),
+    };
+    let (why, list) = match denied {
+        Denied::Unnamed => {
+            (format!("{object} is in another namespace and does not allow {using}"), using.into())
+        }
+        Denied::Jobs(field) => (
+            format!("{object} is in another namespace, which does not allow {field} of {using}"),
+            format!("{using}{WITH_JOBS}"),
+        ),
+    };
+    format!(
+        "{why}; annotate {annotate} with {ANNOTATION}: {list}, or install with crossNamespaceReferences: any"
+    )
+}
+
+/// Whether a configuration refers to what has to allow it.
+#[must_use]
+pub fn refers_abroad(configuration: &Configuration) -> bool {
+    let own = configuration.key.namespace.as_str();
+    let repositories = configuration.sessions.iter().flat_map(|s| &s.spec.repositories);
+    let secrets = repositories.filter_map(|r| r.secret.as_ref()).map(|key| key.namespace.as_str());
+    let target = configuration.target.as_ref().map(home);
+    secrets.chain(target).any(|namespace| namespace != own)
+}
+
+/// The namespace that a target is in, or that it is.
+#[must_use]
+pub fn home(target: &TypedRef) -> &str {
+    match (target.api_group.as_str(), target.kind.as_str()) {
+        ("", "Namespace") => &target.name,
+        _ => &target.namespace,
+    }
 }
 
 #[cfg(test)]
@@ -178,18 +313,58 @@ mod tests {
     }
 
     #[test]
-    fn an_annotation_lists_namespaces() {
-        for (annotation, using, expected) in [
-            (None, "own", true),
-            (None, "other", false),
-            (Some(""), "own", true),
-            (Some(""), "other", false),
-            (Some("a, other"), "other", true),
-            (Some("others"), "other", false),
-            (Some("*"), "other", true),
-            (Some("oth*"), "other", false),
+    fn who_refers_to_what_under_which_setting() {
+        use References::{Annotated, Any, AnyButTargets};
+        use Referred::{Repository, Secret, Target};
+        const OK: Result<(), Denied> = Ok(());
+        const NO: Result<(), Denied> = Err(Denied::Unnamed);
+        const JOBS: Result<(), Denied> = Err(Denied::Jobs("volumes"));
+        let (plain, made) = (Target(None), Target(Some("volumes")));
+        // What the annotation says; then, under each setting, Secret, Repository, target, target with a pod of one's own.
+        for (annotation, annotated, but_targets) in [
+            (None, [NO, NO, NO, NO], [OK, OK, NO, NO]),
+            (Some(""), [NO, NO, NO, NO], [OK, OK, NO, NO]),
+            (Some("demo"), [OK, OK, OK, JOBS], [OK, OK, OK, JOBS]),
+            (Some(" a, demo "), [OK, OK, OK, JOBS], [OK, OK, OK, JOBS]),
+            (Some("*"), [OK, OK, OK, JOBS], [OK, OK, OK, JOBS]),
+            (Some("demo:jobs"), [NO, NO, OK, OK], [OK, OK, OK, OK]),
+            (Some("a,demo:jobs"), [NO, NO, OK, OK], [OK, OK, OK, OK]),
+            (Some("demo,a:jobs"), [OK, OK, OK, OK], [OK, OK, OK, OK]),
+            (Some("*:jobs"), [NO, NO, OK, OK], [OK, OK, OK, OK]),
+            (Some("demo:jobs,a"), [NO, NO, NO, NO], [OK, OK, NO, NO]),
+            (Some("a:jobs"), [NO, NO, NO, NO], [OK, OK, NO, NO]),
+            (Some("dem*"), [NO, NO, NO, NO], [OK, OK, NO, NO]),
         ] {
-            assert_eq!(annotated(annotation, "own", using), expected, "{annotation:?} {using}");
+            let under = |setting| {
+                [Secret, Repository, plain, made]
+                    .map(|referred| consent(setting, referred, annotation, "shop", "demo"))
+            };
+            assert_eq!(under(Annotated), annotated, "{annotation:?}");
+            assert_eq!(under(AnyButTargets), but_targets, "{annotation:?}");
+            assert_eq!(under(Any), [OK; 4], "{annotation:?}");
+            for setting in [Annotated, AnyButTargets, Any] {
+                assert_eq!(consent(setting, made, annotation, "demo", "demo"), OK, "its own");
+                assert_eq!(References::named(setting.as_str()), Some(setting));
+            }
         }
+    }
+
+    #[test]
+    fn a_refusal_says_both_ways_out() {
+        let said = refusal(Denied::Unnamed, Referred::Secret, &"Secret shop/key", "shop", "demo");
+        assert_eq!(
+            said,
+            "Secret shop/key is in another namespace and does not allow demo; annotate it with \
+             holdfast.dev/allowed-namespaces: demo, or install with crossNamespaceReferences: any"
+        );
+        let referred = Referred::Target(Some("volumes"));
+        let said =
+            refusal(Denied::Jobs("volumes"), referred, &"StatefulSet shop/db", "shop", "demo");
+        assert_eq!(
+            said,
+            "StatefulSet shop/db is in another namespace, which does not allow volumes of demo; annotate \
+             Namespace shop with holdfast.dev/allowed-namespaces: demo:jobs, or install with \
+             crossNamespaceReferences: any"
+        );
     }
 }

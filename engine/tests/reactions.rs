@@ -119,7 +119,8 @@ impl Log {
                 1 => {
                     let labels = [("seen".to_string(), self.commands.to_string())].into();
                     let (uid, name) = (uid("namespace/elsewhere"), "elsewhere".to_string());
-                    let seen = namespace::Command::Observe { uid, name, labels };
+                    let seen =
+                        namespace::Command::Observe { uid, name, labels, allowed_namespaces: None };
                     let happened = self.ask(Command::Namespace(seen));
                     assert_eq!(happened.len(), 1, "other commands are decided as ever");
                 }

@@ -128,7 +128,12 @@ mod tests {
 
     fn seen(uid: u8) -> namespace::Event {
         let labels = BTreeMap::new();
-        namespace::Event::Observed { uid: Uid([uid; 16]), name: format!("n{uid}"), labels }
+        namespace::Event::Observed {
+            uid: Uid([uid; 16]),
+            name: format!("n{uid}"),
+            labels,
+            allowed_namespaces: None,
+        }
     }
 
     fn gone(uid: u8) -> namespace::Event {

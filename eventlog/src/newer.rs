@@ -44,7 +44,12 @@ fn reader(memory: &Memory) -> Reader {
 fn seen(uid: u8, number: u8) -> Envelope {
     let labels = BTreeMap::from([("n".to_owned(), number.to_string())]);
     let uid = Uid([uid; 16]);
-    let command = namespace::Command::Observe { uid, name: format!("n{uid}"), labels };
+    let command = namespace::Command::Observe {
+        uid,
+        name: format!("n{uid}"),
+        labels,
+        allowed_namespaces: None,
+    };
     Envelope {
         id: CommandId([number; 16]),
         at: Timestamp(i64::from(number)),

@@ -197,7 +197,7 @@ fn namespace(uid: u8, number: u16, seen: bool) -> Envelope {
     let (uid, name) = (Uid([uid; 16]), format!("n{uid}"));
     let labels = [("n".to_owned(), number.to_string())].into();
     let command = match seen {
-        true => namespace::Command::Observe { uid, name, labels },
+        true => namespace::Command::Observe { uid, name, labels, allowed_namespaces: None },
         false => namespace::Command::Forget { uid },
     };
     let [high, low] = number.to_be_bytes();

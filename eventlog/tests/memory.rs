@@ -34,7 +34,7 @@ fn batches() -> impl Strategy<Value = Vec<Vec<Envelope>>> {
         3 => (0_u8..3, "[a-z]{1,300}", 0_u8..3).prop_map(|(uid, name, label)| {
             let labels = [("l".to_owned(), label.to_string())].into();
             let uid = Uid([uid; 16]);
-            Command::Namespace(namespace::Command::Observe { uid, name, labels })
+            Command::Namespace(namespace::Command::Observe { uid, name, labels, allowed_namespaces: None })
         }),
         1 => (0_u8..3).prop_map(|uid| {
             Command::Namespace(namespace::Command::Forget { uid: Uid([uid; 16]) })

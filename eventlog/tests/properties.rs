@@ -23,7 +23,7 @@ fn commands() -> impl Strategy<Value = Command> {
         2 => "[a-z]{0,40}".prop_map(|holder| Command::Lease(lease::Command::Begin { holder })),
         4 => (uid.clone(), "[a-z]{1,9}", 0_u8..3).prop_map(|(uid, name, label)| {
             let labels = [("l".to_owned(), label.to_string())].into();
-            Command::Namespace(namespace::Command::Observe { uid, name, labels })
+            Command::Namespace(namespace::Command::Observe { uid, name, labels, allowed_namespaces: None })
         }),
         1 => uid.clone().prop_map(|uid| Command::Namespace(namespace::Command::Forget { uid })),
         2 => (uid, any::<bool>()).prop_map(|(uid, supported)| {

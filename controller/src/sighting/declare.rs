@@ -117,7 +117,11 @@ impl Seen<'_> {
                 let labels = self.object["metadata"]["labels"].as_object().into_iter().flatten();
                 let labels = labels.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())));
                 let (name, labels) = (self.name.name.clone(), labels.collect());
-                (Command::Namespace(namespace::Command::Observe { uid, name, labels }), None)
+                let annotations = &self.object["metadata"]["annotations"];
+                let allowed = annotations[secret::ALLOWED_NAMESPACES].as_str();
+                let allowed_namespaces = allowed.map(ToOwned::to_owned);
+                let command = namespace::Command::Observe { uid, name, labels, allowed_namespaces };
+                (Command::Namespace(command), None)
             }
             "Secret" => {
                 let facts = secret::facts(self.object, self.sight.version_key);

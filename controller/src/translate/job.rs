@@ -291,7 +291,12 @@ mod tests {
     fn mounted(list: &[(&str, &str)]) -> Vec<Mounted> {
         list.iter()
             .map(|(mount, directory)| Mounted {
-                volume: Volume { name: "v".into(), claim: None, mount_path: (*mount).into() },
+                volume: Volume {
+                    name: "v".into(),
+                    claim: None,
+                    mount_path: (*mount).into(),
+                    ..Volume::default()
+                },
                 directory: PathBuf::from(directory),
             })
             .collect()
@@ -305,6 +310,7 @@ mod tests {
             params: params.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
             pod: "sts-0".into(),
             node: "local".into(),
+            surroundings: holdfast_engine::survey::Surroundings::default(),
             volumes: Vec::new(),
         }
     }

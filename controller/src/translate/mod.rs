@@ -6,4 +6,5 @@ pub mod gotemplate;
 pub mod hook;
 pub mod job;
 pub mod kubestash;
+pub mod pod;
 pub mod report;

@@ -17,7 +17,7 @@ use holdfast_engine::outbox::{self, Answer};
 use holdfast_engine::report::{BackupReport, Grade, PathResult, RepositoryResult};
 use holdfast_engine::run::{self, Report};
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
-use holdfast_engine::survey::{Host, Role, Volume};
+use holdfast_engine::survey::{Claim, Host, Role, Surroundings, Volume};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
     Actor, Attempt, Command, CommandId, EffectId, Envelope, Event, Failure, Group, Hash, Key,
@@ -275,14 +275,15 @@ fn target() -> TypedRef {
 }
 
 fn hosts() -> Vec<Host> {
-    let (name, claim) = ("data".into(), Some("data".into()));
-    let volume = Volume { name, claim, mount_path: "/source/data".into() };
+    let (name, claim) = ("data".into(), Some(Claim::named("data")));
+    let volume = Volume { name, claim, mount_path: "/source/data".into(), ..Volume::default() };
     let host = |ordinal: u32| Host {
         role: Role::Ordinal(ordinal),
         pod: format!("app-{ordinal}"),
         node: "node-1".into(),
         ready: true,
         created_ms: 0,
+        surroundings: Surroundings::default(),
         volumes: vec![volume.clone()],
     };
     vec![host(0), host(1)]
@@ -309,6 +310,7 @@ fn configured() -> Spec {
         history_limit: 2,
         addon: AddonRef {
             group: Group::KubeStashAddons,
+            pod: holdfast_engine::configuration::PodParts::default(),
             name: "workload-addon".into(),
             tasks: vec![task],
         },

@@ -130,6 +130,7 @@ mod tests {
             params: vec![("paths".into(), "/data".into())],
             pod: format!("db-{ordinal}"),
             node: "n1".into(),
+            surroundings: crate::survey::Surroundings::default(),
             volumes: given::pod(ordinal).volumes,
         };
         assert_eq!(planned, [expected(0), expected(1)]);

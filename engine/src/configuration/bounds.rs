@@ -181,6 +181,7 @@ mod tests {
         let task = TaskRef { name: "task".into(), params: hook.params, mounts };
         let addon = AddonRef {
             group: Group::KubeStashAddons,
+            pod: crate::configuration::PodParts::default(),
             name: "addon".into(),
             tasks: vec![task.clone(), task],
         };

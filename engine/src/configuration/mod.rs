@@ -114,6 +114,33 @@ pub struct AddonRef {
     pub name: String,
     /// Tasks, in order.
     pub tasks: Vec<TaskRef>,
+    /// What the user's own template brings into the worker's pod.
+    pub pod: PodParts,
+}
+
+/// What a `jobTemplate`, or volumes that a task names itself, bring into a worker's pod. In the namespace of a
+/// target that is not the user's they need its leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodParts {
+    /// `initContainers`.
+    pub init_containers: bool,
+    /// `serviceAccountName`.
+    pub service_account: bool,
+    /// Volumes with sources of their own.
+    pub volumes: bool,
+}
+
+impl PodParts {
+    /// The first of them, as it is spelled.
+    #[must_use]
+    pub fn first(self) -> Option<&'static str> {
+        let all = [
+            (self.init_containers, "initContainers"),
+            (self.service_account, "serviceAccountName"),
+            (self.volumes, "volumes"),
+        ];
+        all.into_iter().find(|(there, _)| *there).map(|(_, name)| name)
+    }
 }
 
 /// One task reference.

@@ -11,7 +11,7 @@ use crate::dependency::{Driver, Facts, Task, state as dependency};
 use crate::draft::Draft;
 use crate::event::StreamKind;
 use crate::ids::{Key, TypedRef};
-use crate::usage;
+use crate::usage::{self, Referred};
 
 /// Why a configuration is Invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +26,6 @@ pub(crate) struct Problem {
 pub(crate) const RESOURCE: &str = "ResourceValidationFailed";
 /// A usage policy says no.
 pub(crate) const USAGE: &str = "UsageNotAllowed";
-/// A Secret of another namespace does not name this one.
-pub(crate) const CROSS_NAMESPACE: &str = "CrossNamespaceReferenceDenied";
 /// A Function that this operator has no code for.
 pub(crate) const UNSUPPORTED_FUNCTION: &str = "UnsupportedFunction";
 /// A driver of another product.
@@ -57,6 +55,7 @@ pub(crate) fn validate(draft: &Draft, configuration: &Configuration) -> Result<(
         hook_usage(draft, configuration, &session.spec)?;
         tasks(draft, &session.spec)?;
         secrets(draft, configuration, &session.spec)?;
+        target(draft, configuration, &session.spec)?;
     }
     Ok(())
 }
@@ -337,34 +336,40 @@ fn secrets(
 ) -> Result<(), Problem> {
     let namespace = &configuration.key.namespace;
     for secret in session.repositories.iter().filter_map(|repository| repository.secret.as_ref()) {
-        if secret.namespace == *namespace {
-            continue;
-        }
         let Some(Facts::Secret { allowed_namespaces, .. }) =
             draft.facts(&dependency::secret(secret))
         else {
             continue;
         };
-        if !names_namespace(allowed_namespaces.as_deref(), namespace) {
-            return Err(Problem {
-                reason: CROSS_NAMESPACE,
-                message: format!(
-                    "session {}: Secret {secret} is in another namespace and does not name this \
-                     one; annotate it with holdfast.dev/allowed-namespaces: {namespace}, or set \
-                     the chart value crossNamespaceReferences to any",
-                    session.name
-                ),
-            });
-        }
+        let (own, annotation) = (&secret.namespace, allowed_namespaces.as_deref());
+        let referred = Referred::Secret;
+        usage::consent(draft.references(), referred, annotation, own, namespace).map_err(
+            |denied| {
+                let object = format!("Secret {secret}");
+                let said = usage::refusal(denied, referred, &object, own, namespace);
+                Problem {
+                    reason: usage::DENIED,
+                    message: format!("session {}: {said}", session.name),
+                }
+            },
+        )?;
     }
     Ok(())
 }
 
-/// Whether an annotation `holdfast.dev/allowed-namespaces` names a namespace: a comma list, or `*`.
-#[must_use]
-pub fn names_namespace(annotation: Option<&str>, namespace: &str) -> bool {
-    annotation.is_some_and(|list| {
-        list.split(',').map(str::trim).any(|entry| entry == "*" || entry == namespace)
+/// The Namespace of a target that is not this one has to name it (design, D13).
+fn target(
+    draft: &Draft,
+    configuration: &Configuration,
+    session: &SessionSpec,
+) -> Result<(), Problem> {
+    let Some(target) = &configuration.target else { return Ok(()) };
+    let (own, using) = (usage::home(target), &configuration.key.namespace);
+    let annotation = draft.namespace_named(own).and_then(|n| n.allowed_namespaces.as_deref());
+    let referred = Referred::Target(session.addon.pod.first());
+    usage::consent(draft.references(), referred, annotation, own, using).map_err(|denied| {
+        let said = usage::refusal(denied, referred, target, own, using);
+        Problem { reason: usage::DENIED, message: format!("spec.target: {said}") }
     })
 }
 
@@ -642,11 +647,38 @@ mod tests {
     }
 
     #[test]
-    fn an_annotation_is_a_comma_list_or_a_star() {
-        assert!(names_namespace(Some("a, demo"), "demo"));
-        assert!(names_namespace(Some("*"), "demo"));
-        assert!(!names_namespace(Some("demo2,dem"), "demo"));
-        assert!(!names_namespace(Some(""), "demo"));
-        assert!(!names_namespace(None, "demo"));
+    fn a_target_of_another_namespace_has_to_allow_it() {
+        let mut world = furnished();
+        let mut abroad = session(|_| {});
+        abroad.target.as_mut().unwrap().namespace = "shop".into();
+        let (reason, said) = told(&mut world, &abroad).unwrap();
+        assert_eq!(reason, usage::DENIED);
+        assert_eq!(
+            said,
+            "spec.target: StatefulSet shop/db is in another namespace and does not allow demo; annotate \
+             Namespace shop with holdfast.dev/allowed-namespaces: demo, or install with \
+             crossNamespaceReferences: any"
+        );
+        let valid = |world: &World| {
+            let known = &world.state.configurations[&APP].conditions;
+            known.is_true(crate::condition::Type::ValidationPassed)
+        };
+        assert!(world.allow("shop", &[], Some("demo")).contains("configuration.ValidationPassed"));
+        world.allow("shop", &[], Some("other"));
+        assert!(!valid(&world));
+        let install = |references| crate::lease::Command::Configure { references };
+        let said = world.ask(install(usage::References::Any));
+        assert_eq!(said, "lease.Configured configuration.ValidationPassed");
+        assert_eq!(world.ask(install(usage::References::Any)), "");
+        let said = world.ask(install(usage::References::AnyButTargets));
+        assert_eq!(said, "lease.Configured configuration.ValidationFailed");
+
+        world.allow("shop", &[], Some("demo"));
+        abroad.sessions[0].addon.pod.service_account = true;
+        let (_, said) = told(&mut world, &abroad).unwrap();
+        assert!(said.contains("which does not allow serviceAccountName of demo"), "{said}");
+        assert!(said.contains("holdfast.dev/allowed-namespaces: demo:jobs"), "{said}");
+        world.allow("shop", &[], Some("demo:jobs"));
+        assert!(valid(&world));
     }
 }

@@ -7,6 +7,7 @@ use crate::draft::Draft;
 use crate::ids::{Key, TypedRef, Uid};
 use crate::limits;
 use crate::reaction::Watched;
+use crate::usage;
 
 /// The next configurations behind one that look at something and stay: one more than a reaction takes on, so
 /// that it sees whether some are left.
@@ -28,7 +29,10 @@ fn looks(known: &Configuration, watched: &Watched) -> bool {
     let named = |used: Option<&Key>, key: &Key| used.is_none_or(|used| used == key);
     match watched {
         Watched::Configuration(uid) => known.uid == *uid,
-        Watched::Namespace(name) => known.key.namespace == *name,
+        Watched::Namespace(name) => {
+            known.key.namespace == *name
+                || known.target.as_ref().is_some_and(|target| usage::home(target) == name)
+        }
         Watched::Dependency(object) => depends(known, object),
         Watched::Storage(key) => {
             backends.is_empty() || backends.iter().any(|b| named(b.storage.as_ref(), key))
@@ -41,6 +45,7 @@ fn looks(known: &Configuration, watched: &Watched) -> bool {
             hooks.any(|hook| hook.template == *key)
         }),
         Watched::Repository(key) => known.writes_to(key),
+        Watched::References => usage::refers_abroad(known),
     }
 }
 

@@ -150,9 +150,9 @@ mod tests {
         world.declare(&given::configuration(vec![session]));
         assert_eq!(
             said(&world),
-            "session nightly: Secret vault/key is in another namespace and does not name this one; \
-             annotate it with holdfast.dev/allowed-namespaces: demo, or set the chart value \
-             crossNamespaceReferences to any"
+            "session nightly: Secret vault/key is in another namespace and does not allow demo; \
+             annotate it with holdfast.dev/allowed-namespaces: demo, or install with \
+             crossNamespaceReferences: any"
         );
         let allowed = world.observe(secret(&vault), given::passphrase(2, Some("demo")));
         assert_eq!(

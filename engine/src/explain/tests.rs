@@ -220,6 +220,7 @@ fn a_restore_is_explained_like_a_backup() {
                 params: vec![],
                 pod: "".into(),
                 node: "".into(),
+                surroundings: crate::survey::Surroundings::default(),
                 volumes: vec![],
             },
         })

@@ -15,6 +15,7 @@ use crate::restore::check;
 use crate::restore::state::Restore;
 use crate::run::phase::Step;
 use crate::state::State;
+use crate::usage;
 
 impl State {
     /// Makes the sets anew that follow from the rest: after a load, which does not bring them.
@@ -172,6 +173,10 @@ fn of_configuration(state: &State, known: &Configuration) -> BTreeSet<Looked> {
     let namespace = &known.key.namespace;
     let mut found = BTreeSet::from([Looked::Namespace(namespace.clone())]);
     found.extend(known.target.clone().map(Looked::Dependency));
+    found.extend(known.target.as_ref().map(|t| Looked::Namespace(usage::home(t).into())));
+    if usage::refers_abroad(known) {
+        found.insert(Looked::References);
+    }
     for backend in known.resolved_backends() {
         found.insert(Looked::Storage(backend.storage));
         found.insert(Looked::Retention(backend.retention));
@@ -204,6 +209,8 @@ fn of_restore(state: &State, known: &Restore) -> BTreeSet<Looked> {
     found.extend(functions(state, &spec.addon, true).into_iter().map(Looked::Dependency));
     found.insert(Looked::Dependency(spec.addon.object()));
     found.extend(spec.target.clone().map(Looked::Dependency));
+    found.extend(spec.target.as_ref().map(|t| Looked::Namespace(usage::home(t).into())));
+    found.insert(Looked::References);
     found.extend(spec.source.secret.as_ref().map(dependency::secret).map(Looked::Dependency));
     let hooks = spec.pre_hooks.iter().chain(&spec.post_hooks);
     found.extend(hooks.map(|hook| Looked::Hook(hook.template.clone())));

@@ -17,6 +17,10 @@ pub(crate) fn apply(state: &mut State, epoch: u64, event: &Event) -> Result<(), 
             state.leader.clone_from(holder);
             Ok(())
         }
+        Event::Configured { references } => {
+            state.references = *references;
+            Ok(())
+        }
         Event::LogGapAcknowledged { from, to } => {
             state.gaps.push((*from, *to));
             Ok(())

@@ -11,6 +11,12 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
             draft.emit(Event::EpochBegan { holder: holder.clone() });
             Ok(())
         }
+        Command::Configure { references } => {
+            if draft.references() != *references {
+                draft.emit(Event::Configured { references: *references });
+            }
+            Ok(())
+        }
         Command::AcknowledgeGap { from, to } if from <= to => {
             draft.emit(Event::LogGapAcknowledged { from: *from, to: *to });
             Ok(())

@@ -1,4 +1,5 @@
-//! Leadership: each term is an epoch, and an epoch fences what its predecessors still try.
+//! Leadership: each term is an epoch, and an epoch fences what its predecessors still try. What the leader is installed
+//! with is recorded here too, where decisions depend on it.
 
 pub(crate) mod apply;
 pub(crate) mod decide;
@@ -7,6 +8,8 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::usage::References;
+
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
@@ -14,6 +17,11 @@ pub enum Command {
     Begin {
         /// Who leads now.
         holder: String,
+    },
+    /// The operator was installed so; records only a difference.
+    Configure {
+        /// How far references across namespaces go (`crossNamespaceReferences`).
+        references: References,
     },
     /// The loss of a stretch of the log is accepted by a human.
     AcknowledgeGap {
@@ -31,6 +39,11 @@ pub enum Event {
     EpochBegan {
         /// Who leads.
         holder: String,
+    },
+    /// The operator is installed with another setting than before.
+    Configured {
+        /// How far references across namespaces go.
+        references: References,
     },
     /// The loss of a stretch of the log was accepted.
     LogGapAcknowledged {

@@ -11,8 +11,12 @@ use crate::state::{State, unknown};
 /// Folds one event.
 pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {
     match event {
-        Event::Observed { uid, name, labels } => {
-            let namespace = Namespace { name: name.clone(), labels: labels.clone() };
+        Event::Observed { uid, name, labels, allowed_namespaces } => {
+            let namespace = Namespace {
+                name: name.clone(),
+                labels: labels.clone(),
+                allowed_namespaces: allowed_namespaces.clone(),
+            };
             state.namespaces.insert(*uid, namespace);
             state.take_name(StreamKind::Namespace, &Key::core("", name.clone()), *uid);
         }

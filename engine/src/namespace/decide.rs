@@ -3,22 +3,33 @@
 use crate::draft::Draft;
 use crate::event::StreamKind;
 use crate::ids::Key;
+use crate::namespace::state::Namespace;
 use crate::namespace::{Command, Event};
 use crate::rejection::Rejection;
 
 /// Decides on one command.
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
     match command {
-        Command::Observe { uid, name, labels } => {
+        Command::Observe { uid, name, labels, allowed_namespaces } => {
             let known = draft.base().namespaces.get(uid);
-            if known.is_some_and(|known| known.name == *name && known.labels == *labels) {
+            let seen = Namespace {
+                name: name.clone(),
+                labels: labels.clone(),
+                allowed_namespaces: allowed_namespaces.clone(),
+            };
+            if known == Some(&seen) {
                 return Ok(());
             }
             let former = draft.uid_of(StreamKind::Namespace, &Key::core("", name.clone()));
             if let Some(former) = former.filter(|former| former != uid) {
                 draft.emit(Event::Gone { uid: former, name: name.clone() });
             }
-            draft.emit(Event::Observed { uid: *uid, name: name.clone(), labels: labels.clone() });
+            draft.emit(Event::Observed {
+                uid: *uid,
+                name: name.clone(),
+                labels: labels.clone(),
+                allowed_namespaces: allowed_namespaces.clone(),
+            });
         }
         Command::Forget { uid } => {
             if let Some(known) = draft.base().namespaces.get(uid) {
@@ -62,7 +73,12 @@ mod tests {
         let labels: BTreeMap<_, _> = [("team".into(), "red".into())].into();
         let uid = named("another demo");
         assert_eq!(
-            world.ask(Command::Observe { uid, name: "demo".into(), labels: labels.clone() }),
+            world.ask(Command::Observe {
+                uid,
+                name: "demo".into(),
+                labels: labels.clone(),
+                allowed_namespaces: None
+            }),
             "namespace.Gone namespace.Observed"
         );
         assert_eq!(world.state.labels_of("demo"), labels);

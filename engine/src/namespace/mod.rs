@@ -1,4 +1,4 @@
-//! Namespaces: their labels decide usage policies.
+//! Namespaces: their labels decide usage policies, an annotation who may work on targets in them.
 
 pub(crate) mod apply;
 pub(crate) mod decide;
@@ -14,7 +14,7 @@ use crate::ids::Uid;
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// The namespace was seen with these labels; records only a difference.
+    /// The namespace was seen with these labels and this annotation; records only a difference.
     Observe {
         /// The namespace's uid.
         uid: Uid,
@@ -22,6 +22,8 @@ pub enum Command {
         name: String,
         /// Its labels.
         labels: BTreeMap<String, String>,
+        /// Annotation `holdfast.dev/allowed-namespaces`, when present: who may work on targets in it.
+        allowed_namespaces: Option<String>,
     },
     /// The namespace is gone.
     Forget {
@@ -33,7 +35,7 @@ pub enum Command {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Seen for the first time, or with other labels.
+    /// Seen for the first time, or with other labels or another annotation.
     Observed {
         /// The namespace's uid.
         uid: Uid,
@@ -41,6 +43,8 @@ pub enum Event {
         name: String,
         /// Its labels.
         labels: BTreeMap<String, String>,
+        /// Annotation `holdfast.dev/allowed-namespaces`, when present: who may work on targets in it.
+        allowed_namespaces: Option<String>,
     },
     /// No longer there.
     Gone {

@@ -197,7 +197,7 @@ pub enum Owner {
 pub enum Watched {
     /// The configuration itself.
     Configuration(Uid),
-    /// Labels of the namespace that they are in.
+    /// Labels of the namespace that they are in, or whom the one of their target allows.
     Namespace(String),
     /// A Secret, an Addon, a Function, or their target.
     Dependency(TypedRef),
@@ -209,4 +209,6 @@ pub enum Watched {
     Hook(Key),
     /// A repository that they write to.
     Repository(Key),
+    /// How far references across namespaces go.
+    References,
 }

@@ -93,6 +93,7 @@ pub(crate) fn blank(uid: Uid, at: Timestamp) -> Restore {
             source: Source::default(),
             addon: crate::configuration::AddonRef {
                 group: crate::group::Group::KubeStashAddons,
+                pod: crate::configuration::PodParts::default(),
                 name: String::new(),
                 tasks: Vec::new(),
             },

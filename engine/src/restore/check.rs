@@ -23,7 +23,7 @@ use crate::restore::state::Restore;
 use crate::snapshot::phase::phase as snapshot_phase;
 use crate::snapshot::state::Snapshot;
 use crate::state::State;
-use crate::usage;
+use crate::usage::{self, Referred};
 
 /// Why a restore cannot start now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,6 @@ pub struct Ready {
 
 /// The documents' reason for whatever is wrong with the object itself.
 const INVALID: &str = "ResourceValidationFailed";
-const NOT_ALLOWED: &str = "CrossNamespaceReferenceNotAllowed";
 const UNSUPPORTED: &str = "UnsupportedFunction";
 
 /// What every Secret of a repository holds its passphrase under.
@@ -72,6 +71,7 @@ pub fn check(state: &State, restore: &Restore) -> Result<Ready, Obstacle> {
     }
     let wanted = source::wanted(&spec.source).map_err(|problem| invalid(problem.to_string()))?;
     let hooks = hooks(state, restore)?;
+    target_is_allowed(state, restore)?;
     secret_is_usable(state, restore)?;
     let (addon_hash, tasks) = tasks(state, restore)?;
     let functions = functions(state, &spec.addon, &tasks)?;
@@ -162,26 +162,36 @@ fn missing_parameter<'a>(
     missing.map(|parameter| parameter.name.as_str())
 }
 
-/// The way out of a refused reference, the same for every kind.
-fn not_allowed(field: &str, what: &str, key: &Key, namespace: &str) -> Obstacle {
-    Obstacle::Invalid {
-        reason: NOT_ALLOWED,
-        message: format!(
-            "{field}: {what} {key} does not allow namespace {namespace}; annotate it with \
-             holdfast.dev/allowed-namespaces, or install with crossNamespaceReferences: any"
-        ),
-    }
+/// Whether an object in `own` may be referred to from the restore's namespace; the way out is the same for every kind.
+fn consent(
+    (state, restore): (&State, &Restore),
+    (field, referred): (&str, Referred),
+    object: &dyn core::fmt::Display,
+    (annotation, own): (Option<&str>, &str),
+) -> Result<(), Obstacle> {
+    let using = &restore.key.namespace;
+    usage::consent(state.references, referred, annotation, own, using).map_err(|denied| {
+        let said = usage::refusal(denied, referred, object, own, using);
+        Obstacle::Invalid { reason: usage::DENIED, message: format!("{field}: {said}") }
+    })
+}
+
+fn target_is_allowed(state: &State, restore: &Restore) -> Result<(), Obstacle> {
+    let Some(target) = &restore.spec.target else { return Ok(()) };
+    let own = usage::home(target);
+    let annotation = state.namespace_named(own).and_then(|n| n.allowed_namespaces.as_deref());
+    let referred = Referred::Target(restore.spec.addon.pod.first());
+    consent((state, restore), ("target", referred), target, (annotation, own))
 }
 
 fn secret_is_usable(state: &State, restore: &Restore) -> Result<(), Obstacle> {
     let Some(key) = &restore.spec.source.secret else { return Ok(()) };
-    let using = &restore.key.namespace;
     let field = "dataSource.encryptionSecret";
     match state.facts(&secret(key)) {
         Some(Facts::Secret { keys, allowed_namespaces, .. }) => {
-            if !usage::annotated(allowed_namespaces.as_deref(), &key.namespace, using) {
-                return Err(not_allowed(field, "Secret", key, using));
-            }
+            let object = format!("Secret {key}");
+            let says = (allowed_namespaces.as_deref(), key.namespace.as_str());
+            consent((state, restore), (field, Referred::Secret), &object, says)?;
             if !keys.iter().any(|name| name == PASSPHRASE_KEY) {
                 return Err(invalid(format!("{field}: Secret {key} has no key {PASSPHRASE_KEY}")));
             }
@@ -307,14 +317,12 @@ fn repository<'a>(
     key: &Key,
 ) -> Result<&'a Repository, Obstacle> {
     let found = state.repository_named(key).ok_or_else(|| waiting("Repository", key))?;
-    let using = &restore.key.namespace;
     let annotation = match state.facts(&repository_object(key)) {
         Some(Facts::Repository { allowed_namespaces }) => allowed_namespaces.as_deref(),
         _ => None,
     };
-    if !usage::annotated(annotation, &key.namespace, using) {
-        return Err(not_allowed("dataSource.namespace", "Repository", key, using));
-    }
+    let (object, says) = (format!("Repository {key}"), (annotation, key.namespace.as_str()));
+    consent((state, restore), ("dataSource.namespace", Referred::Repository), &object, says)?;
     if found.deleting {
         return Err(invalid(format!("dataSource.repository: {key} is being deleted")));
     }

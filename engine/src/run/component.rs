@@ -219,6 +219,7 @@ mod tests {
             params: vec![],
             pod: String::new(),
             node: String::new(),
+            surroundings: crate::survey::Surroundings::default(),
             volumes: vec![],
         };
         ComponentState::planned(name.into(), component)

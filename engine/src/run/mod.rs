@@ -24,7 +24,7 @@ use crate::hook::{Run as Try, Stage};
 use crate::ids::{Attempt, Hash, Key, Uid};
 use crate::outcome::{Failure, Outcome};
 use crate::report::{BackupReport, RestoreReport};
-use crate::survey::Volume;
+use crate::survey::{Surroundings, Volume};
 use crate::time::Millis;
 
 /// A component as planned: what one worker moves.
@@ -42,6 +42,8 @@ pub struct Component {
     pub pod: String,
     /// Node to run on; empty: any.
     pub node: String,
+    /// What the worker's pod copies from its host; of a task without a host nothing.
+    pub surroundings: Surroundings,
     /// Volumes to mount.
     pub volumes: Vec<Volume>,
 }

@@ -15,7 +15,7 @@ use crate::ids::{Hash, Key, TypedRef};
 use crate::restore;
 use crate::retention;
 use crate::storage::{self, DeletionPolicy, Provider};
-use crate::survey::{Host, Role, Volume};
+use crate::survey::{Claim, Host, Role, Surroundings, Volume};
 use crate::usage::UsagePolicy;
 
 /// The namespace of nearly everything.
@@ -70,6 +70,7 @@ pub(crate) fn session(name: &str) -> SessionSpec {
         history_limit: 10,
         addon: AddonRef {
             group: Group::KubeStashAddons,
+            pod: crate::configuration::PodParts::default(),
             name: "workload-addon".into(),
             tasks: vec![TaskRef {
                 name: "logical-backup".into(),
@@ -163,6 +164,7 @@ pub(crate) fn restore(components: &[&str]) -> restore::Spec {
         },
         addon: AddonRef {
             group: Group::KubeStashAddons,
+            pod: crate::configuration::PodParts::default(),
             name: "workload-addon".into(),
             tasks: vec![TaskRef {
                 name: "logical-backup-restore".into(),
@@ -216,10 +218,12 @@ pub(crate) fn pod(ordinal: u32) -> Host {
         node: "n1".into(),
         ready: true,
         created_ms: 0,
+        surroundings: Surroundings::default(),
         volumes: vec![Volume {
             name: "data".into(),
-            claim: Some(format!("data-db-{ordinal}")),
+            claim: Some(Claim::named(format!("data-db-{ordinal}"))),
             mount_path: "/data".into(),
+            ..Volume::default()
         }],
     }
 }

@@ -242,10 +242,20 @@ impl World {
     }
 
     pub fn label(&mut self, name: &str, labels: &[(&str, &str)]) -> String {
+        self.allow(name, labels, None)
+    }
+
+    /// A namespace that says who may work in it.
+    pub fn allow(&mut self, name: &str, labels: &[(&str, &str)], allows: Option<&str>) -> String {
         let labels: BTreeMap<String, String> =
             labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let uid = named(&format!("namespace/{name}"));
-        self.ask(namespace::Command::Observe { uid, name: name.into(), labels })
+        self.ask(namespace::Command::Observe {
+            uid,
+            name: name.into(),
+            labels,
+            allowed_namespaces: allows.map(Into::into),
+        })
     }
 
     pub fn declare_storage(&mut self, name: &str, spec: storage::Spec) -> String {

@@ -84,6 +84,7 @@ fn component(name: &str) -> Component {
         params: vec![],
         pod: "p".into(),
         node: "n".into(),
+        surroundings: crate::survey::Surroundings::default(),
         volumes: vec![],
     }
 }
@@ -242,6 +243,7 @@ fn restored() -> Spec {
         },
         addon: AddonRef {
             group: Group::KubeStashAddons,
+            pod: crate::configuration::PodParts::default(),
             name: "workload-addon".into(),
             tasks: vec![],
         },

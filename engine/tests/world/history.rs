@@ -282,7 +282,15 @@ fn act_around(world: &mut World, action: &Action) {
         Action::Labels(team) => {
             let (uid, name) = (uid("namespace/demo"), NAMESPACE.to_string());
             let labels = [("team".to_string(), team.to_string())].into();
-            ask(world, Command::Namespace(namespace::Command::Observe { uid, name, labels }));
+            ask(
+                world,
+                Command::Namespace(namespace::Command::Observe {
+                    uid,
+                    name,
+                    labels,
+                    allowed_namespaces: None,
+                }),
+            );
         }
         Action::Storage => {
             let command = storage::Command::Declare {

@@ -9,7 +9,7 @@ use holdfast_engine::outbox::{self, Answer};
 use holdfast_engine::outcome::{Failure, Outcome};
 use holdfast_engine::report::{BackupReport, Grade, PathResult, RepositoryResult, RestoreReport};
 use holdfast_engine::run::{Command as Run, Report};
-use holdfast_engine::survey::{Host, Role, Volume};
+use holdfast_engine::survey::{Claim, Host, Role, Surroundings, Volume};
 use holdfast_engine::{Attempt, Command, EffectId, Millis, State, Timestamp, Uid};
 
 /// What the outside does, as a scenario sets it.
@@ -138,8 +138,9 @@ impl Outside {
         }
         let volume = Volume {
             name: "data".into(),
-            claim: Some("data".into()),
+            claim: Some(Claim::named("data")),
             mount_path: "/source/data".into(),
+            ..Volume::default()
         };
         let host = |role: Role, pod: String| Host {
             role,
@@ -147,6 +148,7 @@ impl Outside {
             node: "node-1".into(),
             ready: true,
             created_ms: 0,
+            surroundings: Surroundings::default(),
             volumes: vec![volume.clone()],
         };
         let hosts = match self.pods {

@@ -52,6 +52,7 @@ pub fn session(name: &str) -> SessionSpec {
         history_limit: 10,
         addon: AddonRef {
             group: Group::KubeStashAddons,
+            pod: holdfast_engine::configuration::PodParts::default(),
             name: "workload-addon".into(),
             tasks: vec![TaskRef {
                 name: "logical-backup".into(),
@@ -101,6 +102,7 @@ pub fn restore(repository: &str) -> restore::Spec {
         },
         addon: AddonRef {
             group: Group::KubeStashAddons,
+            pod: holdfast_engine::configuration::PodParts::default(),
             name: "workload-addon".into(),
             tasks: vec![TaskRef {
                 name: "logical-backup-restore".into(),

@@ -6,7 +6,7 @@ use holdfast_engine::configuration::{
 };
 use holdfast_engine::dependency::{self, Driver, Facts, Parameter, Task, state as reference};
 use holdfast_engine::plan::Plan;
-use holdfast_engine::survey::{Host, Role, Volume};
+use holdfast_engine::survey::{Claim, Host, Role, Surroundings, Volume};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
     Command, Group, Hash, Key, Millis, Timestamp, TypedRef, Uid, backup, configuration, retention,
@@ -133,6 +133,7 @@ fn spec() -> Spec {
         history_limit: 5,
         addon: AddonRef {
             group: Group::KubeStashAddons,
+            pod: holdfast_engine::configuration::PodParts::default(),
             name: "workload-addon".into(),
             tasks: vec![task],
         },
@@ -171,14 +172,20 @@ pub(crate) fn willing(plan: &Plan, number: usize) -> Act {
 }
 
 fn host(ordinal: u32) -> Host {
-    let (name, claim) = ("data".into(), Some("data".into()));
+    let (name, claim) = ("data".into(), Some(Claim::named("data")));
     Host {
         role: Role::Ordinal(ordinal),
         pod: format!("app-{ordinal}"),
         node: "node-1".into(),
         ready: true,
         created_ms: 0,
-        volumes: vec![Volume { name, claim, mount_path: "/source/data".into() }],
+        surroundings: Surroundings::default(),
+        volumes: vec![Volume {
+            name,
+            claim,
+            mount_path: "/source/data".into(),
+            ..Volume::default()
+        }],
     }
 }
 

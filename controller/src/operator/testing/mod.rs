@@ -330,6 +330,7 @@ pub(crate) fn seen(number: u8) -> Command {
         uid: Uid([number; 16]),
         name: format!("n{number}"),
         labels: BTreeMap::new(),
+        allowed_namespaces: None,
     })
 }
 

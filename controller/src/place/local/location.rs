@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use holdfast_api::storage::{Backend, BackupStorage, LocalSpec};
 use holdfast_engine::plan::{Located, Stored};
-use holdfast_engine::survey::Volume;
+use holdfast_engine::survey::{Claim, Volume};
 use holdfast_engine::{Failure, Key, TypedRef};
 use holdfast_executor::store::{Access, url_below, url_of_directory};
 use zeroize::Zeroizing;
@@ -175,8 +175,9 @@ impl Local {
             };
             let volume = Volume {
                 name: claim.claim_name.clone(),
-                claim: Some(claim.claim_name),
+                claim: Some(Claim::named(claim.claim_name)),
                 mount_path: local.mount_path.clone().unwrap_or_default(),
+                ..Volume::default()
             };
             Volumes { catalog: &self.catalog.get(), root: &self.volumes }
                 .directory(&target, &volume)?

@@ -5,15 +5,19 @@
 
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::survey::{Host, Role, Volume};
+use holdfast_engine::survey::{Claim, Host, Role, Surroundings, Volume, VolumeMode};
 use holdfast_engine::{Failure, TypedRef};
 use serde_json::Value;
 
 use crate::place::local::declared::catalog::Catalog;
 use crate::translate::kubestash::workload;
+use crate::translate::pod;
 
 /// The only node.
 pub const NODE: &str = "local";
+
+/// What a claim is called.
+const CLAIM: &str = "PersistentVolumeClaim";
 
 /// Where the catalog's Addon for claims mounts one.
 pub const CLAIM_MOUNT: &str = "/kubestash-data";
@@ -39,6 +43,7 @@ impl Volumes<'_> {
             node: NODE.into(),
             ready: true,
             created_ms: 0,
+            surroundings: surroundings(object),
             volumes: self.pod_volumes(target, object, ordinal),
         };
         let name = &target.name;
@@ -55,10 +60,12 @@ impl Volumes<'_> {
                 node: NODE.into(),
                 ready: true,
                 created_ms: 0,
+                surroundings: Surroundings { hostname: NODE.into(), ..Surroundings::default() },
                 volumes: vec![Volume {
                     name: name.clone(),
-                    claim: Some(name.clone()),
+                    claim: Some(self.claim(&target.namespace, name, object)),
                     mount_path: CLAIM_MOUNT.into(),
+                    ..Volume::default()
                 }],
             }],
         })
@@ -86,20 +93,59 @@ impl Volumes<'_> {
     /// Volumes that the pod's containers mount and that hold data beyond the pod.
     fn pod_volumes(&self, target: &TypedRef, object: &Value, ordinal: u32) -> Vec<Volume> {
         let mut volumes: Vec<Volume> = Vec::new();
-        for mount in mounts(object) {
-            let (Some(name), Some(path)) = (mount["name"].as_str(), mount["mountPath"].as_str())
-            else {
+        let devices = devices(object).map(|device| (device, "devicePath"));
+        for (mount, path) in mounts(object).map(|mount| (mount, "mountPath")).chain(devices) {
+            let (Some(name), Some(path)) = (mount["name"].as_str(), mount[path].as_str()) else {
                 continue;
             };
             if volumes.iter().any(|known| known.name == name) {
                 continue;
             }
-            let claim = claim_of(target, object, name, ordinal);
+            let template = template(object, name);
+            let claim = claim_of(target, object, name, ordinal).map(|claim| {
+                let declared = self.catalog.find("", CLAIM, &target.namespace, &claim);
+                let object = declared.or(template).unwrap_or(&Value::Null);
+                self.claim(&target.namespace, &claim, object)
+            });
             if claim.is_some() || host_path(object, name).is_some() {
-                volumes.push(Volume { name: name.into(), claim, mount_path: path.into() });
+                let of_claim =
+                    &pod_volume(object, name).unwrap_or(&Value::Null)["persistentVolumeClaim"];
+                volumes.push(Volume {
+                    name: name.into(),
+                    claim,
+                    mount_path: path.into(),
+                    sub_path: mount["subPath"].as_str().unwrap_or_default().into(),
+                    read_only: mount["readOnly"] == true || of_claim["readOnly"] == true,
+                });
             }
         }
         volumes
+    }
+
+    /// A claim with what its manifest, or its template's, and the volume that it is bound to say. Nobody runs here
+    /// who could write to it.
+    fn claim(&self, namespace: &str, name: &str, object: &Value) -> Claim {
+        let volume = self.bound(namespace, name).ok().flatten().unwrap_or(&Value::Null);
+        let (spec, text) =
+            (&object["spec"], |value: &Value| value.as_str().unwrap_or_default().to_owned());
+        let capacity =
+            [&volume["spec"]["capacity"]["storage"], &spec["resources"]["requests"]["storage"]];
+        Claim {
+            name: name.into(),
+            uid: None,
+            access: pod::access(&spec["accessModes"]),
+            mode: if spec["volumeMode"] == "Block" {
+                VolumeMode::Block
+            } else {
+                VolumeMode::Filesystem
+            },
+            class: text(&spec["storageClassName"]),
+            volume: text(&volume["metadata"]["name"]),
+            driver: text(&volume["spec"]["csi"]["driver"]),
+            capacity: capacity.into_iter().find_map(pod::quantity).unwrap_or(0),
+            affinity: pod::affinity(&volume["spec"]["nodeAffinity"]),
+            writer: String::new(),
+        }
     }
 
     /// The directory of a volume of a target's pod.
@@ -108,7 +154,7 @@ impl Volumes<'_> {
     /// When no directory stands for it.
     pub fn directory(&self, target: &TypedRef, volume: &Volume) -> Result<PathBuf, Failure> {
         let base = match &volume.claim {
-            Some(claim) => self.claim_directory(&target.namespace, claim)?,
+            Some(claim) => self.claim_directory(&target.namespace, &claim.name)?,
             None => {
                 let object = self.target(target)?;
                 host_path(object, &volume.name).ok_or_else(|| {
@@ -119,28 +165,15 @@ impl Volumes<'_> {
                 })?
             }
         };
-        let sub_path = self.target(target).ok().and_then(|object| {
-            mounts(object)
-                .find(|m| m["name"] == *volume.name && m["mountPath"] == *volume.mount_path)
-                .and_then(|m| m["subPath"].as_str())
-        });
-        Ok(sub_path.map_or(base.clone(), |sub| base.join(sub.trim_start_matches('/'))))
+        Ok(match volume.sub_path.trim_start_matches('/') {
+            "" => base,
+            sub => base.join(sub),
+        })
     }
 
     /// The directory of a claim: that of the volume it is bound to, else one of its own.
     fn claim_directory(&self, namespace: &str, claim: &str) -> Result<PathBuf, Failure> {
-        let declared = self.catalog.find("", "PersistentVolumeClaim", namespace, claim);
-        let named = declared.and_then(|object| object["spec"]["volumeName"].as_str());
-        let bound = match named.filter(|name| !name.is_empty()) {
-            Some(name) => Some(self.catalog.find("", "PersistentVolume", "", name).ok_or_else(|| {
-                failure("VolumeNotFound", format!("claim {namespace}/{claim} names PersistentVolume {name}, which is not declared"))
-            })?),
-            None => self.catalog.of_core_kind("PersistentVolume").find(|volume| {
-                let claim_ref = &volume["spec"]["claimRef"];
-                claim_ref["name"] == claim && claim_ref["namespace"] == namespace
-            }),
-        };
-        let Some(volume) = bound else {
+        let Some(volume) = self.bound(namespace, claim)? else {
             return Ok(self.root.join(namespace).join(claim));
         };
         let path = [&volume["spec"]["hostPath"]["path"], &volume["spec"]["local"]["path"]]
@@ -149,6 +182,21 @@ impl Volumes<'_> {
         path.map(PathBuf::from).ok_or_else(|| {
             let name = volume["metadata"]["name"].as_str().unwrap_or_default();
             failure("VolumeNotFound", format!("PersistentVolume {name} of claim {namespace}/{claim} has no hostPath or local path"))
+        })
+    }
+
+    /// The volume that a claim is bound to; none: it has a directory of its own.
+    fn bound(&self, namespace: &str, claim: &str) -> Result<Option<&Value>, Failure> {
+        let declared = self.catalog.find("", CLAIM, namespace, claim);
+        let named = declared.and_then(|object| object["spec"]["volumeName"].as_str());
+        Ok(match named.filter(|name| !name.is_empty()) {
+            Some(name) => Some(self.catalog.find("", "PersistentVolume", "", name).ok_or_else(|| {
+                failure("VolumeNotFound", format!("claim {namespace}/{claim} names PersistentVolume {name}, which is not declared"))
+            })?),
+            None => self.catalog.of_core_kind("PersistentVolume").find(|volume| {
+                let claim_ref = &volume["spec"]["claimRef"];
+                claim_ref["name"] == claim && claim_ref["namespace"] == namespace
+            }),
         })
     }
 
@@ -173,11 +221,30 @@ impl Volumes<'_> {
 }
 
 fn mounts(object: &Value) -> impl Iterator<Item = &Value> {
-    let containers = object["spec"]["template"]["spec"]["containers"].as_array();
-    containers
-        .into_iter()
-        .flatten()
-        .flat_map(|c| c["volumeMounts"].as_array().into_iter().flatten())
+    containers(object).flat_map(|c| c["volumeMounts"].as_array().into_iter().flatten())
+}
+
+fn devices(object: &Value) -> impl Iterator<Item = &Value> {
+    containers(object).flat_map(|c| c["volumeDevices"].as_array().into_iter().flatten())
+}
+
+fn containers(object: &Value) -> impl Iterator<Item = &Value> {
+    object["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten()
+}
+
+/// What the pods of a workload have around them; the first container that mounts something says as whom it works.
+fn surroundings(object: &Value) -> Surroundings {
+    let has_volumes = |c: &&Value| c["volumeMounts"].is_array() || c["volumeDevices"].is_array();
+    let container = containers(object).find(has_volumes).unwrap_or(&Value::Null);
+    Surroundings {
+        hostname: NODE.into(),
+        ..pod::surroundings(&object["spec"]["template"]["spec"], container)
+    }
+}
+
+fn template<'a>(object: &'a Value, volume: &str) -> Option<&'a Value> {
+    let templates = object["spec"]["volumeClaimTemplates"].as_array();
+    templates.into_iter().flatten().find(|template| template["metadata"]["name"] == volume)
 }
 
 fn pod_volume<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
@@ -189,9 +256,7 @@ fn host_path(object: &Value, name: &str) -> Option<PathBuf> {
 }
 
 fn claim_of(target: &TypedRef, object: &Value, volume: &str, ordinal: u32) -> Option<String> {
-    let templates = object["spec"]["volumeClaimTemplates"].as_array();
-    let from_template = templates.into_iter().flatten().any(|t| t["metadata"]["name"] == volume);
-    if from_template {
+    if template(object, volume).is_some() {
         return Some(format!("{volume}-{}-{ordinal}", target.name));
     }
     pod_volume(object, volume)?["persistentVolumeClaim"]["claimName"]
@@ -277,6 +342,41 @@ spec: {volumeName: gone}
         assert_eq!(directory(0, 0), Path::new("/state/volumes/demo/source-data-sts-0"));
         assert_eq!(directory(1, 0), Path::new("/srv/one"));
         assert_eq!(directory(0, 1), Path::new("/srv/fixed/inner"));
+    }
+
+    #[test]
+    fn a_worker_is_told_what_the_manifests_say_of_pod_and_volume() {
+        let text = OBJECTS.replace(
+            "      containers:",
+            "      serviceAccountName: app\n      tolerations: [{key: dedicated, operator: Exists}]\n      \
+             securityContext: {runAsUser: 26}\n      containers:",
+        );
+        let text = text.replace(
+            "spec: {accessModes: [ReadWriteOnce]}",
+            "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Ki}}}\n  - metadata: {name: raw}\n    \
+             spec: {volumeMode: Block}",
+        );
+        let text = text.replace(
+            "        volumeMounts:",
+            "        volumeDevices: [{name: raw, devicePath: /dev/xvda}]\n        volumeMounts:",
+        );
+        let found = read_documents(Path::new("a.yaml"), &text);
+        assert!(found.problems.is_empty(), "{:?}", found.problems);
+        let named = found.manifests.into_iter().map(|m| (m.name.clone(), m));
+        let catalog = Catalog { objects: named.collect() };
+        let volumes = Volumes { catalog: &catalog, root: Path::new("/state/volumes") };
+        let host = volumes.hosts(&reference("apps", "StatefulSet", "sts")).unwrap().remove(1);
+        assert_eq!(host.surroundings.service_account, "app");
+        assert_eq!(host.surroundings.security.user, Some(26));
+        assert_eq!(host.surroundings.tolerations.len(), 1);
+        assert_eq!(host.surroundings.hostname, NODE);
+        let claims: Vec<Claim> = host.volumes.iter().filter_map(|v| v.claim.clone()).collect();
+        let data = &claims[0];
+        assert_eq!((data.name.as_str(), data.volume.as_str()), ("source-data-sts-1", "pv-1"));
+        assert_eq!((data.capacity, data.mode), (1024, VolumeMode::Filesystem));
+        assert_eq!((claims[1].name.as_str(), claims[1].mode), ("raw-sts-1", VolumeMode::Block));
+        let raw = host.volumes.iter().find(|volume| volume.name == "raw").unwrap();
+        assert_eq!(raw.mount_path, "/dev/xvda");
     }
 
     #[test]

@@ -8,8 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use holdfast_api::Kind;
 use holdfast_engine::backup::Worker;
-use holdfast_engine::survey::{Host, Role, Volume};
-use holdfast_engine::{Attempt, Failure, Key, TypedRef};
+use holdfast_engine::survey::{
+    Access, Claim, Host, NodeTerm, Operator, Requirement, Role, Security, Surroundings, Taint,
+    Toleration, Volume,
+};
+use holdfast_engine::{Attempt, Failure, Key, TypedRef, Uid};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -140,18 +143,7 @@ impl Cluster {
                 permanent: true,
             });
         };
-        let host = |ordinal| Host {
-            role: Role::Ordinal(ordinal),
-            pod: format!("{}-{ordinal}", target.name),
-            node: format!("node-{ordinal}"),
-            ready: true,
-            created_ms: 0,
-            volumes: vec![Volume {
-                name: "data".into(),
-                claim: Some(format!("data-{}-{ordinal}", target.name)),
-                mount_path: "/source/data".into(),
-            }],
-        };
+        let host = |ordinal| host(&target.name, ordinal);
         Ok((0..workload::replicas(object)).map(host).collect())
     }
 
@@ -355,4 +347,62 @@ fn is_final(name: &ObjectName, object: &Value) -> bool {
     let runs = ["BackupSession", "RestoreSession", "Snapshot"].contains(&name.kind.as_str());
     let phase = object["status"]["phase"].as_str().unwrap_or_default();
     runs && ["Succeeded", "Failed", "Skipped"].contains(&phase)
+}
+
+/// A pod of a StatefulSet, each somewhat unlike its siblings.
+fn host(set: &str, ordinal: u32) -> Host {
+    let node = format!("node-{ordinal}");
+    let dedicated = Toleration {
+        key: "dedicated".into(),
+        value: Some("db".into()),
+        effect: Some(Taint::NoSchedule),
+        seconds: None,
+    };
+    let number = i64::from(ordinal);
+    let here = Requirement {
+        key: "kubernetes.io/hostname".into(),
+        operator: Operator::In,
+        values: vec![format!("{node}.zone-a")],
+    };
+    let name = format!("data-{set}-{ordinal}");
+    let pinned = ordinal.is_multiple_of(2);
+    let claim = Claim {
+        uid: Some(Uid::default().derive(&name)),
+        access: vec![if pinned { Access::ReadWriteOnce } else { Access::ReadWriteOncePod }],
+        class: "fast".into(),
+        volume: format!("pv-{set}-{ordinal}"),
+        driver: "hostpath.csi.k8s.io".into(),
+        capacity: 1 << 30,
+        affinity: if pinned {
+            vec![NodeTerm { labels: vec![here], fields: vec![] }]
+        } else {
+            vec![]
+        },
+        writer: format!("{set}-{ordinal}"),
+        ..Claim::named(name)
+    };
+    Host {
+        role: Role::Ordinal(ordinal),
+        pod: format!("{set}-{ordinal}"),
+        ready: true,
+        created_ms: 0,
+        surroundings: Surroundings {
+            pod_uid: Some(Uid::default().derive(&format!("pod/{set}/{ordinal}"))),
+            hostname: format!("{node}.zone-a"),
+            tolerations: if pinned { vec![dedicated] } else { vec![] },
+            security: Security {
+                user: Some(1_000 + number),
+                fs_group: (!pinned).then_some(2_000),
+                ..Security::default()
+            },
+            service_account: "default".into(),
+        },
+        node,
+        volumes: vec![Volume {
+            name: "data".into(),
+            claim: Some(claim),
+            mount_path: "/source/data".into(),
+            ..Volume::default()
+        }],
+    }
 }

@@ -3,7 +3,7 @@
 use holdfast_api::core::{AddonInfo, TaskReference};
 use holdfast_api::parameter::ParameterDefinition;
 use holdfast_engine::Group;
-use holdfast_engine::configuration::{AddonRef, Mount, TaskRef};
+use holdfast_engine::configuration::{AddonRef, Mount, PodParts, TaskRef};
 use holdfast_engine::dependency::Parameter;
 use serde_json::{Map, Value};
 
@@ -40,17 +40,38 @@ pub fn values(params: Option<&Map<String, Value>>) -> Vec<(String, String)> {
 pub(crate) fn addon(info: Option<&AddonInfo>, field: &str, findings: &mut Findings) -> AddonRef {
     let Some(info) = info else {
         findings.add(field, "an Addon is needed");
-        return AddonRef { group: Group::KubeStashAddons, name: String::new(), tasks: Vec::new() };
+        return AddonRef {
+            group: Group::KubeStashAddons,
+            name: String::new(),
+            tasks: Vec::new(),
+            pod: PodParts::default(),
+        };
     };
     AddonRef {
         group: Group::KubeStashAddons,
         name: findings.required(&format!("{field}.name"), info.name.as_ref()),
+        pod: pod_parts(info),
         tasks: info
             .tasks
             .iter()
             .enumerate()
             .map(|(index, task)| self::task(task, &format!("{field}.tasks[{index}]"), findings))
             .collect(),
+    }
+}
+
+/// What the user brings into the worker's pod besides settings of ours.
+fn pod_parts(info: &AddonInfo) -> PodParts {
+    let spec = info.job_template.as_ref().and_then(|template| template.spec.as_ref());
+    let named = spec.and_then(|spec| spec.service_account_name.as_ref());
+    let of_tasks = info.tasks.iter().any(|task| {
+        let chosen = task.target_volumes.as_ref();
+        !task.addon_volumes.is_empty() || chosen.is_some_and(|chosen| !chosen.volumes.is_empty())
+    });
+    PodParts {
+        init_containers: spec.is_some_and(|spec| !spec.init_containers.is_empty()),
+        service_account: named.is_some_and(|name| !name.is_empty()),
+        volumes: of_tasks || spec.is_some_and(|spec| !spec.volumes.is_empty()),
     }
 }
 

@@ -264,11 +264,11 @@ mod tests {
         world.observe(secret(&foreign), given::passphrase(1, Some("other")));
         let with_secret = source(|s| s.secret = Some(foreign.clone()));
         let (reason, said) = invalid(&mut world, with_secret);
-        assert_eq!(reason, "CrossNamespaceReferenceNotAllowed");
+        assert_eq!(reason, "CrossNamespaceReferenceDenied");
         assert_eq!(
             said,
-            "dataSource.encryptionSecret: Secret vault/key does not allow namespace demo; annotate \
-             it with holdfast.dev/allowed-namespaces, or install with crossNamespaceReferences: any"
+            "dataSource.encryptionSecret: Secret vault/key is in another namespace and does not allow demo; annotate \
+             it with holdfast.dev/allowed-namespaces: demo, or install with crossNamespaceReferences: any"
         );
         world.observe(secret(&foreign), given::passphrase(2, Some("other, demo")));
         assert_eq!(

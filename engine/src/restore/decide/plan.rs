@@ -104,6 +104,7 @@ mod tests {
                 params: vec![],
                 pod: "db-0".into(),
                 node: "n1".into(),
+                surroundings: crate::survey::Surroundings::default(),
                 volumes: given::pod(0).volumes,
             }
         );

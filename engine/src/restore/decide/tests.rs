@@ -27,7 +27,7 @@ use crate::survey::{Host, Role};
 use crate::testing::{failure, uid};
 use crate::time::{Millis, Timestamp};
 use crate::usage::UsagePolicy;
-use crate::{Event, Recorded, Rejection, State, apply, decide, repository, snapshot};
+use crate::{Event, Recorded, Rejection, State, apply, decide, namespace, repository, snapshot};
 
 const RESTORE: Uid = Uid([1; 16]);
 const REPOSITORY: Uid = Uid([2; 16]);
@@ -76,6 +76,7 @@ fn spec(components: &[&str]) -> Spec {
         },
         addon: AddonRef {
             group: Group::KubeStashAddons,
+            pod: crate::configuration::PodParts::default(),
             name: "workload-addon".into(),
             tasks: vec![task_ref("logical-backup-restore")],
         },
@@ -104,6 +105,7 @@ fn pod(ordinal: u32) -> Host {
         node: "n1".into(),
         ready: true,
         created_ms: 0,
+        surroundings: crate::survey::Surroundings::default(),
         volumes: vec![],
     }
 }
@@ -464,6 +466,12 @@ fn references_to_other_namespaces_need_an_annotation() {
         let object = repository_object(&Key::new(Group::KubeStashStorage, "demo", "repo"));
         let allowed_namespaces = allowed.map(Into::into);
         world.observe(14, object, Facts::Repository { allowed_namespaces });
+        world.record(namespace::Event::Observed {
+            uid: uid(15),
+            name: "demo".into(),
+            labels: alloc::collections::BTreeMap::new(),
+            allowed_namespaces: Some("other".into()),
+        });
         let (key, hash) = (Key::new(Group::KubeStash, "other", "restore"), Hash([7; 32]));
         let spec = elsewhere.clone();
         world.ask(Command::Declare { uid: RESTORE, key, generation: 1, hash, spec }).unwrap();
