@@ -164,6 +164,7 @@ mod tests {
         shapes! { lease
             0x0101 2 EpochBegan { holder: String }
             0x0102 1 LogGapAcknowledged { from: u64, to: u64 }
+            0x0104 1 Configured { references: holdfast_engine::usage::References }
             was 0x0101 1 EpochBeganBefore { } => EpochBegan
         }
 
