@@ -14,7 +14,7 @@ use crate::ids::Uid;
 use crate::index::Object;
 use crate::restore::check;
 use crate::restore::state::Restore;
-use crate::run::decide::expiry;
+use crate::run::decide::{expiry, is_anything_free};
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
 
@@ -35,6 +35,8 @@ pub enum Due {
         /// The backup or the restore.
         session: Uid,
     },
+    /// Submit `run::BeginWaiting`.
+    BeginWaiting,
     /// Submit `backup::Retry`.
     RetryBackup {
         /// The failed session.
@@ -81,13 +83,17 @@ const NOW: Timestamp = Timestamp(i64::MIN);
 /// `slot_grace` is how long a slot is left to a trigger from outside (a CronJob); zero without one.
 #[must_use]
 pub fn next_wakeup(state: &State, slot_grace: Millis) -> Option<Timestamp> {
+    if is_anything_free(state) {
+        return Some(state.last_at);
+    }
     state.index.next(slot_grace).map(|when| if when == NOW { state.last_at } else { when })
 }
 
 /// What is due now, in order of its time.
 #[must_use]
 pub fn due(state: &State, now: Timestamp, slot_grace: Millis) -> Vec<Due> {
-    state.index.due(now, slot_grace)
+    let waiting = is_anything_free(state).then_some(Due::BeginWaiting);
+    waiting.into_iter().chain(state.index.due(now, slot_grace)).collect()
 }
 
 /// Whether some session is open: a backup that has not ended, a restore that goes.

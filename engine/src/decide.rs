@@ -28,6 +28,8 @@ pub fn decide(state: &State, envelope: &Envelope) -> Result<Vec<Event>, Rejectio
     }
     let mut draft = Draft::new(state, envelope);
     route(&mut draft, &envelope.command)?;
+    let asked = matches!(envelope.command, Command::Run(run::Command::BeginWaiting));
+    run::decide::fill(&mut draft, asked);
     draft.finish()
 }
 

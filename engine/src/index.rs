@@ -15,10 +15,13 @@ use crate::deadline::{self, Due, Wakeup};
 use crate::dependency::{Facts, state as dependency};
 use crate::event::{Event, Recorded, StreamKind};
 use crate::ids::{Key, TypedRef, Uid};
+use crate::lease;
 use crate::level::{self, Level};
 use crate::restore::check;
 use crate::restore::state::Restore;
 use crate::run::phase::Step;
+use crate::run::queue::{Queue, Standing};
+use crate::run::session::Session;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
 
@@ -59,6 +62,7 @@ pub struct Index {
     slots: BTreeSet<(Timestamp, Due)>,
     set_by: BTreeMap<Object, Vec<Wakeup>>,
     open: BTreeSet<Uid>,
+    queue: Queue,
 }
 
 /// What follows from the state is no part of its text either.
@@ -78,11 +82,15 @@ impl Index {
         for object in objects(state) {
             index.wake(state, object);
         }
+        index.queue = queue_of(state);
         index
     }
 
     /// Follows one event, given the state with the event applied.
     pub(crate) fn follow(&mut self, state: &State, recorded: &Recorded) {
+        if let Event::Lease(lease::Event::LimitsSet { .. }) = &recorded.event {
+            self.queue = queue_of(state);
+        }
         let stream = recorded.event.stream();
         let subject = (stream.kind, stream.uid);
         self.look(state, subject);
@@ -101,7 +109,15 @@ impl Index {
         for object in concerned {
             self.look(state, object);
             self.wake(state, object);
+            if let Some(standing) = standing(state, object) {
+                self.queue.set(object.1, standing);
+            }
         }
+    }
+
+    /// Who waits for a worker, and who has one.
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     /// The objects that look at something.
@@ -168,6 +184,30 @@ impl Index {
         } else if matches!(object.0, StreamKind::Backup | StreamKind::Restore) {
             self.open.remove(&object.1);
         }
+    }
+}
+
+fn queue_of(state: &State) -> Queue {
+    let mut queue = Queue::default();
+    for object in objects(state) {
+        if let Some(standing) = standing(state, object) {
+            queue.set(object.1, standing);
+        }
+    }
+    queue
+}
+
+/// How a session stands in the queue; none of what is no session.
+fn standing(state: &State, (kind, uid): Object) -> Option<Standing> {
+    let of = |session: &dyn Session| Standing::of(session, &state.limits);
+    match kind {
+        StreamKind::Backup => {
+            Some(state.backups.get(&uid).map(|known| of(known)).unwrap_or_default())
+        }
+        StreamKind::Restore => {
+            Some(state.restores.get(&uid).map(|known| of(known)).unwrap_or_default())
+        }
+        _ => None,
     }
 }
 

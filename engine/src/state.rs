@@ -23,6 +23,7 @@ use crate::namespace::state::Namespace;
 use crate::repository::state::Repository;
 use crate::restore::state::Restore;
 use crate::retention::state::RetentionPolicy;
+use crate::run::queue::Limits;
 use crate::schedule::state::Schedule;
 use crate::snapshot::state::Snapshot;
 use crate::storage::state::Storage;
@@ -41,6 +42,8 @@ pub struct State {
     pub leader: String,
     /// Stretches of the log whose loss was accepted: first and last sequence number.
     pub gaps: Vec<(u64, u64)>,
+    /// How many workers there may be at once.
+    pub limits: Limits,
     /// Namespaces.
     pub namespaces: BTreeMap<Uid, Namespace>,
     /// Secrets, Addons, Functions, targets.

@@ -1,12 +1,13 @@
 //! A backup as a session that runs.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::backup::decide::{finish, open, report, retention};
 use crate::backup::state::Backup;
-use crate::backup::{Event, plan};
+use crate::backup::{Event, Trigger, plan};
 use crate::condition::Type;
 use crate::draft::Draft;
 use crate::event;
@@ -52,6 +53,19 @@ impl Session for Backup {
 
     fn says(&self, event: run::Event) -> event::Event {
         Event::Run { event }.into()
+    }
+
+    fn due_at(&self) -> Timestamp {
+        match self.trigger {
+            Trigger::Slot { slot } => slot,
+            _ => self.created_at,
+        }
+    }
+
+    fn storages(&self, draft: &Draft) -> Vec<Key> {
+        let listed = self.snapshots.iter().filter_map(|known| draft.repository(known.repository));
+        let all: BTreeSet<Key> = listed.map(|known| known.storage.clone()).collect();
+        all.into_iter().collect()
     }
 
     fn until(&self) -> Option<Timestamp> {

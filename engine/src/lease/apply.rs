@@ -17,6 +17,10 @@ pub(crate) fn apply(state: &mut State, epoch: u64, event: &Event) -> Result<(), 
             state.leader.clone_from(holder);
             Ok(())
         }
+        Event::LimitsSet { limits } => {
+            state.limits = *limits;
+            Ok(())
+        }
         Event::LogGapAcknowledged { from, to } => {
             state.gaps.push((*from, *to));
             Ok(())

@@ -7,6 +7,8 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::run::queue::Limits;
+
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
@@ -14,6 +16,11 @@ pub enum Command {
     Begin {
         /// Who leads now.
         holder: String,
+    },
+    /// So many workers may there be at once; a limit of zero is refused.
+    Limit {
+        /// All limits; those before them are forgotten.
+        limits: Limits,
     },
     /// The loss of a stretch of the log is accepted by a human.
     AcknowledgeGap {
@@ -31,6 +38,11 @@ pub enum Event {
     EpochBegan {
         /// Who leads.
         holder: String,
+    },
+    /// So many workers may there be at once.
+    LimitsSet {
+        /// All limits.
+        limits: Limits,
     },
     /// The loss of a stretch of the log was accepted.
     LogGapAcknowledged {

@@ -49,6 +49,16 @@ impl Session for Restore {
         Event::Run { event }.into()
     }
 
+    fn due_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    fn storages(&self, draft: &Draft) -> Vec<Key> {
+        let snapshot = self.snapshot.and_then(|uid| draft.snapshot(uid));
+        let repository = snapshot.and_then(|known| draft.repository(known.repository));
+        repository.map(|known| known.storage.clone()).into_iter().collect()
+    }
+
     fn until(&self) -> Option<Timestamp> {
         None
     }

@@ -9,6 +9,7 @@ pub(crate) mod apply;
 pub mod component;
 pub(crate) mod decide;
 pub mod phase;
+pub mod queue;
 pub(crate) mod session;
 pub mod state;
 
@@ -22,6 +23,7 @@ use crate::hook::{Run as Try, Stage};
 use crate::ids::{Attempt, Hash, Key, Uid};
 use crate::outcome::{Failure, Outcome};
 use crate::report::{BackupReport, RestoreReport};
+use crate::run::queue::Lack;
 use crate::survey::Volume;
 use crate::time::Millis;
 
@@ -106,6 +108,8 @@ pub enum Command {
         /// The session.
         session: Uid,
     },
+    /// Places are free that somebody waits for; a no-op rejection when not.
+    BeginWaiting,
 }
 
 /// What a worker did.
@@ -161,6 +165,8 @@ pub enum Event {
         uid: Uid,
         /// How many components.
         components: u32,
+        /// The storages that each of their workers has to do with.
+        storages: Vec<Key>,
     },
     /// One component to move.
     ComponentPlanned {
@@ -195,6 +201,17 @@ pub enum Event {
         stage: Stage,
         /// The first failure, if any.
         outcome: Outcome,
+    },
+    /// What is left to begin waits for a worker (condition Queued=True).
+    Queued {
+        /// The session.
+        uid: Uid,
+        /// Which limit was reached.
+        lack: Lack,
+        /// How high it is.
+        limit: u32,
+        /// What is left of its time; counts on from the moment at which something begins.
+        left: Option<Millis>,
     },
     /// An attempt at a component began.
     AttemptStarted {
@@ -267,6 +284,7 @@ impl Event {
             | Self::HookStarted { uid, .. }
             | Self::HookEnded { uid, .. }
             | Self::HooksFinished { uid, .. }
+            | Self::Queued { uid, .. }
             | Self::AttemptStarted { uid, .. }
             | Self::WorkerObserved { uid, .. }
             | Self::ExecutorEnsured { uid }

@@ -50,6 +50,10 @@ pub(crate) trait Session {
     fn words(&self) -> &'static Words;
     /// An event of its run as an event of its stream.
     fn says(&self, event: Event) -> event::Event;
+    /// When it was due, or asked for: what is older has its turn first.
+    fn due_at(&self) -> Timestamp;
+    /// The storages that its workers have to do with.
+    fn storages(&self, draft: &Draft) -> Vec<Key>;
     /// Until when it waits at most, while queued.
     fn until(&self) -> Option<Timestamp>;
     /// Its hooks of a stage.

@@ -329,6 +329,7 @@ impl World {
                 Due::Slot { configuration, session, version } => {
                     self.slot(configuration, session, version)
                 }
+                Due::BeginWaiting => Command::Run(run::Command::BeginWaiting),
                 Due::Expire { session } => Command::Run(run::Command::Expire { session }),
                 Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
                 Due::ResumeBackup { session } => {
