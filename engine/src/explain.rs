@@ -145,7 +145,7 @@ fn weight_in_backup(event: &run::Event) -> Weight {
     use run::Event as E;
     match event {
         E::HooksFinished { .. }
-        | E::Queued { .. }
+        | E::QueuedForWorker { .. }
         | E::ExecutorEnsured { .. }
         | E::ExecutorNotEnsured { .. }
         | E::DeadlineExceeded { .. } => Weight::Tells,
@@ -323,7 +323,7 @@ fn says_run(event: &run::Event) -> String {
         E::Surveyed { components, .. } => format!("it is to move {components} components"),
         E::ComponentPlanned { asked, .. } => format!("component {asked} is planned"),
         E::HooksFinished { outcome, .. } => ended("its hooks", "", outcome),
-        E::Queued { lack, limit, .. } => lack.sentence(*limit),
+        E::QueuedForWorker { lack, limit, .. } => lack.sentence(*limit),
         E::AttemptStarted { component, .. } => format!("component {component} began"),
         E::ExecutorEnsured { .. } => "every component has a worker".into(),
         E::ExecutorNotEnsured { message, .. } => format!("a worker is missing: {message}"),

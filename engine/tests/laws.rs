@@ -6,6 +6,7 @@ use holdfast_engine::backup::phase::phase;
 use holdfast_engine::configuration::{Concurrency, Retry, Spec};
 use holdfast_engine::dependency::Facts;
 use holdfast_engine::hook::{Executor, HookSpec, Policy};
+use holdfast_engine::run::queue::Limits;
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::{
     Command, Event, Group, Key, Millis, Rejection, Uid, backup, configuration, dependency, lease,
@@ -20,6 +21,7 @@ use world::{World, minutes, uid};
 #[derive(Clone, Debug)]
 enum Action {
     Pass(i64),
+    Limit(Option<u32>, Option<u32>),
     Declare { paused: bool, sessions: u8, replace: bool },
     DeleteConfiguration,
     Create { session: u8 },
@@ -74,6 +76,8 @@ fn action() -> impl Strategy<Value = Action> {
         6 => (1_i64..200).prop_map(Action::Pass),
         2 => (any::<bool>(), 1_u8..3, any::<bool>())
             .prop_map(|(paused, sessions, replace)| Action::Declare { paused, sessions, replace }),
+        2 => (prop::option::of(1_u32..3), prop::option::of(1_u32..3))
+            .prop_map(|(cluster, node)| Action::Limit(cluster, node)),
         1 => Just(Action::DeleteConfiguration),
         3 => (0_u8..2).prop_map(|session| Action::Create { session }),
         1 => Just(Action::Cancel),
@@ -102,6 +106,8 @@ fn meddling() -> impl Strategy<Value = Action> {
     prop_oneof![
         16 => (0_usize..8).prop_map(Action::Arrive),
         2 => (1_i64..40).prop_map(Action::Pass),
+        1 => (prop::option::of(1_u32..3), prop::option::of(1_u32..3))
+            .prop_map(|(cluster, node)| Action::Limit(cluster, node)),
         3 => (any::<bool>(), 1_u8..3, any::<bool>())
             .prop_map(|(paused, sessions, replace)| Action::Declare { paused, sessions, replace }),
         1 => Just(Action::DeleteConfiguration),
@@ -181,6 +187,10 @@ fn act(world: &mut World, action: &Action) {
     let last = world.state.backups.keys().next_back().copied();
     match action {
         Action::Pass(span) => world.pass(minutes(*span)),
+        Action::Limit(cluster, node) => {
+            let limits = Limits { cluster: *cluster, node: *node, ..Limits::default() };
+            world.limit(limits);
+        }
         Action::Declare { paused, sessions, replace } => {
             declare(world, *sessions, *paused, *replace);
         }
@@ -359,7 +369,8 @@ proptest! {
     }
 }
 
-/// Whatever answers are lost: a day later no session of before is open.
+/// Whatever answers are lost: a day later no session of before is open, and another day later none that stood
+/// behind it.
 fn no_session_outlives_its_deadline(world: &mut World) -> Result<(), TestCaseError> {
     for kind in EFFECTS {
         world.outside.silent.insert(kind.into());
@@ -370,10 +381,13 @@ fn no_session_outlives_its_deadline(world: &mut World) -> Result<(), TestCaseErr
         .state
         .restores
         .values()
-        .filter(|restore| restore.is_going() && restore.deadline.is_some())
+        .filter(|restore| restore.is_going() && restore.spec.timeout.is_some())
         .map(|restore| restore.uid)
         .collect();
     world.pass(minutes(24 * 60));
+    if world.state.limits != Limits::default() {
+        world.pass(minutes(24 * 60));
+    }
     for uid in restoring {
         if let Some(restore) = world.state.restores.get(&uid) {
             prop_assert!(restore.is_finished(), "{:#?}", restore);

@@ -46,11 +46,11 @@ pub(crate) fn fold(
         Event::ExecutorNotEnsured { message, .. } => {
             facts.state(at, words.executor, Some(message));
         }
-        Event::Queued { lack, limit, left, .. } => {
+        Event::QueuedForWorker { lack, limit, left, .. } => {
             let message = lack.sentence(*limit);
             facts.raise(at, Type::Queued, &message);
-            run.queued = Some(Queued { left: *left });
-            run.stand_still();
+            run.queued = Some(Queued { left: *left, since: None });
+            run.stand_still(at);
         }
         Event::DeadlineExceeded { .. } => {
             facts.raise(at, Type::DeadlineExceeded, words.late);
@@ -80,7 +80,7 @@ fn fold_turn(run: &mut Run, at: Timestamp, event: &Event) {
                 run.leave_queue();
             }
         }
-        Event::ComponentEnded { .. } => run.stand_still(),
+        Event::ComponentEnded { .. } => run.stand_still(at),
         _ => {}
     }
 }

@@ -135,6 +135,8 @@ pub enum StopCause {
         /// Name of the later one.
         by: String,
     },
+    /// No place for a worker became free in time.
+    NoWorker,
 }
 
 impl StopCause {
@@ -146,6 +148,7 @@ impl StopCause {
             Self::Deleted => "its object is being deleted".into(),
             Self::ConfigurationDeleted => "its configuration is being deleted".into(),
             Self::Replaced { by } => alloc::format!("replaced by {by}"),
+            Self::NoWorker => "no place for a worker became free within a day".into(),
         }
     }
 }
@@ -203,7 +206,7 @@ pub enum Event {
         outcome: Outcome,
     },
     /// What is left to begin waits for a worker (condition Queued=True).
-    Queued {
+    QueuedForWorker {
         /// The session.
         uid: Uid,
         /// Which limit was reached.
@@ -284,7 +287,7 @@ impl Event {
             | Self::HookStarted { uid, .. }
             | Self::HookEnded { uid, .. }
             | Self::HooksFinished { uid, .. }
-            | Self::Queued { uid, .. }
+            | Self::QueuedForWorker { uid, .. }
             | Self::AttemptStarted { uid, .. }
             | Self::WorkerObserved { uid, .. }
             | Self::ExecutorEnsured { uid }

@@ -66,7 +66,7 @@ pub fn next(step: Step, event: &Event) -> Result<Step, IllegalStep> {
         ) => Ok(Step::Closing),
 
         (Step::Planning | Step::Working, E::AttemptStarted { .. }) => Ok(Step::Working),
-        (Step::Planning | Step::Working, E::Queued { .. }) => Ok(step),
+        (Step::Planning | Step::Working, E::QueuedForWorker { .. }) => Ok(step),
         (
             Step::Working,
             E::WorkerObserved { .. }
@@ -103,7 +103,7 @@ fn name(event: &Event) -> &'static str {
         Event::HookStarted { .. } => "HookStarted",
         Event::HookEnded { .. } => "HookEnded",
         Event::HooksFinished { .. } => "HooksFinished",
-        Event::Queued { .. } => "Queued",
+        Event::QueuedForWorker { .. } => "QueuedForWorker",
         Event::AttemptStarted { .. } => "AttemptStarted",
         Event::WorkerObserved { .. } => "WorkerObserved",
         Event::ExecutorEnsured { .. } => "ExecutorEnsured",
@@ -175,7 +175,12 @@ mod tests {
             (finished(post, bad()), "......o..."),
             (Event::AttemptStarted { uid, component: text(), number }, "....ww...."),
             (
-                Event::Queued { uid, lack: crate::run::queue::Lack::Cluster, limit: 1, left: None },
+                Event::QueuedForWorker {
+                    uid,
+                    lack: crate::run::queue::Lack::Cluster,
+                    limit: 1,
+                    left: None,
+                },
                 "....lw....",
             ),
             (Event::WorkerObserved { uid, component, number, worker }, ".....w...."),

@@ -436,3 +436,199 @@ impl<'q> Line<'q> {
         recorded + self.tenants.get(namespace).copied().unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dependency::Driver;
+    use crate::outcome::Outcome;
+    use crate::restore::apply::blank;
+    use crate::restore::state::Restore;
+    use crate::run::Component;
+    use crate::run::component::ComponentState;
+    use crate::testing::world::named;
+
+    /// What stands in the queue: a session of a namespace, its minute, and each component as its node and
+    /// whether it works (`Some(true)`), waits (`None`) or has ended.
+    type Sketch = (usize, i64, Vec<(usize, Option<bool>)>, usize, Option<i64>);
+
+    const NAMES: [&str; 3] = ["a", "b", "c"];
+
+    fn session(number: usize, (namespace, minute, components, storages, turn): &Sketch) -> Restore {
+        let mut restore = blank(named(&format!("{number}")), Timestamp(minute * MINUTE + 7));
+        restore.key = Key::new(NAMES[*namespace], format!("s{number}"));
+        let run = &mut restore.run;
+        run.step = Step::Working;
+        run.turn_at = turn.map(Timestamp);
+        run.storages = NAMES[..*storages].iter().map(|name| Key::new("stores", *name)).collect();
+        for (node, works) in components {
+            let component = Component {
+                name: format!("pod-{}", run.components.len()),
+                driver: Driver::Restic,
+                task: String::new(),
+                params: vec![],
+                pod: String::new(),
+                node: NAMES[*node].into(),
+                volumes: vec![],
+            };
+            let mut known = ComponentState::planned(component.name.clone(), component);
+            known.attempt = u32::from(works.is_some());
+            known.outcome = (*works == Some(false)).then_some(Outcome::Succeeded);
+            run.components.push(known);
+        }
+        restore
+    }
+
+    /// Whose turn it is, found by looking at everybody.
+    fn look(all: &[Restore], limits: &Limits) -> Option<Ticket> {
+        let running = |known: &&ComponentState| known.is_running();
+        let of = |restore: &Restore| restore.run.components.iter().filter(running).count();
+        let full =
+            |limit: Option<u32>, held: usize| limit.is_some_and(|limit| held >= limit as usize);
+        let held = |namespace: &str| -> usize {
+            all.iter().filter(|one| one.key.namespace == namespace).map(of).sum()
+        };
+        let on = |node: &str| -> usize {
+            let components = all.iter().flat_map(|one| &one.run.components).filter(running);
+            components.filter(|known| known.component.node == node).count()
+        };
+        let at = |storage: &Key| -> usize {
+            all.iter().filter(|one| one.run.storages.contains(storage)).map(of).sum()
+        };
+        let last = |namespace: &str| {
+            let mine = all.iter().filter(|one| one.key.namespace == namespace);
+            mine.filter_map(|one| one.run.turn_at).max()
+        };
+        if full(limits.cluster, all.iter().map(of).sum()) {
+            return None;
+        }
+        let waits = all.iter().flat_map(|one| {
+            let waits = one.run.components.iter().zip(0..).filter(|(known, _)| known.attempt == 0);
+            waits.map(move |(known, number)| (one, known, number))
+        });
+        let free = waits.filter(|(one, known, _)| {
+            !full(limits.namespace, held(&one.key.namespace))
+                && !full(limits.node, on(&known.component.node))
+                && !one.run.storages.iter().any(|storage| full(limits.storage, at(storage)))
+        });
+        let ranked = free.map(|(one, _, component)| {
+            let minute = one.created_at.0.div_euclid(MINUTE);
+            let spread = one.uid.derive("turn");
+            let ticket = Ticket { minute, spread, session: one.uid, component };
+            (held(&one.key.namespace), last(&one.key.namespace), ticket)
+        });
+        ranked.min().map(|(_, _, ticket)| ticket)
+    }
+
+    fn limits() -> impl Strategy<Value = Limits> {
+        let limit = || prop::option::of(1_u32..5);
+        (limit(), limit(), limit(), limit()).prop_map(|(cluster, namespace, node, storage)| {
+            Limits { cluster, namespace, node, storage }
+        })
+    }
+
+    fn sketch() -> impl Strategy<Value = Sketch> {
+        let component = (0_usize..3, prop::option::of(any::<bool>()));
+        let components = prop::collection::vec(component, 0..4);
+        (0_usize..3, 0_i64..3, components, 0_usize..3, prop::option::of(0_i64..4))
+    }
+
+    fn queue(all: &[Restore], limits: &Limits) -> Queue {
+        let mut queue = Queue::default();
+        for one in all {
+            queue.set(one.uid, Standing::of(one, limits));
+        }
+        queue
+    }
+
+    proptest! {
+        /// The sets find what a look at everybody finds, whatever part of it a decision has changed; and
+        /// they are the same however they came about.
+        #[test]
+        fn whose_turn_it_is(
+            before in prop::collection::vec(sketch(), 0..12),
+            after in prop::collection::vec(sketch(), 0..12),
+            changed in prop::collection::vec(any::<bool>(), 12),
+            limits in limits(),
+        ) {
+            let of = |all: &[Sketch]| -> Vec<Restore> {
+                all.iter().enumerate().map(|(number, one)| session(number, one)).collect()
+            };
+            let (before, after) = (of(&before), of(&after));
+            let recorded = queue(&before, &limits);
+            prop_assert_eq!(Line::new(&recorded, limits).next(), look(&before, &limits));
+
+            let mut now = before.clone();
+            let (mut line, mut followed) = (Line::new(&recorded, limits), recorded.clone());
+            for number in (0..12).filter(|number| changed[*number]) {
+                let uid = named(&format!("{number}"));
+                now.retain(|one| one.uid != uid);
+                let found = after.get(number);
+                now.extend(found.cloned());
+                let standing = found.map(|one| Standing::of(one, &limits)).unwrap_or_default();
+                line.change(uid, standing.clone());
+                followed.set(uid, standing);
+            }
+            let next = look(&now, &limits);
+            prop_assert_eq!(line.next(), next);
+            prop_assert_eq!(Line::new(&followed, limits).next(), next);
+            now.reverse();
+            prop_assert_eq!(queue(&now, &limits), followed, "in any order");
+        }
+    }
+
+    #[test]
+    fn a_lack_says_which_limit_was_reached() {
+        let all = [session(0, &(0, 0, vec![(1, Some(true)), (1, None)], 1, None))];
+        let key = || Key::new("stores", "a");
+        for (limits, lack, said) in [
+            (Limits { cluster: Some(1), ..Limits::default() }, Lack::Cluster, "of the cluster"),
+            (
+                Limits { namespace: Some(1), ..Limits::default() },
+                Lack::Namespace,
+                "of its namespace",
+            ),
+            (
+                Limits { node: Some(1), ..Limits::default() },
+                Lack::Node { name: "b".into() },
+                "of node b",
+            ),
+            (
+                Limits { storage: Some(1), ..Limits::default() },
+                Lack::Storage { key: key() },
+                "of BackupStorage stores/a",
+            ),
+        ] {
+            let (queue, standing) = (queue(&all, &limits), Standing::of(&all[0], &limits));
+            let found = Line::new(&queue, limits).lack("a", standing.first().unwrap());
+            assert_eq!(found, Some((lack.clone(), 1)));
+            assert_eq!(
+                lack.sentence(1),
+                format!("It waits for a worker: the limit {said} (1) is reached.")
+            );
+        }
+        let none = Limits::default();
+        let (queue, standing) = (queue(&all, &none), Standing::of(&all[0], &none));
+        assert_eq!(Line::new(&queue, none).lack("a", standing.first().unwrap()), None);
+    }
+
+    #[test]
+    fn a_namespace_with_one_session_does_not_wait_for_one_with_a_thousand() {
+        let limits = Limits { cluster: Some(2), ..Limits::default() };
+        let mut all: Vec<Restore> =
+            (0..1000).map(|n| session(n, &(0, 0, vec![(0, None)], 0, None))).collect();
+        all[0].run.components[0].attempt = 1;
+        all[1].run.components[0].attempt = 1;
+        all.push(session(1000, &(1, 2, vec![(0, None)], 0, None)));
+        let mut queue = queue(&all, &limits);
+        assert_eq!(Line::new(&queue, limits).next(), None, "two work");
+        all[0].run.components[0].outcome = Some(Outcome::Succeeded);
+        queue.set(all[0].uid, Standing::of(&all[0], &limits));
+        let next = Line::new(&queue, limits).next().unwrap();
+        assert_eq!(next.session, all[1000].uid, "it is younger, and its namespace holds nothing");
+    }
+}

@@ -50,6 +50,8 @@ pub struct Run {
 pub struct Queued {
     /// What was left of its time when it began to wait.
     pub left: Option<Millis>,
+    /// Since when it does nothing but wait; absent while some of its workers work.
+    pub since: Option<Timestamp>,
 }
 
 impl Run {
@@ -74,14 +76,17 @@ impl Run {
     /// It came to a place: its time counts on from here.
     pub(crate) fn take_turn(&mut self, at: Timestamp) {
         self.turn_at = Some(at);
-        if let Some(Queued { left }) = self.queued {
-            self.deadline = left.map(|left| at.plus(left));
+        if let Some(queued) = &mut self.queued {
+            queued.since = None;
+            self.deadline = queued.left.map(|left| at.plus(left));
         }
     }
 
     /// What waits for a worker has its time stand still while nobody works.
-    pub(crate) fn stand_still(&mut self) {
-        if self.queued.is_some() && !self.components.iter().any(ComponentState::is_running) {
+    pub(crate) fn stand_still(&mut self, at: Timestamp) {
+        let works = self.components.iter().any(ComponentState::is_running);
+        if let Some(queued) = self.queued.as_mut().filter(|_| !works) {
+            queued.since = Some(at);
             self.deadline = None;
         }
     }

@@ -218,7 +218,7 @@ impl Spans<'_> {
                 self.left += 1;
                 self.note(&Place::Session, seq);
             }
-            E::Queued { .. } => {
+            E::QueuedForWorker { .. } => {
                 let name = "waiting for a worker".into();
                 self.begin(Place::Workers, SpanKind::Queue, name, at, seq);
             }

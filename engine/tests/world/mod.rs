@@ -7,6 +7,7 @@
 pub mod outside;
 pub mod spec;
 pub mod statuses;
+pub mod tenants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -168,6 +169,7 @@ impl World {
         statuses::agree_with_decisions(&self.state);
         self.sessions_keep_out_of_each_others_way();
         self.every_effect_has_somebody_who_waits_for_it();
+        self.nobody_waits_for_a_place_that_is_free();
     }
 
     fn sessions_keep_out_of_each_others_way(&self) {
@@ -206,6 +208,7 @@ impl World {
             let run = backup.or_else(|| self.state.restores.get(uid).map(|known| &known.run));
             let run = run.expect("a session");
             assert!(run.cancelled.is_none(), "no work begins after a stop: {run:#?}");
+            self.no_limit_is_passed();
         }
     }
 

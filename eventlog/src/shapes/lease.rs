@@ -1,8 +1,11 @@
 //! Leadership.
 
+use holdfast_engine::run::queue::Limits;
+
 use super::shape::shapes;
 
 shapes! { lease
     0x0101 1 EpochBegan { holder: String }
     0x0102 1 LogGapAcknowledged { from: u64, to: u64 }
+    0x0103 1 LimitsSet { limits: Limits }
 }

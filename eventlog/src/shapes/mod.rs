@@ -159,6 +159,7 @@ mod tests {
         shapes! { lease
             0x0101 2 EpochBegan { holder: String }
             0x0102 1 LogGapAcknowledged { from: u64, to: u64 }
+            0x0103 1 LimitsSet { limits: holdfast_engine::run::queue::Limits }
             was 0x0101 1 EpochBeganBefore { } => EpochBegan
         }
 

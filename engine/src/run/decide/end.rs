@@ -49,10 +49,16 @@ pub(crate) fn expiry(session: &dyn Session) -> Option<Timestamp> {
         Step::Created | Step::Skipped | Step::Finished => None,
         Step::Queued => session.until(),
         _ => match run.work_ended_at {
-            None => run.deadline,
+            None => waits_until(session).or(run.deadline),
             Some(ended) => Some(ended.plus(closing_time(session))),
         },
     }
+}
+
+/// Until when it waits at most for a worker, while it does nothing else.
+fn waits_until(session: &dyn Session) -> Option<Timestamp> {
+    let since = session.run().queued.and_then(|queued| queued.since)?;
+    Some(since.plus(limits::WORKER_WAIT_MILLIS))
 }
 
 /// How long closing may take: its own time, and that of the hooks that still run.
@@ -70,6 +76,10 @@ pub(super) fn expire(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     let run = session.run();
     if run.step == Step::Queued {
         session.skip(draft, "another session of the configuration took too long".into());
+        return Ok(());
+    }
+    if waits_until(&*session).is_some() {
+        stop(draft, uid, StopCause::NoWorker);
         return Ok(());
     }
     if run.work_ended_at.is_none() {
