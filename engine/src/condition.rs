@@ -33,8 +33,6 @@ pub enum Type {
     SnapshotMetadataUploaded,
     BackupIncomplete,
     SourceEmpty,
-    /// Ours: there while it waits for a worker, and gone after that.
-    Queued,
     RestoreTargetFound,
     PreRestoreHooksExecutionSucceeded,
     RestoreExecutorEnsured,
@@ -42,6 +40,8 @@ pub enum Type {
     RestoreIncomplete,
     /// Never recorded: views join it from the Secret's presence.
     BackendSecretFound,
+    /// Ours: there while it waits for a worker, and gone after that.
+    Queued,
 }
 
 /// Whether the fact holds.
