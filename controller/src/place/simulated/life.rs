@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use holdfast_engine::run::queue::Limits;
 use holdfast_engine::{Rejection, State, StreamKind, Uid};
 use holdfast_eventlog::{Answer, Attachments, Files, Ledger, Memory, Options, Refusal};
 use tokio::sync::Notify;
@@ -142,7 +143,8 @@ async fn operate(world: &World, fuse: &Arc<Fuse>, span: &Span) -> End {
     let ports = Ports { clock: time, ids: Arc::clone(&world.ids) };
     let attachments = ledger.attachments();
     let audience = Audience { statuses: Box::new(Nobody), progress: Arc::new(|_, _| {}) };
-    let started = start(Arc::clone(&place), ledger, ports.clone(), audience).await;
+    let started =
+        start(Arc::clone(&place), ledger, ports.clone(), audience, Limits::default()).await;
     let Started { dispatcher, inbox, looks } = match started {
         Ok(started) => started,
         Err(StartError::Lead(_) | StartError::Log(_)) => return End::Crashed,
