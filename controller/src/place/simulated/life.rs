@@ -23,6 +23,9 @@ use crate::sighting::known::Known;
 use crate::sighting::name::ObjectName;
 use crate::translate::kubestash::object::Published;
 
+/// Few enough that sessions wait for each other.
+const WORKERS: u32 = 2;
+
 /// How long all has to be quiet, with nothing recorded, until a run is over.
 const REST: i64 = 15 * 60_000;
 
@@ -143,8 +146,8 @@ async fn operate(world: &World, fuse: &Arc<Fuse>, span: &Span) -> End {
     let ports = Ports { clock: time, ids: Arc::clone(&world.ids) };
     let attachments = ledger.attachments();
     let audience = Audience { statuses: Box::new(Nobody), progress: Arc::new(|_, _| {}) };
-    let started =
-        start(Arc::clone(&place), ledger, ports.clone(), audience, Limits::default()).await;
+    let limits = Limits { cluster: Some(WORKERS), ..Limits::default() };
+    let started = start(Arc::clone(&place), ledger, ports.clone(), audience, limits).await;
     let Started { dispatcher, inbox, looks } = match started {
         Ok(started) => started,
         Err(StartError::Lead(_) | StartError::Log(_)) => return End::Crashed,
