@@ -460,11 +460,11 @@ mod tests {
 
     fn session(number: usize, (namespace, minute, components, storages, turn): &Sketch) -> Restore {
         let mut restore = blank(named(&format!("{number}")), Timestamp(minute * MINUTE + 7));
-        restore.key = Key::new(NAMES[*namespace], format!("s{number}"));
+        restore.key = Key::core(NAMES[*namespace], format!("s{number}"));
         let run = &mut restore.run;
         run.step = Step::Working;
         run.turn_at = turn.map(Timestamp);
-        run.storages = NAMES[..*storages].iter().map(|name| Key::new("stores", *name)).collect();
+        run.storages = NAMES[..*storages].iter().map(|name| Key::core("stores", *name)).collect();
         for (node, works) in components {
             let component = Component {
                 name: format!("pod-{}", run.components.len()),
@@ -584,7 +584,7 @@ mod tests {
     #[test]
     fn a_lack_says_which_limit_was_reached() {
         let all = [session(0, &(0, 0, vec![(1, Some(true)), (1, None)], 1, None))];
-        let key = || Key::new("stores", "a");
+        let key = || Key::core("stores", "a");
         for (limits, lack, said) in [
             (Limits { cluster: Some(1), ..Limits::default() }, Lack::Cluster, "of the cluster"),
             (

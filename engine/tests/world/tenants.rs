@@ -10,8 +10,8 @@ use holdfast_engine::run::phase::Step;
 use holdfast_engine::run::queue::Limits;
 use holdfast_engine::run::state::Run;
 use holdfast_engine::{
-    Command, Due, Key, Millis, State, Timestamp, TypedRef, Uid, configuration, dependency, due,
-    lease,
+    Command, Due, Group, Key, Millis, State, Timestamp, TypedRef, Uid, configuration, dependency,
+    due, lease,
 };
 
 use super::spec::{self, hash};
@@ -22,7 +22,7 @@ use super::{World, uid};
 pub fn tenant(namespace: &str, configurations: u64, slot: Timestamp, period: i64) -> Vec<Command> {
     let mut target = spec::target();
     target.namespace = namespace.into();
-    let secret = reference::secret(&Key::new(namespace, "key"));
+    let secret = reference::secret(&Key::core(namespace, "key"));
     let passphrase = Facts::Secret {
         version: "1".into(),
         keys: vec!["RESTIC_PASSWORD".into()],
@@ -39,13 +39,13 @@ pub fn tenant(namespace: &str, configurations: u64, slot: Timestamp, period: i64
         session.timeout = Some(Millis(3_600_000));
         session.history_limit = 1;
         session.repositories = vec![spec::repository(&format!("repository-{number}"))];
-        session.repositories[0].secret = Some(Key::new(namespace, "key"));
+        session.repositories[0].secret = Some(Key::core(namespace, "key"));
         session.repositories[0].directory = format!("{namespace}/{number}");
         let mut spec = spec::configuration(vec![session]);
         spec.target = Some(target.clone());
         Command::Configuration(configuration::Command::Declare {
             uid: configuration_uid(namespace, number),
-            key: Key::new(namespace, format!("configuration-{number}")),
+            key: Key::new(Group::KubeStash, namespace, format!("configuration-{number}")),
             generation: 1,
             hash: hash(number),
             spec,
