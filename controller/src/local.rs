@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use holdfast_api::Kind;
+use holdfast_engine::run::queue::Limits;
 use holdfast_engine::view::object::object;
 use holdfast_engine::{Level, Rejection, State, level};
 use holdfast_eventlog::{Answer, Attachments, Ledger, Options, Refusal};
@@ -31,6 +32,9 @@ use crate::translate::kubestash::object as kubestash;
 
 /// Threads that wait for children, hooks and files; the data path has threads of its own in the workers.
 const THREADS: usize = 2;
+
+/// Workers that there may be at once on the smallest machine: one that waits for a store must not keep all others.
+const LEAST_WORKERS: u32 = 4;
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -91,7 +95,7 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
         known_before(ledger.state(), &place, &narrator);
         let audience =
             Audience { statuses: Box::new(narrator.clone()), progress: narrator.progress() };
-        (first, start(Arc::clone(&place), ledger, ports.clone(), audience).await)
+        (first, start(Arc::clone(&place), ledger, ports.clone(), audience, limits()).await)
     });
     let Started { dispatcher, inbox, looks } = started?;
     let handle = runtime.handle().clone();
@@ -119,6 +123,13 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
     runtime.shutdown_background();
     closed.context("the log cannot be written any more")?;
     end
+}
+
+/// How many workers share this machine.
+fn limits() -> Limits {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = u32::try_from(cores).unwrap_or(u32::MAX).max(LEAST_WORKERS);
+    Limits { cluster: Some(workers), ..Limits::default() }
 }
 
 /// What was so before is no news.

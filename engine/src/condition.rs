@@ -40,6 +40,8 @@ pub enum Type {
     RestoreIncomplete,
     /// Never recorded: views join it from the Secret's presence.
     BackendSecretFound,
+    /// Ours: there while it waits for a worker, and gone after that.
+    Queued,
 }
 
 /// Whether the fact holds.
@@ -107,6 +109,11 @@ impl Conditions {
         self.set(at, kind, Status::True, kind.bad_reason(), message);
     }
 
+    /// Takes away a condition that speaks of the moment only.
+    pub fn remove(&mut self, kind: Type) {
+        self.0.retain(|condition| condition.kind != kind);
+    }
+
     /// The condition of this type.
     #[must_use]
     pub fn get(&self, kind: Type) -> Option<&Condition> {
@@ -161,6 +168,7 @@ impl Type {
             Self::SnapshotMetadataUploaded => "SnapshotMetadataUploaded",
             Self::BackupIncomplete => "BackupIncomplete",
             Self::SourceEmpty => "SourceEmpty",
+            Self::Queued => "Queued",
             Self::RestoreTargetFound => "RestoreTargetFound",
             Self::PreRestoreHooksExecutionSucceeded => "PreRestoreHooksExecutionSucceeded",
             Self::RestoreExecutorEnsured => "RestoreExecutorEnsured",
@@ -198,6 +206,7 @@ impl Type {
             | Self::DeadlineExceeded
             | Self::BackupIncomplete
             | Self::SourceEmpty
+            | Self::Queued
             | Self::RestoreIncomplete => self.bad_reason(),
         }
     }
@@ -225,6 +234,7 @@ impl Type {
             Self::SnapshotMetadataUploaded => "FailedToUploadSnapshotMetadata",
             Self::BackupIncomplete => "BackupExecutorTerminatedBeforeCompletion",
             Self::SourceEmpty => "SourceHasNoEntries",
+            Self::Queued => "WaitingForWorker",
             Self::RestoreTargetFound => "RestoreTargetNotFound",
             Self::PreRestoreHooksExecutionSucceeded => "FailedToExecutePreRestoreHooks",
             Self::RestoreExecutorEnsured => "FailedToEnsureRestoreExecutor",
@@ -262,6 +272,7 @@ impl Type {
             | Self::DeadlineExceeded
             | Self::BackupIncomplete
             | Self::SourceEmpty
+            | Self::Queued
             | Self::RestoreIncomplete => "",
         }
     }

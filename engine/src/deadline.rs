@@ -17,6 +17,7 @@ use crate::index::Object;
 use crate::restore::check;
 use crate::restore::state::Restore;
 use crate::run::expiry::expiry;
+use crate::run::queue::Line;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
 
@@ -28,13 +29,22 @@ const NOW: Timestamp = Timestamp(i64::MIN);
 /// `slot_grace` is how long a slot is left to a trigger from outside (a CronJob); zero without one.
 #[must_use]
 pub fn next_wakeup(state: &State, slot_grace: Millis) -> Option<Timestamp> {
+    if is_anything_free(state) {
+        return Some(state.last_at);
+    }
     state.index.next(slot_grace).map(|when| if when == NOW { state.last_at } else { when })
 }
 
 /// What is due now, in order of its time.
 #[must_use]
 pub fn due(state: &State, now: Timestamp, slot_grace: Millis) -> Vec<Due> {
-    state.index.due(now, slot_grace)
+    let waiting = is_anything_free(state).then_some(Due::BeginWaiting);
+    waiting.into_iter().chain(state.index.due(now, slot_grace)).collect()
+}
+
+/// Somebody who waits for a worker could have one: what one step had to leave to the next.
+pub(crate) fn is_anything_free(state: &State) -> bool {
+    Line::new(state.index.queue(), state.limits).next().is_some()
 }
 
 /// Whether some session is open: a backup that has not ended, a restore that goes.

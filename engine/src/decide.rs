@@ -51,11 +51,17 @@ pub fn decide_in(
         waiting.go_on_with(&draft);
     }
     react(&mut draft, &waiting, manner.events);
+    let asked = matches!(envelope.command, Command::Run(run::Command::BeginWaiting));
+    run::decide::fill(&mut draft, asked);
+    react(&mut draft, &waiting, manner.events);
+    for reaction in waiting.left() {
+        draft.emit(reaction::Event::Postponed { reaction });
+    }
     draft.finish()
 }
 
 /// What the events mean for other objects, until nothing waits; a step that is full stops between two
-/// reactions, and what waits is recorded.
+/// reactions.
 fn react(draft: &mut Draft, waiting: &Waiting, full: usize) {
     while draft.len() < full && !draft.is_broken() {
         let Some(next) = waiting.take() else { return };
@@ -64,9 +70,6 @@ fn react(draft: &mut Draft, waiting: &Waiting, full: usize) {
         }
         let follows = reactions::carry_out(draft, next.reaction);
         follows.into_iter().for_each(|reaction| waiting.add(reaction));
-    }
-    for reaction in waiting.left() {
-        draft.emit(reaction::Event::Postponed { reaction });
     }
 }
 

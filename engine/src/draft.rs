@@ -31,6 +31,7 @@ use crate::repository::state::Repository;
 use crate::requests;
 use crate::restore::state::Restore;
 use crate::retention::state::RetentionPolicy;
+use crate::run::queue::Limits;
 use crate::schedule::state::Schedule;
 use crate::snapshot::{self, state::Snapshot};
 use crate::state::{Known, State};
@@ -117,6 +118,7 @@ impl<'a> Draft<'a> {
             epoch: base.epoch,
             last_at: base.last_at,
             references: base.references,
+            limits: base.limits,
             ..State::default()
         };
         Self {
@@ -150,6 +152,21 @@ impl<'a> Draft<'a> {
     #[must_use]
     pub fn base(&self) -> &'a State {
         self.base
+    }
+
+    /// Limits on workers, as they will be once this decision is recorded.
+    pub(crate) fn limits(&self) -> Limits {
+        self.scratch.limits
+    }
+
+    /// Backups and restores that the decision has changed so far, or taken out of the state.
+    pub(crate) fn touched_sessions(&self) -> BTreeSet<Uid> {
+        let backups = self.scratch.backups.keys();
+        let restores = self.scratch.restores.keys();
+        let is_session =
+            |kind: &StreamKind| matches!(kind, StreamKind::Backup | StreamKind::Restore);
+        let gone = self.gone.iter().filter(|(kind, _)| is_session(kind)).map(|(_, uid)| uid);
+        backups.chain(restores).chain(gone).copied().collect()
     }
 
     /// A uid for an object that this command creates. It follows from the command and from what it is for,

@@ -24,6 +24,8 @@ pub enum Due {
         /// The backup or the restore.
         session: Uid,
     },
+    /// Submit `run::BeginWaiting`.
+    BeginWaiting,
     /// Submit `backup::Retry`.
     RetryBackup {
         /// The failed session.

@@ -145,6 +145,7 @@ fn weight_in_backup(event: &run::Event) -> Weight {
     use run::Event as E;
     match event {
         E::HooksFinished { .. }
+        | E::QueuedForWorker { .. }
         | E::ExecutorEnsured { .. }
         | E::ExecutorNotEnsured { .. }
         | E::DeadlineExceeded { .. } => Weight::Tells,
@@ -322,6 +323,7 @@ fn says_run(event: &run::Event) -> String {
         E::Surveyed { components, .. } => format!("it is to move {components} components"),
         E::ComponentPlanned { asked, .. } => format!("component {asked} is planned"),
         E::HooksFinished { outcome, .. } => ended("its hooks", "", outcome),
+        E::QueuedForWorker { lack, limit, .. } => lack.sentence(*limit),
         E::AttemptStarted { component, .. } => format!("component {component} began"),
         E::ExecutorEnsured { .. } => "every component has a worker".into(),
         E::ExecutorNotEnsured { message, .. } => format!("a worker is missing: {message}"),

@@ -12,6 +12,7 @@ use core::fmt;
 use crate::due::{Due, Wakeup};
 use crate::event::StreamKind;
 use crate::ids::{Key, TypedRef, Uid};
+use crate::run::queue::Queue;
 use crate::time::{Millis, Timestamp};
 
 mod follow;
@@ -55,6 +56,7 @@ pub struct Index {
     slots: BTreeSet<(Timestamp, Due)>,
     set_by: BTreeMap<Object, Vec<Wakeup>>,
     open: BTreeSet<Uid>,
+    queue: Queue,
 }
 
 /// What follows from the state is no part of its text either.
@@ -65,6 +67,11 @@ impl fmt::Debug for Index {
 }
 
 impl Index {
+    /// Who waits for a worker, and who has one.
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
     /// The objects that look at something.
     pub(crate) fn lookers(&self, at: &Looked) -> impl Iterator<Item = Object> + '_ {
         self.lookers.get(at).into_iter().flatten().copied()

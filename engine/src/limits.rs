@@ -52,6 +52,12 @@ pub const HOOK_DEFAULT_MILLIS: Millis = Millis(60 * 60 * 1000);
 pub const NAME_SHIFT_SECONDS: i64 = 60;
 /// Unreadable paths that a message names; the report has them all.
 pub const UNREADABLE_NAMED: usize = 3;
+/// How long a session may do nothing but wait for a worker: what found no place in a day stands behind something that
+/// does not end, and keeps the next slot of its name from being taken.
+pub const WORKER_WAIT_MILLIS: Millis = Millis(24 * 60 * 60 * 1000);
+/// Workers and hooks that one step begins at most: each is some twenty events with sixteen repositories, and a step has to
+/// be short; the next one follows at once.
+pub const STARTS_A_STEP: usize = 64;
 /// Slots that a schedule keeps ahead (design 4.2).
 pub const SLOTS_AHEAD: usize = 3;
 /// Folds that the search for causes may try: below a second for a person who waits, also unoptimised.

@@ -24,6 +24,7 @@ use crate::reaction::Reaction;
 use crate::repository::state::Repository;
 use crate::restore::state::Restore;
 use crate::retention::state::RetentionPolicy;
+use crate::run::queue::Limits;
 use crate::schedule::state::Schedule;
 use crate::snapshot::state::Snapshot;
 use crate::storage::state::Storage;
@@ -45,6 +46,8 @@ pub struct State {
     pub gaps: Vec<(u64, u64)>,
     /// How far references across namespaces go, as the operator was installed.
     pub references: References,
+    /// How many workers there may be at once.
+    pub limits: Limits,
     /// Namespaces.
     pub namespaces: BTreeMap<Uid, Namespace>,
     /// Secrets, Addons, Functions, targets.

@@ -3,6 +3,7 @@
 mod world;
 
 use holdfast_engine::backup::phase::phase;
+use holdfast_engine::run::queue::Limits;
 use holdfast_engine::{Command, configuration, restore};
 use proptest::prelude::*;
 use world::history::{EFFECTS, act, action, ask, begin, meddling, restore_uid};
@@ -51,7 +52,8 @@ proptest! {
     }
 }
 
-/// Whatever answers are lost: a day later no session of before is open.
+/// Whatever answers are lost: a day later no session of before is open, and another day later none that stood
+/// behind it.
 fn no_session_outlives_its_deadline(world: &mut World) -> Result<(), TestCaseError> {
     for kind in EFFECTS {
         world.outside.silent.insert(kind.into());
@@ -62,10 +64,13 @@ fn no_session_outlives_its_deadline(world: &mut World) -> Result<(), TestCaseErr
         .state
         .restores
         .values()
-        .filter(|restore| restore.is_going() && restore.deadline.is_some())
+        .filter(|restore| restore.is_going() && restore.spec.timeout.is_some())
         .map(|restore| restore.uid)
         .collect();
     world.pass(minutes(24 * 60));
+    if world.state.limits != Limits::default() {
+        world.pass(minutes(24 * 60));
+    }
     for uid in restoring {
         if let Some(restore) = world.state.restores.get(&uid) {
             prop_assert!(restore.is_finished(), "{:#?}", restore);

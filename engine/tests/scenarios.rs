@@ -45,6 +45,7 @@ stories! {
     partial,
     pause,
     policies,
+    queue,
     removed_meanwhile,
     restart,
     restore,

@@ -90,7 +90,6 @@ pub(crate) fn open(files: Files, options: &Options) -> Result<Opened, Error> {
     let proof = Proof::begin(&dir, &chain, (start, from));
     let acknowledged = (generation, head);
     let writer = Writer::resume(dir.clone(), chain, options.segment_bytes, acknowledged, end)?;
-    positions.settle()?;
     Ok(Opened { dir, writer, fold, positions, mark: resumed.marked, proof, lock })
 }
 

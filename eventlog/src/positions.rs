@@ -1,5 +1,6 @@
-//! The index as the ledger sees it: never in the way. What a checkpoint covers is looked for in its runs, the
-//! rest in an index. What is in doubt is replaced by an index in memory, made from the journal; the next
+//! The index as the ledger sees it: never in the way. What a checkpoint covers is looked for in its runs; what
+//! the start found behind it, in memory, because a start waits for no database; what was noted since, in an
+//! index. What is in doubt is replaced by an index in memory, made from the journal; the next
 //! checkpoint makes new runs, the next start a new index on disk.
 
 use holdfast_engine::{CommandId, Recorded};
@@ -18,21 +19,23 @@ use crate::record::{Header, StreamKey};
 use crate::recover::Witness;
 use crate::replay::event_of;
 
-/// The places of a log: runs up to a checkpoint, and an index of what lies behind it.
+/// The places of a log: runs up to a checkpoint, what the start found behind it, and an index of what is new.
 pub(crate) struct Positions {
     dir: Directory,
     chain: Chain,
     runs: Vec<Run>,
+    /// At most what lies between two checkpoints.
+    tail: MemoryIndex,
     index: Box<dyn Index>,
-    /// Where the index begins.
+    /// Where the tail begins.
     from: Position,
     next: Covered,
     on_disk: bool,
 }
 
 impl Positions {
-    /// Takes the index of the last clean end, or begins a new one. What lies behind `covered` has to be noted
-    /// then; where it begins is [`Positions::from`], further back if the runs are in doubt.
+    /// Takes the read models of the last clean end, or begins without any. What lies behind `covered` has to be
+    /// shown then; where it begins is [`Positions::from`], further back if the runs are in doubt.
     pub(crate) fn open(
         dir: &Directory,
         chain: &Chain,
@@ -57,10 +60,11 @@ impl Positions {
         let on_disk = made.is_some();
         let index = made.unwrap_or_else(|| Box::new(MemoryIndex::default()));
         let next = Covered { at: from, runs: runs.iter().map(|run| run.name).collect() };
-        Ok(Self { dir: dir.clone(), chain: chain.clone(), runs, index, from, next, on_disk })
+        let (dir, chain, tail) = (dir.clone(), chain.clone(), MemoryIndex::default());
+        Ok(Self { dir, chain, runs, tail, index, from, next, on_disk })
     }
 
-    /// Where the index begins.
+    /// Where the tail begins.
     pub(crate) fn from(&self) -> Position {
         self.from
     }
@@ -75,7 +79,7 @@ impl Positions {
         self.next = covered;
     }
 
-    /// Notes what the journal has from the beginning of the index to a place.
+    /// Takes what the journal has from the beginning of the tail to a place.
     pub(crate) fn fill(&mut self, until: Position) -> Result<(), Error> {
         let (dir, chain) = (self.dir.clone(), self.chain.clone());
         let mut scan = Scan::new(&dir, &chain, self.from, until)?;
@@ -84,11 +88,6 @@ impl Positions {
             self.frame(&found);
         }
         Ok(())
-    }
-
-    /// The journal has been read to its end: an index that failed on the way is replaced.
-    pub(crate) fn settle(&mut self) -> Result<(), Error> {
-        self.ask(|index| index.command(CommandId::default())).map(|_| ())
     }
 
     /// Takes the records of a frame that is acknowledged.
@@ -101,7 +100,8 @@ impl Positions {
 
     /// What a command led to.
     pub(crate) fn command(&mut self, id: CommandId) -> Result<Option<CommandPlace>, Error> {
-        if let Some(place) = self.ask(|index| index.command(id))? {
+        let new = self.ask(|index| index.command(id))?;
+        if let Some(place) = new.or(self.tail.command(id).unwrap_or_default()) {
             return Ok(Some(place));
         }
         let found = self.runs.iter().rev().find_map(|run| run.command(id).transpose()).transpose();
@@ -109,14 +109,15 @@ impl Positions {
             Ok(found) => Ok(found),
             Err(doubt) => {
                 self.distrust(&doubt)?;
-                self.ask(|index| index.command(id))
+                Ok(self.tail.command(id).unwrap_or_default())
             }
         }
     }
 
     /// Version of the last event of a stream.
     pub(crate) fn version(&mut self, key: StreamKey) -> Result<Option<u32>, Error> {
-        if let Some(version) = self.ask(|index| index.version(key))? {
+        let new = self.ask(|index| index.version(key))?;
+        if let Some(version) = new.or(self.tail.version(key).unwrap_or_default()) {
             return Ok(Some(version));
         }
         let last = |run: &Run| Ok(run.stream(key)?.last().map(|place| place.last));
@@ -125,7 +126,7 @@ impl Positions {
             Ok(found) => Ok(found),
             Err(doubt) => {
                 self.distrust(&doubt)?;
-                self.ask(|index| index.version(key))
+                Ok(self.tail.version(key).unwrap_or_default())
             }
         }
     }
@@ -141,7 +142,10 @@ impl Positions {
                 Vec::new()
             }
         };
-        places.extend(self.ask(|index| index.stream(key))?);
+        // It may turn out to be in doubt, and is part of the tail then.
+        let new = self.ask(|index| index.stream(key))?;
+        places.extend(self.tail.stream(key).unwrap_or_default());
+        places.extend(new);
         Ok(places)
     }
 
@@ -206,7 +210,7 @@ impl Positions {
     /// Goes on in memory. Duplicate commands must be recognised, so this has to succeed.
     fn replace(&mut self, Doubt(reason): &Doubt) -> Result<(), Error> {
         tracing::warn!(reason, "the index is made again from the journal, in memory");
-        self.index = Box::new(MemoryIndex::default());
+        (self.tail, self.index) = (MemoryIndex::default(), Box::new(MemoryIndex::default()));
         self.on_disk = false;
         let (_, head) = acknowledged(&self.dir, &self.chain)?;
         self.fill(head)
@@ -228,10 +232,7 @@ impl Witness for Positions {
         }
         let place = FramePlace { segment: found.start.segment, offset: found.start.offset };
         let headers: Vec<Header> = found.records.iter().map(|(header, _)| *header).collect();
-        if self.index.note(place, &headers).is_err() {
-            // Filled again once HEAD is known to be right.
-            self.index = Box::new(sled::Broken);
-            self.on_disk = false;
-        }
+        // In memory nothing fails.
+        let _ = self.tail.note(place, &headers);
     }
 }

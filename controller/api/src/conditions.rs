@@ -95,6 +95,10 @@ pub const PRE_BACKUP_HOOKS: ConditionType = good_when_true(
     ("FailedToExecutePreBackupHooks", "A pre-backup hook has failed."),
 );
 
+/// There while the session waits for a worker, and gone after that. On BackupSession and RestoreSession.
+pub const QUEUED: ConditionType =
+    bad_when_true("Queued", ("WaitingForWorker", "It waits for a worker."));
+
 /// The workers of a backup were started. On BackupSession.
 pub const BACKUP_EXECUTOR_ENSURED: ConditionType = good_when_true(
     "BackupExecutorEnsured",
@@ -252,13 +256,14 @@ pub const REASON_UNSUPPORTED_FUNCTION: &str = "UnsupportedFunction";
 pub const REASON_REFERENCE_NOT_ALLOWED: &str = "ReferenceNotAllowed";
 
 /// Every type of condition.
-pub const ALL: [ConditionType; 26] = [
+pub const ALL: [ConditionType; 27] = [
     VALIDATION_PASSED,
     SCHEDULER_ENSURED,
     INITIAL_BACKUP_TRIGGERED,
     BACKUP_SKIPPED,
     SNAPSHOTS_ENSURED,
     PRE_BACKUP_HOOKS,
+    QUEUED,
     BACKUP_EXECUTOR_ENSURED,
     POST_BACKUP_HOOKS,
     RETENTION_EXECUTOR_ENSURED,

@@ -275,10 +275,21 @@ impl Dispatcher {
             if !held.is_empty() {
                 least = HELD_SLEEP;
             }
-            let state = self.ledger.state();
-            let commands = awake.into_iter().filter_map(|due| due::command(state, due, now));
-            let orders = commands.map(|command| Order::new(Actor::Clock, command)).collect();
-            self.take(orders)?;
+            // A midnight is decided in batches, so that whoever asks meanwhile is answered between two of them;
+            // what is refused keeps nothing from its turn.
+            let before = self.ledger.state().seq;
+            for batch in awake.chunks(BATCH) {
+                let state = self.ledger.state();
+                let commands = batch.iter().filter_map(|due| due::command(state, due.clone(), now));
+                let orders = commands.map(|command| Order::new(Actor::Clock, command)).collect();
+                self.take(orders)?;
+                if self.ledger.state().seq > before {
+                    break;
+                }
+            }
+            if awake.len() > BATCH && self.ledger.state().seq > before {
+                least = Millis(0);
+            }
         }
         let next = self.next();
         let wait = next.map_or(LONGEST_SLEEP, |at| at.since(self.now()).min(LONGEST_SLEEP));

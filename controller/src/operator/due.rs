@@ -14,6 +14,7 @@ pub(super) fn command(state: &State, due: Due, now: Timestamp) -> Option<Command
         Due::Slot { configuration, session, version } => {
             wake(state, configuration, session, version, now)?
         }
+        Due::BeginWaiting => Command::Run(run::Command::BeginWaiting),
         Due::Expire { session } => Command::Run(run::Command::Expire { session }),
         Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
         Due::ResumeBackup { session } => Command::Backup(backup::Command::Resume { session }),

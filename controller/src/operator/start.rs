@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, attended};
-use holdfast_engine::{Actor, Attempt, State, level};
+use holdfast_engine::run::queue::Limits;
+use holdfast_engine::{Actor, Attempt, Command, State, lease, level};
 use holdfast_eventlog::Ledger;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -70,7 +71,7 @@ pub enum StartError {
     Log(#[from] holdfast_eventlog::Error),
 }
 
-/// Starts an operator on a log that is open.
+/// Starts an operator on a log that is open; `limits` are how many workers its place may have at once.
 ///
 /// # Errors
 /// When the place cannot be led, or the log not be written.
@@ -79,6 +80,7 @@ pub async fn start<P: Place>(
     ledger: Ledger,
     ports: Ports,
     audience: Audience,
+    limits: Limits,
 ) -> Result<Started, StartError> {
     let term = leadership::take(&*place).await.map_err(StartError::Lead)?;
     let (inbox, line, mail) = inbox::open();
@@ -89,6 +91,8 @@ pub async fn start<P: Place>(
     let listeners = Listeners { recorded, marks: marks.clone(), tasks: tasks.clone(), quiet };
     let mut dispatcher = Dispatcher::begin(ledger, ports.clone(), mail, listeners, &term.holder)?;
 
+    let limit = Command::Lease(lease::Command::Limit { limits });
+    dispatcher.take(vec![Order::new(Actor::Operator, limit)])?;
     place.tidy(&known(dispatcher.state())).await;
     let Audience { statuses: readers, progress } = audience;
     let overlay = Overlay::new(marks.clone(), progress);

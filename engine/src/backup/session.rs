@@ -1,5 +1,6 @@
 //! A backup as a session that runs.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,6 +20,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::run::decide::advance;
 use crate::run::phase::Step;
+use crate::run::queue::Waiter;
 use crate::run::session::{Session, Verdict};
 use crate::run::state::Run;
 use crate::run::words::Words;
@@ -47,6 +49,16 @@ impl Session for Backup {
 
     fn says(&self, event: run::Event) -> event::Event {
         Event::Run { event }.into()
+    }
+
+    fn waiter(&self) -> Waiter<'_> {
+        self.waiter()
+    }
+
+    fn storages(&self, draft: &Draft) -> Vec<Key> {
+        let listed = self.snapshots.iter().filter_map(|known| draft.repository(known.repository));
+        let all: BTreeSet<Key> = listed.map(|known| known.storage.clone()).collect();
+        all.into_iter().collect()
     }
 
     fn until(&self) -> Option<Timestamp> {

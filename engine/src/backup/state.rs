@@ -10,6 +10,7 @@ use crate::backup::Trigger;
 use crate::configuration::SessionSpec;
 use crate::configuration::state::ChosenBackend;
 use crate::ids::{Key, TypedRef, Uid};
+use crate::run::queue::Waiter;
 use crate::run::state::Run;
 use crate::snapshot::phase::Phase as SnapshotPhase;
 use crate::time::{Millis, Timestamp};
@@ -92,6 +93,19 @@ pub struct Retention {
     pub removing: u32,
     /// Absent while it goes on (`Pending`); then `Applied`, or `FailedToApply` with its error.
     pub result: Option<Result<(), String>>,
+}
+
+impl Backup {
+    /// How it stands in the queue of workers.
+    pub(crate) fn waiter(&self) -> Waiter<'_> {
+        let due_at = match self.trigger {
+            Trigger::Slot { slot } => slot,
+            _ => self.created_at,
+        };
+        let (uid, namespace) = (self.uid, self.key.namespace.as_str());
+        let freezes = self.plan.as_ref().is_some_and(|plan| !plan.spec.pre_hooks.is_empty());
+        Waiter { uid, namespace, due_at, freezes, run: &self.run }
+    }
 }
 
 impl Deref for Backup {

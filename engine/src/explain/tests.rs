@@ -227,7 +227,7 @@ fn a_restore_is_explained_like_a_backup() {
     };
     let all = [
         restore::Event::ValidationPassed { uid: SESSION },
-        in_restore(run::Event::Surveyed { uid: SESSION, components: 2 }),
+        in_restore(run::Event::Surveyed { uid: SESSION, components: 2, storages: vec![] }),
         planned("pod-0"),
         planned("pod-1"),
         in_restore(run::Event::ExecutorEnsured { uid: SESSION }),

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use crate::backup::state::Backup;
 use crate::configuration::AddonRef;
 use crate::configuration::state::Configuration;
 use crate::deadline;
@@ -10,10 +11,12 @@ use crate::dependency::{Facts, state as dependency};
 use crate::event::{Event, Recorded, StreamKind};
 use crate::ids::{TypedRef, Uid};
 use crate::index::{Index, Looked, Object};
+use crate::lease;
 use crate::level::{self, Level};
 use crate::restore::check;
 use crate::restore::state::Restore;
 use crate::run::phase::Step;
+use crate::run::queue::{Queue, Standing};
 use crate::state::State;
 use crate::usage;
 
@@ -41,11 +44,15 @@ impl Index {
         for object in objects(state) {
             index.wake(state, object);
         }
+        index.queue = queue_of(state);
         index
     }
 
     /// Follows one event, given the state with the event applied.
     pub(crate) fn follow(&mut self, state: &State, recorded: &Recorded) {
+        if let Event::Lease(lease::Event::LimitsSet { .. }) = &recorded.event {
+            self.queue = queue_of(state);
+        }
         let stream = recorded.event.stream();
         let subject = (stream.kind, stream.uid);
         self.look(state, subject);
@@ -64,6 +71,9 @@ impl Index {
         for object in concerned {
             self.look(state, object);
             self.wake(state, object);
+            if let Some(standing) = standing(state, object) {
+                self.queue.set(object.1, standing);
+            }
         }
     }
 
@@ -105,6 +115,26 @@ impl Index {
             self.open.remove(&object.1);
         }
     }
+}
+
+fn queue_of(state: &State) -> Queue {
+    let mut queue = Queue::default();
+    for object in objects(state) {
+        if let Some(standing) = standing(state, object) {
+            queue.set(object.1, standing);
+        }
+    }
+    queue
+}
+
+/// How a session stands in the queue; none of what is no session.
+fn standing(state: &State, (kind, uid): Object) -> Option<Standing> {
+    let waiter = match kind {
+        StreamKind::Backup => state.backups.get(&uid).map(Backup::waiter),
+        StreamKind::Restore => state.restores.get(&uid).map(Restore::waiter),
+        _ => return None,
+    };
+    Some(waiter.map(|waiter| Standing::of(&waiter, &state.limits)).unwrap_or_default())
 }
 
 fn is_open(state: &State, (kind, uid): Object) -> bool {

@@ -21,6 +21,10 @@ pub(crate) fn apply(state: &mut State, epoch: u64, event: &Event) -> Result<(), 
             state.references = *references;
             Ok(())
         }
+        Event::LimitsSet { limits } => {
+            state.limits = *limits;
+            Ok(())
+        }
         Event::LogGapAcknowledged { from, to } => {
             state.gaps.push((*from, *to));
             Ok(())

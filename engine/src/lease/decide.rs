@@ -17,6 +17,15 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
             }
             Ok(())
         }
+        Command::Limit { limits } if limits.is_closed() => {
+            Err(Rejection::never("limits", "a limit of 0 would let no worker begin"))
+        }
+        Command::Limit { limits } => {
+            if draft.limits() != *limits {
+                draft.emit(Event::LimitsSet { limits: *limits });
+            }
+            Ok(())
+        }
         Command::AcknowledgeGap { from, to } if from <= to => {
             draft.emit(Event::LogGapAcknowledged { from: *from, to: *to });
             Ok(())

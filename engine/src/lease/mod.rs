@@ -8,6 +8,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::run::queue::Limits;
 use crate::usage::References;
 
 /// What can be asked.
@@ -22,6 +23,11 @@ pub enum Command {
     Configure {
         /// How far references across namespaces go (`crossNamespaceReferences`).
         references: References,
+    },
+    /// So many workers may there be at once; a limit of zero is refused.
+    Limit {
+        /// All limits; those before them are forgotten.
+        limits: Limits,
     },
     /// The loss of a stretch of the log is accepted by a human.
     AcknowledgeGap {
@@ -44,6 +50,11 @@ pub enum Event {
     Configured {
         /// How far references across namespaces go.
         references: References,
+    },
+    /// So many workers may there be at once.
+    LimitsSet {
+        /// All limits.
+        limits: Limits,
     },
     /// The loss of a stretch of the log was accepted.
     LogGapAcknowledged {

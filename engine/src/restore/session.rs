@@ -15,6 +15,7 @@ use crate::restore::Event;
 use crate::restore::decide::{finish, plan};
 use crate::restore::state::Restore;
 use crate::restore::words::WORDS;
+use crate::run::queue::Waiter;
 use crate::run::session::{Session, Verdict};
 use crate::run::state::Run;
 use crate::run::words::Words;
@@ -41,6 +42,16 @@ impl Session for Restore {
 
     fn says(&self, event: run::Event) -> event::Event {
         Event::Run { event }.into()
+    }
+
+    fn waiter(&self) -> Waiter<'_> {
+        self.waiter()
+    }
+
+    fn storages(&self, draft: &Draft) -> Vec<Key> {
+        let snapshot = self.snapshot.and_then(|uid| draft.snapshot(uid));
+        let repository = snapshot.and_then(|known| draft.repository(known.repository));
+        repository.map(|known| known.storage.clone()).into_iter().collect()
     }
 
     fn until(&self) -> Option<Timestamp> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Hash, Key, Uid};
 use crate::restore::Spec;
+use crate::run::queue::Waiter;
 use crate::run::state::Run;
 use crate::time::Timestamp;
 
@@ -38,5 +39,14 @@ impl Deref for Restore {
 
     fn deref(&self) -> &Run {
         &self.run
+    }
+}
+
+impl Restore {
+    /// How it stands in the queue of workers.
+    pub(crate) fn waiter(&self) -> Waiter<'_> {
+        let (uid, namespace) = (self.uid, self.key.namespace.as_str());
+        let freezes = !self.spec.pre_hooks.is_empty();
+        Waiter { uid, namespace, due_at: self.created_at, freezes, run: &self.run }
     }
 }

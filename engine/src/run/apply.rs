@@ -7,7 +7,7 @@ use crate::condition::Type;
 use crate::hook::Stage;
 use crate::run::Event;
 use crate::run::component::{self, ComponentState, Misfit};
-use crate::run::state::Run;
+use crate::run::state::{Queued, Run};
 use crate::run::words::Words;
 use crate::time::Timestamp;
 
@@ -20,8 +20,18 @@ pub(crate) fn fold(
 ) -> Result<(), String> {
     let facts = &mut run.conditions;
     match event {
-        Event::Surveyed { components, .. } => run.total_components = *components,
-        Event::HookStarted { run: of, .. } => run.hooks.start(at, *of),
+        Event::Surveyed { components, storages, .. } => {
+            run.total_components = *components;
+            run.storages.clone_from(storages);
+        }
+        Event::HookStarted { run: of, .. } => {
+            run.hooks.start(at, *of);
+            if of.stage == Stage::Pre {
+                // It begins with the place of the first component.
+                run.take_turn(at);
+                run.leave_queue();
+            }
+        }
         Event::HookEnded { run: of, outcome, .. } => {
             if !run.hooks.end(*of, outcome) {
                 return Err(format!("no hook {of:?} is running"));
@@ -36,16 +46,43 @@ pub(crate) fn fold(
         Event::ExecutorNotEnsured { message, .. } => {
             facts.state(at, words.executor, Some(message));
         }
-        Event::DeadlineExceeded { .. } => facts.raise(at, Type::DeadlineExceeded, words.late),
-        Event::Cancelled { cause, .. } => run.cancelled = Some(cause.clone()),
+        Event::QueuedForWorker { lack, limit, left, .. } => {
+            let message = lack.sentence(*limit);
+            facts.raise(at, Type::Queued, &message);
+            run.queued = Some(Queued { left: *left, since: None });
+            run.stand_still(at);
+        }
+        Event::DeadlineExceeded { .. } => {
+            facts.raise(at, Type::DeadlineExceeded, words.late);
+            run.leave_queue();
+        }
+        Event::Cancelled { cause, .. } => {
+            run.cancelled = Some(cause.clone());
+            run.leave_queue();
+        }
         Event::ComponentPlanned { .. }
         | Event::AttemptStarted { .. }
         | Event::WorkerObserved { .. }
         | Event::ComponentEnded { .. } => {
             fold_component(run, at, event).map_err(|misfit| misfit.to_string())?;
+            fold_turn(run, at, event);
         }
     }
     Ok(())
+}
+
+/// What the work at components means for the wait of the others.
+fn fold_turn(run: &mut Run, at: Timestamp, event: &Event) {
+    match event {
+        Event::AttemptStarted { .. } => {
+            run.take_turn(at);
+            if run.components.iter().all(|known| known.attempt > 0) {
+                run.leave_queue();
+            }
+        }
+        Event::ComponentEnded { .. } => run.stand_still(at),
+        _ => {}
+    }
 }
 
 fn fold_component(run: &mut Run, at: Timestamp, event: &Event) -> Result<(), Misfit> {

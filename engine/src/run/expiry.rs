@@ -15,10 +15,16 @@ pub(crate) fn expiry(run: &Run, until: Option<Timestamp>, after: &[HookSpec]) ->
         Step::Created | Step::Skipped | Step::Finished => None,
         Step::Queued => until,
         _ => match run.work_ended_at {
-            None => run.deadline,
+            None => waits_until(run).or(run.deadline),
             Some(ended) => Some(ended.plus(closing_time(run, after))),
         },
     }
+}
+
+/// Until when it waits at most for a worker, while it does nothing else.
+pub(crate) fn waits_until(run: &Run) -> Option<Timestamp> {
+    let since = run.queued.and_then(|queued| queued.since)?;
+    Some(since.plus(limits::WORKER_WAIT_MILLIS))
 }
 
 /// How long closing may take: its own time, and that of the hooks that still run.

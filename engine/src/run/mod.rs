@@ -10,6 +10,7 @@ pub mod component;
 pub(crate) mod decide;
 pub(crate) mod expiry;
 pub mod phase;
+pub mod queue;
 pub(crate) mod session;
 pub mod state;
 pub(crate) mod words;
@@ -24,6 +25,7 @@ use crate::hook::{Run as Try, Stage};
 use crate::ids::{Attempt, Hash, Key, Uid};
 use crate::outcome::{Failure, Outcome};
 use crate::report::{BackupReport, RestoreReport};
+use crate::run::queue::Lack;
 use crate::survey::{Surroundings, Volume};
 use crate::time::Millis;
 
@@ -110,6 +112,8 @@ pub enum Command {
         /// The session.
         session: Uid,
     },
+    /// Places are free that somebody waits for; a no-op rejection when not.
+    BeginWaiting,
 }
 
 /// What a worker did.
@@ -135,6 +139,8 @@ pub enum StopCause {
         /// Name of the later one.
         by: String,
     },
+    /// No place for a worker became free in time.
+    NoWorker,
 }
 
 impl StopCause {
@@ -146,6 +152,7 @@ impl StopCause {
             Self::Deleted => "its object is being deleted".into(),
             Self::ConfigurationDeleted => "its configuration is being deleted".into(),
             Self::Replaced { by } => alloc::format!("replaced by {by}"),
+            Self::NoWorker => "no place for a worker became free within a day".into(),
         }
     }
 }
@@ -165,6 +172,8 @@ pub enum Event {
         uid: Uid,
         /// How many components.
         components: u32,
+        /// The storages that each of their workers has to do with.
+        storages: Vec<Key>,
     },
     /// One component to move.
     ComponentPlanned {
@@ -199,6 +208,17 @@ pub enum Event {
         stage: Stage,
         /// The first failure, if any.
         outcome: Outcome,
+    },
+    /// What is left to begin waits for a worker (condition Queued=True).
+    QueuedForWorker {
+        /// The session.
+        uid: Uid,
+        /// Which limit was reached.
+        lack: Lack,
+        /// How high it is.
+        limit: u32,
+        /// What is left of its time; counts on from the moment at which something begins.
+        left: Option<Millis>,
     },
     /// An attempt at a component began.
     AttemptStarted {
@@ -271,6 +291,7 @@ impl Event {
             | Self::HookStarted { uid, .. }
             | Self::HookEnded { uid, .. }
             | Self::HooksFinished { uid, .. }
+            | Self::QueuedForWorker { uid, .. }
             | Self::AttemptStarted { uid, .. }
             | Self::WorkerObserved { uid, .. }
             | Self::ExecutorEnsured { uid }

@@ -66,6 +66,7 @@ pub fn next(step: Step, event: &Event) -> Result<Step, IllegalStep> {
         ) => Ok(Step::Closing),
 
         (Step::Planning | Step::Working, E::AttemptStarted { .. }) => Ok(Step::Working),
+        (Step::Planning | Step::Working, E::QueuedForWorker { .. }) => Ok(step),
         (
             Step::Working,
             E::WorkerObserved { .. }
@@ -102,6 +103,7 @@ fn name(event: &Event) -> &'static str {
         Event::HookStarted { .. } => "HookStarted",
         Event::HookEnded { .. } => "HookEnded",
         Event::HooksFinished { .. } => "HooksFinished",
+        Event::QueuedForWorker { .. } => "QueuedForWorker",
         Event::AttemptStarted { .. } => "AttemptStarted",
         Event::WorkerObserved { .. } => "WorkerObserved",
         Event::ExecutorEnsured { .. } => "ExecutorEnsured",
@@ -159,7 +161,7 @@ mod tests {
             reported: true,
         };
         vec![
-            (Event::Surveyed { uid, components: 1 }, "...l......"),
+            (Event::Surveyed { uid, components: 1, storages: vec![] }, "...l......"),
             (planned, "....l....."),
             (Event::HookStarted { uid, run: run(pre) }, "....l....."),
             (Event::HookStarted { uid, run: run(post) }, ".....oo..."),
@@ -172,6 +174,15 @@ mod tests {
             (finished(post, good()), "......o..."),
             (finished(post, bad()), "......o..."),
             (Event::AttemptStarted { uid, component: text(), number }, "....ww...."),
+            (
+                Event::QueuedForWorker {
+                    uid,
+                    lack: crate::run::queue::Lack::Cluster,
+                    limit: 1,
+                    left: None,
+                },
+                "....lw....",
+            ),
             (Event::WorkerObserved { uid, component, number, worker }, ".....w...."),
             (Event::ExecutorEnsured { uid }, ".....w...."),
             (Event::ExecutorNotEnsured { uid, message: text() }, "...oowo..."),

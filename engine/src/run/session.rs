@@ -10,6 +10,7 @@ use crate::hook::{HookSpec, Stage};
 use crate::ids::{Attempt, Key, Uid};
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
+use crate::run::queue::Waiter;
 use crate::run::state::Run;
 use crate::run::words::Words;
 use crate::run::{Component, Event, Report};
@@ -38,6 +39,10 @@ pub(crate) trait Session {
     fn words(&self) -> &'static Words;
     /// An event of its run as an event of its stream.
     fn says(&self, event: Event) -> event::Event;
+    /// What decides how it stands in the queue of workers.
+    fn waiter(&self) -> Waiter<'_>;
+    /// The storages that its workers have to do with.
+    fn storages(&self, draft: &Draft) -> Vec<Key>;
     /// Until when it waits at most, while queued.
     fn until(&self) -> Option<Timestamp>;
     /// Its hooks of a stage.

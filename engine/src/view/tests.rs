@@ -300,7 +300,7 @@ fn with_restore(log: &mut Log) {
         frozen: Frozen::default(),
     })
     .record(configuration::Event::PausedByRestore { uid: CONFIGURATION, restore: uid })
-    .record(in_restore(run::Event::Surveyed { uid, components: 2 }))
+    .record(in_restore(run::Event::Surveyed { uid, components: 2, storages: vec![] }))
     .record(planned("pod-0", "pod-0"))
     .record(planned("host-2", "pod-2"))
     .record(begun("pod-0"))

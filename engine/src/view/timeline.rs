@@ -46,7 +46,7 @@ pub struct Span {
 pub enum SpanKind {
     /// The whole session.
     Session,
-    /// It waited for another one.
+    /// It waited for another one, or for workers.
     Queue,
     /// The target's hosts were asked for.
     Survey,
@@ -65,6 +65,7 @@ pub enum SpanKind {
 enum Place {
     Session,
     Queue,
+    Workers,
     Survey,
     Hook(Run),
     Component(String),
@@ -75,7 +76,8 @@ enum Place {
 /// The spans of a session.
 #[must_use]
 pub fn timeline(fold: &SessionFold) -> Timeline {
-    let mut spans = Spans { state: fold.state(), open: BTreeMap::new(), order: Vec::new() };
+    let mut spans =
+        Spans { state: fold.state(), open: BTreeMap::new(), order: Vec::new(), left: 0 };
     for recorded in fold.events() {
         let (at, seq) = (recorded.at, recorded.seq);
         match &recorded.event {
@@ -94,6 +96,8 @@ struct Spans<'a> {
     state: &'a State,
     open: BTreeMap<Place, usize>,
     order: Vec<Span>,
+    /// Components that have not begun.
+    left: usize,
 }
 
 impl Spans<'_> {
@@ -210,7 +214,22 @@ impl Spans<'_> {
         use run::Event as E;
         match event {
             E::Surveyed { .. } => self.end(&Place::Survey, Some(Outcome::Succeeded), at, seq),
+            E::ComponentPlanned { .. } => {
+                self.left += 1;
+                self.note(&Place::Session, seq);
+            }
+            E::QueuedForWorker { .. } => {
+                let name = "waiting for a worker".into();
+                self.begin(Place::Workers, SpanKind::Queue, name, at, seq);
+            }
+            E::DeadlineExceeded { .. } | E::Cancelled { .. } => {
+                self.end(&Place::Workers, None, at, seq);
+                self.note(&Place::Session, seq);
+            }
             E::HookStarted { run, .. } => {
+                if run.stage == Stage::Pre {
+                    self.end(&Place::Workers, None, at, seq);
+                }
                 let hooks = if run.stage == Stage::Pre { hooks.0 } else { hooks.1 };
                 let hook = usize::try_from(run.index).ok().and_then(|index| hooks.get(index));
                 self.hook(*run, hook.map(|hook| hook.name.as_str()), at, seq);
@@ -219,6 +238,10 @@ impl Spans<'_> {
                 self.end(&Place::Hook(*run), Some(outcome.clone()), at, seq);
             }
             E::AttemptStarted { component, number, .. } => {
+                self.left = self.left.saturating_sub(1);
+                if self.left == 0 {
+                    self.end(&Place::Workers, None, at, seq);
+                }
                 self.component(component, *number, at, seq);
             }
             E::WorkerObserved { component, .. } => {

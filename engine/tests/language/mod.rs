@@ -9,6 +9,7 @@ use holdfast_engine::condition::{Condition, Conditions, Type};
 use holdfast_engine::configuration::phase::{phase as configuration_phase, unready};
 use holdfast_engine::configuration::{Concurrency, Retry, SessionSpec, Spec};
 use holdfast_engine::hook::{Executor, HookSpec, Policy};
+use holdfast_engine::run::queue::Limits;
 use holdfast_engine::snapshot::phase::phase as snapshot_phase;
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::usage::UsagePolicy;
@@ -148,6 +149,10 @@ impl Story {
             }
             ["secret", name, "of", namespace, "allowing", allowed] => {
                 self.world.secret(&Key::core(*namespace, *name), Some(allowed));
+            }
+            [count, "worker" | "workers", "at", "once"] => {
+                let cluster = Some(count.parse().expect("a number"));
+                self.world.limit(Limits { cluster, ..Limits::default() });
             }
             ["no", "backends"] => self.defaults_only = true,
             ["partial", "backups", "allowed"] => self.allow_partial = true,
@@ -360,6 +365,11 @@ impl Story {
                 let wanted = line.split_once("says ").expect("it says").1.trim();
                 let backup = &self.world.state.backups[&self.last().0];
                 self.says(&said_by(&backup.conditions), wanted);
+            }
+            ["the", "last", "session", "does", "not", "say", unwanted] => {
+                let said = said_by(&self.world.state.backups[&self.last().0].conditions);
+                let found = said.iter().any(|text| text.starts_with(unwanted));
+                assert!(!found, "{}\n  is: {said:#?}", self.line);
             }
             ["the", "conditions", "are", names @ ..] => {
                 let backup = &self.world.state.backups[&self.last().0];

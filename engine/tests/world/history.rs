@@ -3,6 +3,7 @@
 use holdfast_engine::configuration::{Concurrency, Retry, Spec};
 use holdfast_engine::dependency::{Facts, state as reference};
 use holdfast_engine::hook::{Executor, HookSpec, Policy};
+use holdfast_engine::run::queue::Limits;
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
@@ -19,6 +20,7 @@ use super::{World, minutes, uid};
 #[derive(Clone, Debug)]
 pub enum Action {
     Pass(i64),
+    Limit(Option<u32>, Option<u32>),
     Declare { paused: bool, sessions: u8, replace: bool },
     DeleteConfiguration,
     Create { session: u8 },
@@ -78,6 +80,8 @@ pub fn action() -> impl Strategy<Value = Action> {
         6 => (1_i64..200).prop_map(Action::Pass),
         2 => (any::<bool>(), 1_u8..3, any::<bool>())
             .prop_map(|(paused, sessions, replace)| Action::Declare { paused, sessions, replace }),
+        2 => (prop::option::of(1_u32..3), prop::option::of(1_u32..3))
+            .prop_map(|(cluster, node)| Action::Limit(cluster, node)),
         1 => Just(Action::DeleteConfiguration),
         3 => (0_u8..2).prop_map(|session| Action::Create { session }),
         1 => Just(Action::Cancel),
@@ -118,6 +122,8 @@ pub fn meddling() -> impl Strategy<Value = Action> {
     prop_oneof![
         16 => (0_usize..8).prop_map(Action::Arrive),
         2 => (1_i64..40).prop_map(Action::Pass),
+        1 => (prop::option::of(1_u32..3), prop::option::of(1_u32..3))
+            .prop_map(|(cluster, node)| Action::Limit(cluster, node)),
         3 => (any::<bool>(), 1_u8..3, any::<bool>())
             .prop_map(|(paused, sessions, replace)| Action::Declare { paused, sessions, replace }),
         1 => Just(Action::DeleteConfiguration),
@@ -197,6 +203,10 @@ pub fn act(world: &mut World, action: &Action) {
     let last = world.state.backups.keys().next_back().copied();
     match action {
         Action::Pass(span) => world.pass(minutes(*span)),
+        Action::Limit(cluster, node) => {
+            let limits = Limits { cluster: *cluster, node: *node, ..Limits::default() };
+            world.limit(limits);
+        }
         Action::Declare { paused, sessions, replace } => {
             declare(world, *sessions, *paused, *replace);
         }

@@ -9,6 +9,7 @@ pub mod outside;
 pub mod reordered;
 pub mod spec;
 pub mod statuses;
+pub mod tenants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -176,6 +177,7 @@ impl World {
         statuses::agree_with_decisions(&self.state);
         self.sessions_keep_out_of_each_others_way();
         self.every_effect_has_somebody_who_waits_for_it();
+        self.nobody_waits_for_a_place_that_is_free();
     }
 
     fn sessions_keep_out_of_each_others_way(&self) {
@@ -214,6 +216,7 @@ impl World {
             let run = backup.or_else(|| self.state.restores.get(uid).map(|known| &known.run));
             let run = run.expect("a session");
             assert!(run.cancelled.is_none(), "no work begins after a stop: {run:#?}");
+            self.no_limit_is_passed();
         }
     }
 
@@ -338,6 +341,7 @@ impl World {
                 Due::Slot { configuration, session, version } => {
                     self.slot(configuration, session, version)
                 }
+                Due::BeginWaiting => Command::Run(run::Command::BeginWaiting),
                 Due::Expire { session } => Command::Run(run::Command::Expire { session }),
                 Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
                 Due::ResumeBackup { session } => {

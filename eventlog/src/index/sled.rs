@@ -113,38 +113,8 @@ fn contained<T>(what: impl FnOnce() -> Result<T, ::sled::Error>) -> Result<T, Do
     }
 }
 
-/// Taken for an index that failed while it was filled; everything asked of it is a doubt.
-pub(crate) struct Broken;
-
-impl Index for Broken {
-    fn note(&mut self, _: FramePlace, _: &[Header]) -> Result<(), Doubt> {
-        Err(doubt())
-    }
-    fn command(&self, _: CommandId) -> Result<Option<CommandPlace>, Doubt> {
-        Err(doubt())
-    }
-    fn stream(&self, _: StreamKey) -> Result<Vec<FramePlace>, Doubt> {
-        Err(doubt())
-    }
-    fn version(&self, _: StreamKey) -> Result<Option<u32>, Doubt> {
-        Err(doubt())
-    }
-    fn projection(&self, _: &str, _: &[u8]) -> Result<Option<Vec<u8>>, Doubt> {
-        Err(doubt())
-    }
-    fn project(&mut self, _: &str, _: &[u8], _: Option<&[u8]>) -> Result<(), Doubt> {
-        Err(doubt())
-    }
-    fn forget(&mut self) -> Result<(), Doubt> {
-        Err(doubt())
-    }
-    fn close(self: Box<Self>) -> Result<(), Doubt> {
-        Err(doubt())
-    }
-}
-
 fn doubt() -> Doubt {
-    Doubt("it failed while it was filled".into())
+    Doubt("it is closed".into())
 }
 
 struct SledIndex {

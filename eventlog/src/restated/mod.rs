@@ -11,6 +11,7 @@ mod golden;
 use std::collections::BTreeMap;
 
 use holdfast_engine::ids::{EffectId, Key, TypedRef, Uid};
+use holdfast_engine::run::queue::Limits;
 use holdfast_engine::usage::References;
 use holdfast_engine::{Hash, State, StreamKind, Timestamp, effect, reaction};
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,7 @@ struct Log {
     leader: String,
     gaps: Vec<(u64, u64)>,
     references: References,
+    limits: Limits,
 }
 
 fn put_map<K: Serialize, V: Serialize>(
@@ -168,7 +170,7 @@ use holdfast_engine::schedule::state as schedule;
 use holdfast_engine::snapshot::state as snapshot;
 use holdfast_engine::storage::state as storage;
 
-maps! { State: { seq epoch last_at leader gaps references index }
+maps! { State: { seq epoch last_at leader gaps references limits index }
     0x0002 1 namespaces: Uid => namespace::Namespace;
     0x0003 1 dependencies: Uid => dependency::Dependency;
     0x0004 1 storages: Uid => storage::Storage;
@@ -192,7 +194,7 @@ const LOG_SHAPE: Shape = Shape {
     newest: true,
     name: "log",
     key: "seq: u64",
-    value: "epoch: u64, last_at: Timestamp, leader: String, gaps: Vec<(u64, u64)>, references: References",
+    value: "epoch: u64, last_at: Timestamp, leader: String, gaps: Vec<(u64, u64)>, references: References, limits: Limits",
 };
 
 /// All shapes of the state, in the order of their records.
@@ -207,9 +209,9 @@ pub(crate) fn schema() -> u16 {
 
 /// Writes the canonical bytes of a state.
 pub(crate) fn write(sink: &mut dyn Sink, state: &State) -> Result<(), Error> {
-    let State { seq, epoch, last_at, references, .. } = *state;
+    let State { seq, epoch, last_at, references, limits, .. } = *state;
     let (leader, gaps) = (state.leader.clone(), state.gaps.clone());
-    let log = Log { epoch, last_at, leader, gaps, references };
+    let log = Log { epoch, last_at, leader, gaps, references, limits };
     let written = codec::encode_state(&(seq, log)).and_then(|bytes| {
         put(sink, (LOG, LOG_SHAPE.schema), &bytes);
         put_maps(sink, state)
@@ -223,9 +225,10 @@ pub(crate) fn take(state: &mut State, shape: (u16, u16), bytes: &[u8]) -> Option
         return take_entry(state, shape, bytes).ok()?.then_some(());
     }
     let (seq, log): (u64, Log) = codec::decode_state(bytes).ok()?;
-    let Log { epoch, last_at, leader, gaps, references } = log;
+    let Log { epoch, last_at, leader, gaps, references, limits } = log;
     (state.seq, state.epoch, state.last_at) = (seq, epoch, last_at);
-    (state.leader, state.gaps, state.references) = (leader, gaps, references);
+    (state.leader, state.gaps) = (leader, gaps);
+    (state.references, state.limits) = (references, limits);
     Some(())
 }
 

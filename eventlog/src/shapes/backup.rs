@@ -4,6 +4,7 @@ use holdfast_engine::backup::Trigger;
 use holdfast_engine::hook::{Run as Try, Stage};
 use holdfast_engine::ids::{Key, Uid};
 use holdfast_engine::outcome::Outcome;
+use holdfast_engine::run::queue::Lack;
 use holdfast_engine::run::{Component, Event as RunEvent, Frozen, StopCause, Worker};
 use holdfast_engine::time::{Millis, Timestamp};
 
@@ -25,7 +26,7 @@ shapes! { backup
     0x0A0D 1 Retried { uid: Uid, by: Uid }
     0x0A0E 1 Archived { uid: Uid }
     within Run event: RunEvent
-        0x0A40 1 Surveyed { uid: Uid, components: u32 }
+        0x0A40 1 Surveyed { uid: Uid, components: u32, storages: Vec<Key> }
         0x0A41 1 ComponentPlanned { uid: Uid, asked: String, component: Component }
         0x0A42 1 HookStarted { uid: Uid, run: Try }
         0x0A43 1 HookEnded { uid: Uid, run: Try, outcome: Outcome }
@@ -37,5 +38,6 @@ shapes! { backup
         0x0A49 1 ComponentEnded { uid: Uid, component: String, number: u32, outcome: Outcome, duration: Millis, reported: bool }
         0x0A4A 1 DeadlineExceeded { uid: Uid }
         0x0A4B 1 Cancelled { uid: Uid, cause: StopCause }
+        0x0A4C 1 QueuedForWorker { uid: Uid, lack: Lack, limit: u32, left: Option<Millis> }
     ;
 }

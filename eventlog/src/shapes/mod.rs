@@ -164,6 +164,7 @@ mod tests {
         shapes! { lease
             0x0101 2 EpochBegan { holder: String }
             0x0102 1 LogGapAcknowledged { from: u64, to: u64 }
+            0x0103 1 LimitsSet { limits: holdfast_engine::run::queue::Limits }
             0x0104 1 Configured { references: holdfast_engine::usage::References }
             was 0x0101 1 EpochBeganBefore { } => EpochBegan
         }
@@ -182,7 +183,7 @@ mod tests {
             let again = encode(&event.unwrap()).unwrap();
             assert_eq!((again.event_type, again.schema), (0x0101, 2));
             assert_eq!(decode(0x0101, 3, &again.bytes).unwrap(), None);
-            assert_eq!(SHAPES.len(), 3);
+            assert_eq!(SHAPES.len(), 4);
             let (bytes, event) =
                 sample((0x0101, 1), &mut crate::shapes::sample::Sampler::default());
             assert_eq!(decode(0x0101, 1, &bytes).unwrap(), Some(event));

@@ -4,6 +4,7 @@ use holdfast_engine::hook::{Run as Try, Stage};
 use holdfast_engine::ids::{Hash, Key, Uid};
 use holdfast_engine::outcome::Outcome;
 use holdfast_engine::restore::Spec;
+use holdfast_engine::run::queue::Lack;
 use holdfast_engine::run::{Component, Event as RunEvent, Frozen, StopCause, Worker};
 use holdfast_engine::time::{Millis, Timestamp};
 
@@ -19,7 +20,7 @@ shapes! { restore
     0x0C07 1 MetricsPushed { uid: Uid }
     0x0C08 1 Archived { uid: Uid }
     within Run event: RunEvent
-        0x0C40 1 Surveyed { uid: Uid, components: u32 }
+        0x0C40 1 Surveyed { uid: Uid, components: u32, storages: Vec<Key> }
         0x0C41 1 ComponentPlanned { uid: Uid, asked: String, component: Component }
         0x0C42 1 HookStarted { uid: Uid, run: Try }
         0x0C43 1 HookEnded { uid: Uid, run: Try, outcome: Outcome }
@@ -31,5 +32,6 @@ shapes! { restore
         0x0C49 1 ComponentEnded { uid: Uid, component: String, number: u32, outcome: Outcome, duration: Millis, reported: bool }
         0x0C4A 1 DeadlineExceeded { uid: Uid }
         0x0C4B 1 Cancelled { uid: Uid, cause: StopCause }
+        0x0C4C 1 QueuedForWorker { uid: Uid, lack: Lack, limit: u32, left: Option<Millis> }
     ;
 }

@@ -10,6 +10,7 @@ use holdfast_api::Kind;
 use holdfast_engine::Once;
 use holdfast_engine::backup::Worker;
 use holdfast_engine::plan::{Attended, Plan};
+use holdfast_engine::run::queue::Limits;
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
@@ -285,7 +286,8 @@ impl World {
         let ports = Ports { clock: Virtual::at(now), ids: Seeded::of(seed) };
         let stage = Arc::new(stage);
         let audience = Audience { statuses: Box::new(Nobody), progress: Arc::new(|_, _| {}) };
-        let started = start(Arc::clone(&stage), ledger, ports, audience).await.unwrap();
+        let started =
+            start(Arc::clone(&stage), ledger, ports, audience, Limits::default()).await.unwrap();
         let Started { dispatcher, inbox, looks } = started;
         let dispatcher = tokio::spawn(dispatcher.run());
         Self { stage, inbox, looks, dispatcher }

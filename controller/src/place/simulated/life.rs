@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use holdfast_engine::run::queue::Limits;
 use holdfast_engine::{Rejection, State, StreamKind, Uid};
 use holdfast_eventlog::{Answer, Attachments, Files, Ledger, Memory, Options, Refusal};
 use tokio::sync::Notify;
@@ -21,6 +22,9 @@ use crate::sighting::changes::{Applied, Changes, Sighter};
 use crate::sighting::known::Known;
 use crate::sighting::name::ObjectName;
 use crate::translate::kubestash::object::Published;
+
+/// Few enough that sessions wait for each other.
+const WORKERS: u32 = 2;
 
 /// How long all has to be quiet, with nothing recorded, until a run is over.
 const REST: i64 = 15 * 60_000;
@@ -142,7 +146,8 @@ async fn operate(world: &World, fuse: &Arc<Fuse>, span: &Span) -> End {
     let ports = Ports { clock: time, ids: Arc::clone(&world.ids) };
     let attachments = ledger.attachments();
     let audience = Audience { statuses: Box::new(Nobody), progress: Arc::new(|_, _| {}) };
-    let started = start(Arc::clone(&place), ledger, ports.clone(), audience).await;
+    let limits = Limits { cluster: Some(WORKERS), ..Limits::default() };
+    let started = start(Arc::clone(&place), ledger, ports.clone(), audience, limits).await;
     let Started { dispatcher, inbox, looks } = match started {
         Ok(started) => started,
         Err(StartError::Lead(_) | StartError::Log(_)) => return End::Crashed,

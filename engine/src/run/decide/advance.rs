@@ -3,7 +3,7 @@
 //! | Step | waits for | then |
 //! |---|---|---|
 //! | Surveying | the target's hosts | components |
-//! | Planning | hooks before the work | one attempt for each component |
+//! | Planning | a place of a worker; hooks before the work | one attempt for each component, as there are places |
 //! | Working | every component | what is unfinished is marked so |
 //! | Closing | hooks after the work; whatever the session's own end waits for | its end |
 //! | Retaining | every removal | its end |
@@ -49,30 +49,43 @@ fn step(draft: &mut Draft, uid: Uid) -> bool {
     }
 }
 
-/// Hooks before the work, then the work.
+/// Hooks before the work, then the work. What waits for a worker's place is begun by [`super::places`].
 fn prepare(draft: &mut Draft, session: &dyn Session) -> bool {
-    let (uid, run) = (session.uid(), session.run());
-    let hooks = session.hooks(Stage::Pre);
-    if !hooks.is_empty() && run.hooks.result(Stage::Pre).is_none() {
-        return match run::next(hooks, Stage::Pre, &run.hooks, true) {
-            Next::Wait => false,
-            Next::Start(run) => {
-                draft.emit(session.says(Event::HookStarted { uid, run }));
-                false
-            }
-            Next::Finished(outcome) => {
-                let stage = Stage::Pre;
-                draft.emit(session.says(Event::HooksFinished { uid, stage, outcome }));
-                true
-            }
-        };
+    let run = session.run();
+    if session.hooks(Stage::Pre).is_empty() {
+        return false;
     }
-    for planned in &run.components {
-        session.begin(draft, &planned.component);
-        let component = planned.component.name.clone();
-        draft.emit(session.says(Event::AttemptStarted { uid, component, number: 1 }));
+    if run.hooks.result(Stage::Pre).is_none() {
+        return has_run(run, Stage::Pre) && run_hooks(draft, session);
     }
+    // The hooks held its place.
+    begin(draft, session, 0);
     false
+}
+
+/// The next hook before the work; true when they are through.
+pub(super) fn run_hooks(draft: &mut Draft, session: &dyn Session) -> bool {
+    let (uid, run) = (session.uid(), session.run());
+    match run::next(session.hooks(Stage::Pre), Stage::Pre, &run.hooks, true) {
+        Next::Wait => false,
+        Next::Start(run) => {
+            draft.emit(session.says(Event::HookStarted { uid, run }));
+            false
+        }
+        Next::Finished(outcome) => {
+            let stage = Stage::Pre;
+            draft.emit(session.says(Event::HooksFinished { uid, stage, outcome }));
+            true
+        }
+    }
+}
+
+/// The first attempt at a component, which has a place.
+pub(super) fn begin(draft: &mut Draft, session: &dyn Session, number: usize) {
+    let Some(planned) = session.run().components.get(number) else { return };
+    let (uid, component) = (session.uid(), planned.component.name.clone());
+    session.begin(draft, &planned.component);
+    draft.emit(session.says(Event::AttemptStarted { uid, component, number: 1 }));
 }
 
 /// Every component has a worker, or has had one.

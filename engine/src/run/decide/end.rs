@@ -9,7 +9,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::rejection::Rejection;
 use crate::run::component;
 use crate::run::decide::{advance, has_run, worker};
-use crate::run::expiry::expiry;
+use crate::run::expiry::{expiry, waits_until};
 use crate::run::phase::Step;
 use crate::run::session;
 use crate::run::{Event, StopCause};
@@ -49,6 +49,10 @@ pub(super) fn expire(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     let run = session.run();
     if run.step == Step::Queued {
         session.skip(draft, "another session of the configuration took too long".into());
+        return Ok(());
+    }
+    if waits_until(session.run()).is_some() {
+        stop(draft, uid, StopCause::NoWorker);
         return Ok(());
     }
     if run.work_ended_at.is_none() {

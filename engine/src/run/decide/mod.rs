@@ -6,6 +6,7 @@
 mod advance;
 mod end;
 mod hook;
+mod places;
 mod survey;
 mod worker;
 
@@ -13,6 +14,7 @@ pub(crate) use advance::advance;
 use advance::has_run;
 pub(crate) use end::stop;
 pub(crate) use hook::{hook_ended, interrupt};
+pub(crate) use places::fill;
 pub(crate) use survey::surveyed;
 pub(crate) use worker::{not_started, started};
 
@@ -29,5 +31,6 @@ pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejecti
         Command::WorkerVanished { attempt, failure } => worker::vanished(draft, attempt, failure),
         Command::Cancel { session, cause } => end::cancel(draft, *session, cause),
         Command::Expire { session } => end::expire(draft, *session),
+        Command::BeginWaiting => places::begin_waiting(draft),
     }
 }

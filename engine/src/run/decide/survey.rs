@@ -38,7 +38,8 @@ pub(super) fn plan(draft: &mut Draft, session: &dyn Session, hosts: Result<Vec<H
         Err(message) => draft.emit(session.says(Event::ExecutorNotEnsured { uid, message })),
         Ok(components) => {
             let total = u32::try_from(components.len()).unwrap_or(u32::MAX);
-            draft.emit(session.says(Event::Surveyed { uid, components: total }));
+            let storages = session.storages(draft);
+            draft.emit(session.says(Event::Surveyed { uid, components: total, storages }));
             for (asked, component) in components {
                 draft.emit(session.says(Event::ComponentPlanned { uid, asked, component }));
             }
