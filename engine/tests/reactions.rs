@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use holdfast_engine::condition::Type;
 use holdfast_engine::configuration::state::Configuration;
+use holdfast_engine::reactions::ROWS;
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
     Actor, Command, CommandId, Due, Envelope, Event, Group, Key, Millis, Once, Recorded, State,
@@ -42,6 +43,18 @@ proptest! {
             act(&mut world, action);
         }
     }
+}
+
+#[test]
+fn the_table_stands_in_the_architecture() {
+    let document = include_str!("../../docs/architecture.md");
+    let (_, table) = document.split_once("| Row | What happened |").expect("the table");
+    let shown: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    let rows = ROWS.iter();
+    let told: Vec<String> = rows
+        .map(|row| format!("| {} | {} | {} | {} |", row.name, row.cause, row.reaction, row.why))
+        .collect();
+    assert_eq!(shown, told);
 }
 
 /// How many configurations an event concerns.

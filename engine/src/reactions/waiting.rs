@@ -76,6 +76,8 @@ impl Waiting {
     fn look_up(&self, draft: &Draft, cause: &Cause) {
         for row in &self.rows {
             for reaction in (row.reacts)(draft, cause) {
+                #[cfg(test)]
+                tests::row_says_so(row, cause, &reaction);
                 self.add(reaction);
             }
         }
@@ -93,5 +95,81 @@ impl Waiting {
 impl Witness for Waiting {
     fn heard(&self, draft: &Draft, event: &Event) {
         self.look_up(draft, &Cause::Event(event));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec;
+
+    use super::*;
+    use crate::ids::Uid;
+    use crate::testing::world::named;
+
+    /// In every test of every aggregate: a row does what its words say.
+    pub(super) fn row_says_so(row: &Row, cause: &Cause, reaction: &Reaction) {
+        let (asked, what) = match cause {
+            Cause::Event(event) => ("", format!("{event:?}")),
+            Cause::Command(command) => ("asked: ", format!("{command:?}")),
+        };
+        let (aggregate, what) = what.split_once('(').unwrap();
+        let what = what.split([' ', ')']).next().unwrap();
+        let aggregate = format!("{asked}{} ", aggregate.to_lowercase());
+        let causes = row.cause.strip_prefix(aggregate.as_str());
+        let named = causes.is_some_and(|causes| causes.split(", ").any(|cause| cause == what));
+        assert!(named, "{}: {aggregate}{what}", row.name);
+        let kind: String = format!("{reaction:?}").split(' ').next().unwrap().into();
+        assert_eq!(kind, row.reaction, "{}", row.name);
+    }
+
+    fn advance(name: &str) -> Reaction {
+        Reaction::Advance { session: named(name) }
+    }
+
+    fn finish(configuration: Uid) -> Reaction {
+        Reaction::FinishConfiguration { configuration }
+    }
+
+    fn all(waiting: &Waiting) -> vec::Vec<Reaction> {
+        core::iter::from_fn(|| waiting.take()).map(|next| next.reaction).collect()
+    }
+
+    #[test]
+    fn first_come_first_served_within_a_stage_and_none_twice() {
+        let waiting = Waiting::new(None);
+        for reaction in [finish(named("c")), advance("b"), advance("a"), advance("b")] {
+            waiting.add(reaction);
+        }
+        assert_eq!(all(&waiting), [advance("b"), advance("a"), finish(named("c"))]);
+        waiting.add(advance("b"));
+        assert_eq!(all(&waiting), [advance("b")], "it does not wait any more");
+    }
+
+    #[test]
+    fn what_is_left_are_the_reactions_of_this_step() {
+        let waiting = Waiting::new(None);
+        waiting.push(Next { number: Some(7), reaction: advance("a") });
+        waiting.add(finish(named("c")));
+        waiting.add(advance("b"));
+        waiting.add(advance("a"));
+        assert_eq!(waiting.left(), [advance("b"), finish(named("c"))]);
+    }
+
+    #[test]
+    fn a_seed_puts_the_rows_into_another_order_and_loses_none() {
+        let names = |seed| {
+            let waiting = Waiting::new(seed);
+            waiting.rows.iter().map(|row| row.name).collect::<vec::Vec<_>>()
+        };
+        let (written, other) = (names(None), names(Some(3)));
+        assert_ne!(written, other);
+        assert_ne!(other, names(Some(4)));
+        let sorted = |mut names: vec::Vec<_>| {
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(sorted(written), sorted(other));
     }
 }
