@@ -497,7 +497,8 @@ impl<'a> Draft<'a> {
             StreamKind::Backup => copy!(backups),
             StreamKind::Snapshot => copy!(snapshots),
             StreamKind::Restore => copy!(restores),
-            StreamKind::Lease | StreamKind::Outbox | StreamKind::Reaction => {}
+            StreamKind::Lease | StreamKind::Outbox | StreamKind::Reaction | StreamKind::Binding => {
+            }
         }
     }
 

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{CommandId, Uid};
 use crate::time::Timestamp;
 use crate::{
-    backup, configuration, dependency, hook, lease, namespace, outbox, reaction, repository,
-    restore, retention, run, schedule, snapshot, storage,
+    backup, binding, configuration, dependency, hook, lease, namespace, outbox, reaction,
+    repository, restore, retention, run, schedule, snapshot, storage,
 };
 
 /// Something that happened. Never encoded as such: the log has a frozen shape for every variant.
@@ -27,6 +27,7 @@ pub enum Event {
     Restore(restore::Event),
     Outbox(outbox::Event),
     Reaction(reaction::Event),
+    Binding(binding::Event),
 }
 
 /// An event in the log.
@@ -63,6 +64,8 @@ pub enum StreamKind {
     Restore = 12,
     Outbox = 13,
     Reaction = 14,
+    /// No stream of its own: what is bound is said in the stream of the object that it stands for.
+    Binding = 15,
 }
 
 /// The events of one object, in order.
@@ -93,6 +96,7 @@ impl Event {
             Self::Restore(e) => (StreamKind::Restore, e.uid()),
             Self::Outbox(e) => (StreamKind::Outbox, e.uid()),
             Self::Reaction(_) => (StreamKind::Reaction, Uid::default()),
+            Self::Binding(e) => (e.made().kind, e.made().uid),
         };
         StreamId { kind, uid }
     }
@@ -141,5 +145,5 @@ from_aggregate! {
     Lease: lease, Namespace: namespace, Dependency: dependency, Storage: storage,
     Retention: retention, Hook: hook, Configuration: configuration, Schedule: schedule,
     Repository: repository, Backup: backup, Snapshot: snapshot, Restore: restore, Outbox: outbox,
-    Reaction: reaction,
+    Reaction: reaction, Binding: binding,
 }

@@ -12,6 +12,7 @@ use super::restore::{self, RestoreStatus};
 use super::snapshot::{self, SnapshotStatus};
 use super::storage::{self, StorageStatus};
 use crate::backup::state::Backup;
+use crate::binding::Made;
 use crate::event::StreamKind;
 use crate::group::Group;
 use crate::ids::{Key, TypedRef, Uid};
@@ -196,7 +197,10 @@ pub fn of_snapshot(state: &State, uid: Uid) -> Option<SnapshotObject> {
     let repository = state.repositories.get(&snapshot.repository);
     let backup = snapshot.backup.and_then(|uid| state.backups.get(&uid));
     Some(SnapshotObject {
-        repository: repository.map(|found| Owner::of(&found.key, found.uid)),
+        repository: repository.map(|found| {
+            let made = Made::whole(StreamKind::Repository, found.uid);
+            Owner::of(&found.key, state.live_uid(&made))
+        }),
         backup: backup.map(|found| found.key.name.clone()),
         status: snapshot::status(snapshot),
         snapshot: snapshot.clone(),
