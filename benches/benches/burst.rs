@@ -16,7 +16,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use holdfast_engine::condition::Type;
-use holdfast_engine::run::queue::Limits;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::{
     Actor, Command, CommandId, Due, EffectId, Envelope, Millis, Outcome, State, Timestamp, backup,
     configuration, due, lease, next_wakeup, repository, restore, run, schedule, storage,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use holdfast_api::Kind;
-use holdfast_engine::run::queue::Limits;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::view::object::object;
 use holdfast_engine::{Level, Rejection, State, level};
 use holdfast_eventlog::{Answer, Attachments, Ledger, Options, Refusal};

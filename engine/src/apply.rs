@@ -7,8 +7,8 @@ use core::mem;
 use crate::event::{Event, Recorded};
 use crate::state::State;
 use crate::{
-    backup, configuration, dependency, hook, lease, namespace, outbox, reaction, repository,
-    restore, retention, schedule, snapshot, storage,
+    backup, binding, configuration, dependency, hook, lease, namespace, outbox, reaction,
+    repository, restore, retention, schedule, snapshot, storage,
 };
 
 /// An event that cannot follow the state it meets: the log is damaged, or was decided elsewhere.
@@ -42,6 +42,7 @@ pub(crate) fn fold(state: &mut State, recorded: &Recorded) -> Result<(), Illegal
         });
     }
     route(state, recorded).map_err(|reason| Illegal { seq: recorded.seq, reason })?;
+    binding::apply::forget(state, &recorded.event);
     state.seq = recorded.seq;
     state.last_at = recorded.at;
     Ok(())
@@ -64,5 +65,9 @@ fn route(state: &mut State, recorded: &Recorded) -> Result<(), String> {
         Event::Restore(event) => restore::apply::apply(state, at, event),
         Event::Outbox(event) => outbox::apply::apply(state, recorded.seq, event),
         Event::Reaction(event) => reaction::apply::apply(state, recorded.seq, event),
+        Event::Binding(event) => {
+            binding::apply::apply(state, event);
+            Ok(())
+        }
     }
 }

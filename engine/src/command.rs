@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    backup, configuration, dependency, hook, lease, namespace, outbox, reaction, repository,
-    restore, retention, run, schedule, snapshot, storage,
+    backup, binding, configuration, dependency, hook, lease, namespace, outbox, reaction,
+    repository, restore, retention, run, schedule, snapshot, storage,
 };
 
 /// A request to record something; [`crate::decide`] answers with events or a rejection.
@@ -25,5 +25,6 @@ pub enum Command {
     Restore(restore::Command),
     Run(run::Command),
     Outbox(outbox::Command),
+    Binding(binding::Command),
     Reaction(reaction::Command),
 }

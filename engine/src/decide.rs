@@ -11,7 +11,7 @@ use crate::reactions::Manner;
 use crate::reactions::waiting::Waiting;
 use crate::rejection::Rejection;
 use crate::state::State;
-use crate::{answers, reaction, reactions};
+use crate::{answers, binding, reaction, reactions};
 use crate::{
     backup, configuration, dependency, hook, lease, namespace, repository, restore, retention, run,
     schedule, snapshot, storage,
@@ -90,6 +90,10 @@ fn route(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
         Command::Run(command) => run::decide::decide(draft, command),
         Command::Outbox(command) => answers::decide(draft, command),
         Command::Reaction(reaction::Command::Continue) => Ok(()),
+        Command::Binding(command) => {
+            binding::decide::decide(draft, command);
+            Ok(())
+        }
     }
 }
 

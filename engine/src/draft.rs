@@ -31,7 +31,7 @@ use crate::repository::state::Repository;
 use crate::requests;
 use crate::restore::state::Restore;
 use crate::retention::state::RetentionPolicy;
-use crate::run::queue::Limits;
+use crate::run::limit::Limits;
 use crate::schedule::state::Schedule;
 use crate::snapshot::{self, state::Snapshot};
 use crate::state::{Known, State};
@@ -533,7 +533,8 @@ impl<'a> Draft<'a> {
             StreamKind::Backup => copy!(backups),
             StreamKind::Snapshot => copy!(snapshots),
             StreamKind::Restore => copy!(restores),
-            StreamKind::Lease | StreamKind::Outbox | StreamKind::Reaction => {}
+            StreamKind::Lease | StreamKind::Outbox | StreamKind::Reaction | StreamKind::Binding => {
+            }
         }
     }
 

@@ -4,8 +4,8 @@ use crate::ids::{CommandId, Uid};
 pub use crate::stream::{StreamId, StreamKind};
 use crate::time::Timestamp;
 use crate::{
-    backup, configuration, dependency, hook, lease, namespace, outbox, reaction, repository,
-    restore, retention, run, schedule, snapshot, storage,
+    backup, binding, configuration, dependency, hook, lease, namespace, outbox, reaction,
+    repository, restore, retention, run, schedule, snapshot, storage,
 };
 
 /// Something that happened. Never encoded as such: the log has a frozen shape for every variant.
@@ -26,6 +26,7 @@ pub enum Event {
     Restore(restore::Event),
     Outbox(outbox::Event),
     Reaction(reaction::Event),
+    Binding(binding::Event),
 }
 
 /// An event in the log.
@@ -62,6 +63,7 @@ impl Event {
             Self::Restore(e) => (StreamKind::Restore, e.uid()),
             Self::Outbox(e) => (StreamKind::Outbox, e.uid()),
             Self::Reaction(_) => (StreamKind::Reaction, Uid::default()),
+            Self::Binding(e) => (e.made().kind, e.made().uid),
         };
         StreamId { kind, uid }
     }
@@ -110,5 +112,5 @@ from_aggregate! {
     Lease: lease, Namespace: namespace, Dependency: dependency, Storage: storage,
     Retention: retention, Hook: hook, Configuration: configuration, Schedule: schedule,
     Repository: repository, Backup: backup, Snapshot: snapshot, Restore: restore, Outbox: outbox,
-    Reaction: reaction,
+    Reaction: reaction, Binding: binding,
 }

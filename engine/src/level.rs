@@ -14,7 +14,9 @@ use crate::event::{Event, Recorded, StreamKind};
 use crate::ids::{TypedRef, Uid};
 use crate::index::{Index, Looked};
 use crate::state::State;
-use crate::{configuration, dependency, hook, lease, namespace, repository, retention, schedule};
+use crate::{
+    binding, configuration, dependency, hook, lease, namespace, repository, retention, schedule,
+};
 use crate::{snapshot, storage};
 
 /// Something to be looked at again.
@@ -66,6 +68,14 @@ pub(crate) fn concerned(state: &State, index: &Index, recorded: &Recorded) -> Ve
     let mut found = Found { index, levels: BTreeSet::new() };
     match &recorded.event {
         Event::Lease(lease::Event::Configured { .. }) => found.lookers(&Looked::References),
+        // What is missing is made again.
+        Event::Binding(binding::Event::Missed { made, .. })
+            if made.kind == StreamKind::Schedule =>
+        {
+            found.levels.insert(scheduler(made.uid, &made.part));
+        }
+        Event::Binding(binding::Event::Missed { made, .. }) => found.add(made.kind, made.uid),
+        Event::Binding(binding::Event::Bound { .. }) => {}
         Event::Lease(_) | Event::Outbox(_) | Event::Reaction(_) => {}
         // A namespace's labels decide whom usage policies allow.
         Event::Namespace(

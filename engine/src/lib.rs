@@ -11,6 +11,7 @@ extern crate alloc;
 mod answers;
 pub mod apply;
 pub mod backup;
+pub mod binding;
 pub mod command;
 pub mod component;
 pub mod condition;

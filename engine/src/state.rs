@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::state::Backup;
+use crate::binding::Made;
 use crate::configuration::state::Configuration;
 use crate::dependency::Facts;
 use crate::dependency::state::Dependency;
@@ -24,7 +25,7 @@ use crate::reaction::Reaction;
 use crate::repository::state::Repository;
 use crate::restore::state::Restore;
 use crate::retention::state::RetentionPolicy;
-use crate::run::queue::Limits;
+use crate::run::limit::Limits;
 use crate::schedule::state::Schedule;
 use crate::snapshot::state::Snapshot;
 use crate::storage::state::Storage;
@@ -74,6 +75,8 @@ pub struct State {
     pub names: BTreeMap<(StreamKind, Key), Uid>,
     /// Uids of dependencies by reference.
     pub objects: BTreeMap<TypedRef, Uid>,
+    /// Uids of live objects that we made, where they have others than ours.
+    pub bound: BTreeMap<Made, Uid>,
     /// Once-effects whose outcome is not known yet: what a new leader has to look after.
     pub outbox: BTreeMap<EffectId, Once>,
     /// What earlier events mean for other objects and nobody has decided on yet, by the number that it waits

@@ -23,6 +23,8 @@ pub enum StreamKind {
     Restore = 12,
     Outbox = 13,
     Reaction = 14,
+    /// No stream of its own: what is bound is said in the stream of the object that it stands for.
+    Binding = 15,
 }
 
 /// The events of one object, in order.

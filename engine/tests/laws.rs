@@ -3,7 +3,7 @@
 mod world;
 
 use holdfast_engine::backup::phase::phase;
-use holdfast_engine::run::queue::Limits;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::{Command, configuration, restore};
 use proptest::prelude::*;
 use world::history::{EFFECTS, act, action, ask, begin, meddling, restore_uid};

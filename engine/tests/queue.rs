@@ -6,7 +6,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use holdfast_engine::backup::phase::{Phase, phase};
-use holdfast_engine::run::queue::Limits;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::{Event, Timestamp, backup, run};
 use proptest::prelude::*;
 use world::{World, minutes, spec};

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use holdfast_engine::binding::{self, Made};
 use holdfast_engine::view::object::{Object, object};
 use holdfast_engine::{Actor, Command, Level, Outcome, State, StreamKind, Uid, configuration};
 use tokio::sync::Notify;
@@ -91,7 +92,8 @@ impl Marks {
 
 /// What a view of a level is, at one sequence number.
 enum View {
-    Object(Box<Object>),
+    /// With the uid that is bound to it.
+    Object(Box<Object>, Option<Uid>),
     Trigger(Trigger),
     Gone,
 }
@@ -101,6 +103,10 @@ struct Shown {
     name: ObjectName,
     /// Absent: it may not have been shown.
     digest: Option<[u8; 32]>,
+    /// The live object that shows it, where that has a uid of its own.
+    live: Option<Uid>,
+    /// The uid that the log knows.
+    bound: Option<Uid>,
 }
 
 /// What failed, and when it is tried again.
@@ -244,33 +250,39 @@ impl<P: Place> Publisher<P> {
             match view {
                 View::Gone => gone.push(level),
                 View::Trigger(trigger) => work.push((level, Work::Trigger(trigger))),
-                View::Object(object) => {
-                    let work_of = self.render(&level, &object);
+                View::Object(object, bound) => {
+                    let work_of = self.render(&level, &object, bound);
                     work.extend(work_of.map(|object| (level, Work::Show(object))));
                 }
             }
         }
         // What is gone goes first, so that a new object of its name is not taken for it.
         let gone = gone.into_iter().filter_map(|level| Some((self.last(&level)?, level)));
-        let gone: Vec<_> = gone.map(|(name, level)| (level, Work::Retract(name))).collect();
+        let gone = gone.map(|((name, live), level)| (level, Work::Retract(name, live)));
+        let gone: Vec<_> = gone.collect();
         self.carry_out(gone).await;
         self.carry_out(work).await;
         Ok(())
     }
 
     /// The name under which an object that is gone is still shown; none where it is another object's by now.
-    fn last(&mut self, level: &Level) -> Option<ObjectName> {
+    fn last(&mut self, level: &Level) -> Option<(ObjectName, Option<Uid>)> {
         self.later.remove(level);
         let shown = self.shown.get(level)?;
         if self.owners.get(&shown.name) != Some(level) {
             self.shown.remove(level);
             return None;
         }
-        Some(shown.name.clone())
+        Some((shown.name.clone(), shown.live.or(shown.bound)))
     }
 
     /// Renders an object; none when it is shown already as it is.
-    fn render(&mut self, level: &Level, object: &Object) -> Option<Box<Published>> {
+    fn render(
+        &mut self,
+        level: &Level,
+        object: &Object,
+        bound: Option<Uid>,
+    ) -> Option<Box<Published>> {
         let (kind, key) = object::name(object);
         let mut published = object::render(object, self.place.declared(kind, &key));
         self.overlay.cover(object, &mut published.object);
@@ -279,15 +291,17 @@ impl<P: Place> Publisher<P> {
         }
         let digest = digest(&published);
         match self.shown.get_mut(level) {
-            Some(shown) if shown.digest == Some(digest) => {
+            // A live object that is not the bound one is missing, or not recorded yet: it is shown once more.
+            Some(shown) if shown.digest == Some(digest) && shown.live == bound => {
+                shown.bound = bound;
                 self.later.remove(level);
                 return None;
             }
-            Some(shown) => shown.digest = None,
+            Some(shown) => (shown.digest, shown.bound) = (None, bound),
             None => {
                 let name = ObjectName::own(kind, &key);
                 self.owners.insert(name.clone(), level.clone());
-                self.shown.insert(level.clone(), Shown { name, digest: None });
+                self.shown.insert(level.clone(), Shown { name, digest: None, live: None, bound });
             }
         }
         Some(Box::new(published))
@@ -328,10 +342,15 @@ impl<P: Place> Publisher<P> {
 
     fn ended(&mut self, level: Level, ended: Result<Done, Trouble>) {
         match ended {
-            Ok(Done::Shown(digest)) => {
+            Ok(Done::Shown(digest, live)) => {
                 self.later.remove(&level);
-                if let Some(shown) = self.shown.get_mut(&level) {
-                    shown.digest = Some(digest);
+                let Level::Object { kind, uid } = level else { return };
+                let Some(shown) = self.shown.get_mut(&level) else { return };
+                // Of an object that has our own uid nothing has to be known besides.
+                let live = live.filter(|live| *live != uid);
+                (shown.digest, shown.live) = (Some(digest), live);
+                if let Some(live) = live.filter(|_| shown.live != shown.bound) {
+                    self.bind(Made::whole(kind, uid), live);
                 }
             }
             Ok(Done::Retracted) => {
@@ -339,8 +358,11 @@ impl<P: Place> Publisher<P> {
                     self.owners.remove(&shown.name);
                 }
             }
-            Ok(Done::Triggered(trigger)) => {
+            Ok(Done::Triggered(trigger, live)) => {
                 self.later.remove(&level);
+                if let Some(live) = live {
+                    self.bind(Made::trigger(trigger.configuration, &trigger.session), live);
+                }
                 self.triggered(trigger, Outcome::Succeeded);
             }
             Err(trouble) => {
@@ -354,6 +376,15 @@ impl<P: Place> Publisher<P> {
                 self.later.insert(level, Later { at: Instant::now() + wait, wait });
             }
         }
+    }
+
+    /// Tells the log which live object is ours.
+    fn bind(&self, made: Made, live: Uid) {
+        let command = binding::Command::Bind { made, live };
+        let order = Order::new(Actor::Operator, Command::Binding(command));
+        // When nobody decides any more, the next start shows it anew.
+        let line = self.line.clone();
+        self.tasks.run(async move { drop(line.insist(order).await) });
     }
 
     /// Tells the log what came of a trigger.
@@ -370,7 +401,10 @@ impl<P: Place> Publisher<P> {
 fn view(state: &State, level: &Level) -> View {
     match level {
         Level::Object { kind, uid } => match object(state, *kind, *uid) {
-            Some(object) => View::Object(Box::new(object)),
+            Some(object) => {
+                let bound = state.bound.get(&Made::whole(*kind, *uid)).copied();
+                View::Object(Box::new(object), bound)
+            }
             None => View::Gone,
         },
         Level::Scheduler { configuration, session } => {
@@ -388,27 +422,27 @@ fn view(state: &State, level: &Level) -> View {
 /// What is done outside for one level.
 enum Work {
     Show(Box<Published>),
-    Retract(ObjectName),
+    Retract(ObjectName, Option<Uid>),
     Trigger(Trigger),
 }
 
 enum Done {
-    Shown([u8; 32]),
+    Shown([u8; 32], Option<Uid>),
     Retracted,
-    Triggered(Trigger),
+    Triggered(Trigger, Option<Uid>),
 }
 
 impl Work {
     async fn carry_out<P: Place>(self, place: &P) -> Result<Done, Trouble> {
         match self {
             Self::Show(published) => {
-                place.publish(&published).await?;
-                Ok(Done::Shown(digest(&published)))
+                let live = place.publish(&published).await?;
+                Ok(Done::Shown(digest(&published), live))
             }
-            Self::Retract(name) => place.retract(&name).await.map(|()| Done::Retracted),
+            Self::Retract(name, live) => place.retract(&name, live).await.map(|()| Done::Retracted),
             Self::Trigger(trigger) => {
-                place.trigger(&trigger).await?;
-                Ok(Done::Triggered(trigger))
+                let live = place.trigger(&trigger).await?;
+                Ok(Done::Triggered(trigger, live))
             }
         }
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, attended};
-use holdfast_engine::run::queue::Limits;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::{Actor, Attempt, Command, State, lease, level};
 use holdfast_eventlog::Ledger;
 use tokio::sync::watch;

@@ -277,18 +277,44 @@ async fn shows<S: Scene>(bench: &Bench<S>) {
     let published = kubestash::render(&found, bench.place().declared(kind, &key));
     let name = ObjectName::own(kind, &key);
     for _ in 0..2 {
-        bench.place().publish(&published).await.unwrap();
+        let live = bench.place().publish(&published).await.unwrap();
+        assert_eq!(live, None, "it is a user's, and has its own uid");
         assert!(bench.scene.shows(&name));
     }
+    makes(bench).await;
     bench.place().sweep(std::slice::from_ref(&name)).await;
     assert!(bench.scene.shows(&name), "it is known");
     for _ in 0..2 {
-        bench.place().retract(&name).await.unwrap();
+        bench.place().retract(&name, None).await.unwrap();
         assert!(!bench.scene.shows(&name));
     }
     bench.place().publish(&published).await.unwrap();
     bench.place().sweep(&[]).await;
     assert!(!bench.scene.shows(&name), "nobody knows it");
+}
+
+/// What we make is found again by name and uid.
+async fn makes<S: Scene>(bench: &Bench<S>) {
+    let place = bench.place();
+    let state = bench.ledger.state();
+    let (uid, _) = state.repositories.first_key_value().unwrap();
+    let found = object(state, StreamKind::Repository, *uid).unwrap();
+    let (kind, key) = kubestash::name(&found);
+    let name = ObjectName::own(kind, &key);
+    let published = kubestash::render(&found, None);
+    let live = place.publish(&published).await.unwrap();
+    assert_eq!(place.publish(&published).await.unwrap(), live, "shown again it is the same");
+    if let Some(live) = live {
+        let another = uid.derive("another");
+        place.retract(&name, Some(another)).await.unwrap();
+        assert!(bench.scene.shows(&name), "only the object of that uid goes");
+        place.retract(&name, Some(live)).await.unwrap();
+        assert!(!bench.scene.shows(&name));
+        let again = place.publish(&published).await.unwrap();
+        assert!(again.is_some_and(|again| again != live), "made anew it is another one");
+    }
+    place.retract(&name, None).await.unwrap();
+    assert!(!bench.scene.shows(&name));
 }
 
 /// An effect that no log has asked for; places look at nothing but the plan.

@@ -65,23 +65,35 @@ pub trait Place: Send + Sync + 'static {
     /// The manifest of an object as the last look showed it.
     fn declared(&self, kind: Kind, key: &Key) -> Option<Value>;
 
-    /// Makes an object with its status visible.
+    /// Makes an object with its status visible; the uid of the live object, of one that we made in a place that gives
+    /// uids of its own.
     ///
     /// # Errors
     /// What kept it from being shown.
-    fn publish(&self, object: &Published) -> impl Future<Output = Result<(), Trouble>> + Send;
+    fn publish(
+        &self,
+        object: &Published,
+    ) -> impl Future<Output = Result<Option<Uid>, Trouble>> + Send;
 
-    /// Takes an object of ours away.
+    /// Takes an object of ours away: the one of this uid, where there is one; another one of its name stays.
     ///
     /// # Errors
     /// What kept it from being taken away; that it is gone already is none.
-    fn retract(&self, name: &ObjectName) -> impl Future<Output = Result<(), Trouble>> + Send;
+    fn retract(
+        &self,
+        name: &ObjectName,
+        live: Option<Uid>,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send;
 
-    /// Sets up what triggers a session: a CronJob, or nothing where the operator's own deadlines do.
+    /// Sets up what triggers a session: a CronJob, or nothing where the operator's own deadlines do. The uid of the live
+    /// object, where there is one.
     ///
     /// # Errors
     /// What kept it from being set up.
-    fn trigger(&self, trigger: &Trigger) -> impl Future<Output = Result<(), Trouble>> + Send;
+    fn trigger(
+        &self,
+        trigger: &Trigger,
+    ) -> impl Future<Output = Result<Option<Uid>, Trouble>> + Send;
 
     /// Takes away what an earlier operator published and nobody knows any more: all but these.
     fn sweep(&self, known: &[ObjectName]) -> impl Future<Output = ()> + Send;

@@ -23,7 +23,7 @@ pub struct Changes {
     pub backups: Vec<(ObjectName, Order)>,
     /// Restores that were declared.
     pub restores: Vec<(ObjectName, Order)>,
-    /// Objects that are gone.
+    /// Objects that are gone: declared ones, and such as we made.
     pub gone: Vec<(ObjectName, Order)>,
     /// Objects that could not be used, and why.
     pub refused: Vec<(ObjectName, String)>,
@@ -66,10 +66,16 @@ impl Sighter<'_> {
             self.declare(known, name, object, &mut changes)?;
             applied.insert(name.clone(), digest);
         }
+        if let Some(live) = &look.made {
+            let missing = known.missing(live).into_iter();
+            let orders =
+                missing.map(|(name, command)| (name, Order::new(Actor::Operator, command)));
+            changes.gone.extend(orders);
+        }
         if look.whole {
             let gone = known.gone(|name| look.seen.contains_key(name)).into_iter();
-            changes.gone =
-                gone.map(|(name, command)| (name, Order::new(Actor::Operator, command))).collect();
+            let gone = gone.map(|(name, command)| (name, Order::new(Actor::Operator, command)));
+            changes.gone.extend(gone);
             applied.retain(|name, _| look.seen.contains_key(name));
         }
         Ok(changes)

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_api::Kind;
+use holdfast_engine::binding::Made;
 use holdfast_engine::{
     Command, Hash, Key, State, StreamKind, Uid, backup, configuration, dependency, hook, namespace,
     restore, retention, storage,
 };
 
+use super::made;
 use super::name::ObjectName;
 
 /// The objects that the log knows, at one sequence number.
@@ -18,6 +20,8 @@ pub struct Known {
     versions: BTreeMap<ObjectName, Version>,
     observed: BTreeMap<ObjectName, Uid>,
     sessions: BTreeSet<ObjectName>,
+    /// What was made and bound.
+    bound: Vec<(ObjectName, Made, Uid)>,
     /// What ends each of them when it is gone; users before what they use.
     ends: Vec<(ObjectName, Command)>,
 }
@@ -44,6 +48,7 @@ impl Known {
             versions: versions(state),
             observed: observed(state),
             sessions: sessions.collect(),
+            bound: made::bound(state),
             ends: ends(state),
         }
     }
@@ -64,6 +69,12 @@ impl Known {
     #[must_use]
     pub fn has_session(&self, name: &ObjectName) -> bool {
         self.sessions.contains(name)
+    }
+
+    /// Commands for what we made and the place does not have any more.
+    #[must_use]
+    pub fn missing(&self, live: &made::Live) -> Vec<(ObjectName, Command)> {
+        made::missing(&self.bound, live)
     }
 
     /// Commands for what nobody declares any more; users go before what they use.

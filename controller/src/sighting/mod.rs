@@ -6,6 +6,7 @@
 pub mod changes;
 pub mod declare;
 pub mod known;
+pub mod made;
 pub mod name;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ use self::name::ObjectName;
 pub struct Sightings {
     /// Objects as they are now.
     pub seen: BTreeMap<ObjectName, Value>,
+    /// Objects that we made, and others of our kinds, with their live uids; absent where the place has none of its own.
+    pub made: Option<made::Live>,
     /// All that is declared was seen: whatever was not is gone.
     pub whole: bool,
     /// What could not be read, and what to do about it.

@@ -8,7 +8,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
-use crate::run::queue::Limits;
+use crate::run::limit::Limits;
 use crate::usage::References;
 
 /// What can be asked.

@@ -177,7 +177,7 @@ mod tests {
             (
                 Event::QueuedForWorker {
                     uid,
-                    lack: crate::run::queue::Lack::Cluster,
+                    lack: crate::run::limit::Lack::Cluster,
                     limit: 1,
                     left: None,
                 },

@@ -24,7 +24,7 @@ use crate::run::{self, Report};
 use crate::testing::given::{self, core, hash, key, stored};
 use crate::time::{Millis, Timestamp};
 use crate::{
-    Command, Event, Recorded, Rejection, State, apply, decide, lease, namespace, outbox,
+    Command, Event, Recorded, Rejection, State, apply, binding, decide, lease, namespace, outbox,
     repository, requests, retention, schedule, snapshot, storage,
 };
 
@@ -43,6 +43,7 @@ commands! {
     retention: Retention, hook: Hook, configuration: Configuration, schedule: Schedule,
     repository: Repository, backup: Backup, snapshot: Snapshot, restore: Restore, run: Run,
     outbox: Outbox,
+    binding: Binding,
 }
 
 /// Midnight, so that slots are easy to tell.

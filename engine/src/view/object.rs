@@ -12,6 +12,7 @@ use super::restore::{self, RestoreStatus};
 use super::snapshot::{self, SnapshotStatus};
 use super::storage::{self, StorageStatus};
 use crate::backup::state::Backup;
+use crate::binding::Made;
 use crate::event::StreamKind;
 use crate::group::Group;
 use crate::ids::{Key, TypedRef, Uid};
@@ -195,7 +196,10 @@ pub fn of_snapshot(state: &State, uid: Uid) -> Option<SnapshotObject> {
     let snapshot = state.snapshots.get(&uid)?;
     let repository = state.repositories.get(&snapshot.repository);
     Some(SnapshotObject {
-        repository: repository.map(|found| Owner::of(&found.key, found.uid)),
+        repository: repository.map(|found| {
+            let made = Made::whole(StreamKind::Repository, found.uid);
+            Owner::of(&found.key, state.live_uid(&made))
+        }),
         backup: snapshot.backup_key.as_ref().map(|key| key.name.clone()),
         status: snapshot::status(snapshot),
         snapshot: snapshot.clone(),

@@ -9,7 +9,7 @@ use holdfast_engine::condition::{Condition, Conditions, Type};
 use holdfast_engine::configuration::phase::{phase as configuration_phase, unready};
 use holdfast_engine::configuration::{Concurrency, Retry, SessionSpec, Spec};
 use holdfast_engine::hook::{Executor, HookSpec, Policy};
-use holdfast_engine::run::queue::Limits;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::snapshot::phase::phase as snapshot_phase;
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::usage::UsagePolicy;

@@ -3,7 +3,7 @@
 use holdfast_engine::configuration::{Concurrency, Retry, Spec};
 use holdfast_engine::dependency::{Facts, state as reference};
 use holdfast_engine::hook::{Executor, HookSpec, Policy};
-use holdfast_engine::run::queue::Limits;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{

@@ -6,8 +6,8 @@ use holdfast_engine::condition::Type;
 use holdfast_engine::configuration::ScheduleEvaluation;
 use holdfast_engine::dependency::{Facts, state as reference};
 use holdfast_engine::run::component::ComponentState;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::run::phase::Step;
-use holdfast_engine::run::queue::Limits;
 use holdfast_engine::run::state::Run;
 use holdfast_engine::{
     Command, Due, Group, Key, Millis, State, Timestamp, TypedRef, Uid, configuration, dependency,

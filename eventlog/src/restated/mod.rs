@@ -10,8 +10,9 @@ mod golden;
 
 use std::collections::BTreeMap;
 
+use holdfast_engine::binding::Made;
 use holdfast_engine::ids::{EffectId, Key, TypedRef, Uid};
-use holdfast_engine::run::queue::Limits;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::usage::References;
 use holdfast_engine::{Hash, State, StreamKind, Timestamp, effect, reaction};
 use serde::{Deserialize, Serialize};
@@ -186,6 +187,7 @@ maps! { State: { seq epoch last_at leader gaps references limits index }
     0x000E 1 waiting: u64 => reaction::Reaction;
     0x0020 1 names: (StreamKind, Key) => Uid;
     0x0021 1 objects: TypedRef => Uid;
+    0x0022 1 bound: Made => Uid;
 }
 
 const LOG_SHAPE: Shape = Shape {

@@ -1,6 +1,6 @@
 //! Leadership.
 
-use holdfast_engine::run::queue::Limits;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::usage::References;
 
 use super::shape::shapes;

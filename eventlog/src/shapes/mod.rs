@@ -9,6 +9,7 @@ use holdfast_engine::{Event, StreamKind};
 use crate::codec::CodecError;
 
 mod backup;
+mod binding;
 mod configuration;
 mod dependency;
 mod hook;
@@ -31,7 +32,7 @@ pub(crate) mod sample;
 
 pub use shape::{Payload, Shape};
 
-const AGGREGATES: [&[Shape]; 14] = [
+const AGGREGATES: [&[Shape]; 15] = [
     lease::SHAPES,
     namespace::SHAPES,
     dependency::SHAPES,
@@ -46,6 +47,7 @@ const AGGREGATES: [&[Shape]; 14] = [
     restore::SHAPES,
     outbox::SHAPES,
     reaction::SHAPES,
+    binding::SHAPES,
 ];
 
 /// All shapes, by aggregate.
@@ -86,6 +88,7 @@ pub(crate) fn encode(event: &Event) -> Result<Payload, CodecError> {
         Event::Restore(e) => restore::encode(e),
         Event::Outbox(e) => outbox::encode(e),
         Event::Reaction(e) => reaction::encode(e),
+        Event::Binding(e) => binding::encode(e),
     }
 }
 
@@ -110,7 +113,7 @@ pub(crate) fn decode(
         Lease lease  Namespace namespace  Dependency dependency  Storage storage
         Retention retention  Hook hook  Configuration configuration  Schedule schedule
         Repository repository  Backup backup  Snapshot snapshot  Restore restore  Outbox outbox
-        Reaction reaction
+        Reaction reaction  Binding binding
     })
 }
 
@@ -133,7 +136,7 @@ fn sample(shape: &Shape, sampler: &mut sample::Sampler) -> (Payload, String) {
         lease Lease  namespace Namespace  dependency Dependency  storage Storage
         retention Retention  hook Hook  configuration Configuration  schedule Schedule
         repository Repository  backup Backup  snapshot Snapshot  restore Restore  outbox Outbox
-        reaction Reaction
+        reaction Reaction  binding Binding
     };
     (Payload { event_type, schema, bytes }, format!("{event:?}"))
 }
@@ -164,7 +167,7 @@ mod tests {
         shapes! { lease
             0x0101 2 EpochBegan { holder: String }
             0x0102 1 LogGapAcknowledged { from: u64, to: u64 }
-            0x0103 1 LimitsSet { limits: holdfast_engine::run::queue::Limits }
+            0x0103 1 LimitsSet { limits: holdfast_engine::run::limit::Limits }
             0x0104 1 Configured { references: holdfast_engine::usage::References }
             was 0x0101 1 EpochBeganBefore { } => EpochBegan
         }

@@ -4,7 +4,7 @@ use holdfast_engine::hook::{Run as Try, Stage};
 use holdfast_engine::ids::{Hash, Key, Uid};
 use holdfast_engine::outcome::Outcome;
 use holdfast_engine::restore::Spec;
-use holdfast_engine::run::queue::Lack;
+use holdfast_engine::run::limit::Lack;
 use holdfast_engine::run::{Component, Event as RunEvent, Frozen, StopCause, Worker};
 use holdfast_engine::time::{Millis, Timestamp};
 

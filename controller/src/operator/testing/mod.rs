@@ -10,7 +10,7 @@ use holdfast_api::Kind;
 use holdfast_engine::Once;
 use holdfast_engine::backup::Worker;
 use holdfast_engine::plan::{Attended, Plan};
-use holdfast_engine::run::queue::Limits;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
@@ -230,17 +230,17 @@ impl Place for Stage {
         None
     }
 
-    async fn publish(&self, object: &Published) -> Result<(), Trouble> {
+    async fn publish(&self, object: &Published) -> Result<Option<Uid>, Trouble> {
         let name = ObjectName::own(object.kind, &object.key);
-        self.show(name, Some(object.object.clone())).await
+        self.show(name, Some(object.object.clone())).await.map(|()| None)
     }
 
-    async fn retract(&self, name: &ObjectName) -> Result<(), Trouble> {
+    async fn retract(&self, name: &ObjectName, _: Option<Uid>) -> Result<(), Trouble> {
         self.show(name.clone(), None).await
     }
 
-    async fn trigger(&self, _: &Trigger) -> Result<(), Trouble> {
-        Ok(())
+    async fn trigger(&self, _: &Trigger) -> Result<Option<Uid>, Trouble> {
+        Ok(None)
     }
 
     async fn sweep(&self, known: &[ObjectName]) {

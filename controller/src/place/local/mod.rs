@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use holdfast_api::Kind;
 use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, Plan};
-use holdfast_engine::{Attempt, EffectId, Key};
+use holdfast_engine::{Attempt, EffectId, Key, Uid};
 use serde_json::Value;
 
 pub use layout::Layout;
@@ -99,17 +99,18 @@ impl Place for Local {
         self.catalog.get().get(&ObjectName::own(kind, key)).cloned()
     }
 
-    async fn publish(&self, object: &Published) -> Result<(), Trouble> {
-        self.statuses.publish(object)
+    /// A file has no uid: the object keeps its own.
+    async fn publish(&self, object: &Published) -> Result<Option<Uid>, Trouble> {
+        self.statuses.publish(object).map(|()| None)
     }
 
-    async fn retract(&self, name: &ObjectName) -> Result<(), Trouble> {
+    async fn retract(&self, name: &ObjectName, _: Option<Uid>) -> Result<(), Trouble> {
         self.statuses.retract(name)
     }
 
     /// The wake-up is the operator's own, so there is nothing to set up.
-    async fn trigger(&self, _: &Trigger) -> Result<(), Trouble> {
-        Ok(())
+    async fn trigger(&self, _: &Trigger) -> Result<Option<Uid>, Trouble> {
+        Ok(None)
     }
 
     async fn sweep(&self, known: &[ObjectName]) {

@@ -51,6 +51,9 @@ pub(super) struct HookFate {
 pub(super) struct Inner {
     declared: BTreeMap<ObjectName, Value>,
     pub(super) published: BTreeMap<ObjectName, Value>,
+    /// Live objects that users did not declare, and which creation each of them is: what the operator made, and copies.
+    live: BTreeMap<ObjectName, Uid>,
+    creations: u64,
     pub(super) workers: BTreeMap<Attempt, Started>,
     /// Attempts whose remains were removed.
     released: BTreeSet<Attempt>,
@@ -68,6 +71,14 @@ pub(super) struct Inner {
 }
 
 impl Inner {
+    /// The uid of a live object; one that is not there is created.
+    fn live_uid(&mut self, name: &ObjectName) -> Uid {
+        let next = Uid::default().derive(&format!("{name} {}", self.creations));
+        let live = *self.live.entry(name.clone()).or_insert(next);
+        self.creations += u64::from(live == next);
+        live
+    }
+
     pub(super) fn count(&mut self, what: String) {
         *self.counts.entry(what).or_default() += 1;
     }
@@ -125,7 +136,8 @@ impl Cluster {
     /// All that is declared.
     pub(super) fn look(&self) -> Sightings {
         let seen = self.inner.lock().unwrap().declared.clone();
-        Sightings { seen, whole: true, ..Sightings::default() }
+        let made = Some(self.inner.lock().unwrap().live.clone());
+        Sightings { seen, made, whole: true, ..Sightings::default() }
     }
 
     /// The manifest of an object.
@@ -265,20 +277,40 @@ impl Cluster {
     }
 
     /// Shows an object.
-    pub(super) fn publish(&self, object: &Published) {
+    pub(super) fn publish(&self, object: &Published) -> Option<Uid> {
         let name = ObjectName::own(object.kind, &object.key);
         let mut inner = self.now();
+        let live = (!inner.declared.contains_key(&name)).then(|| inner.live_uid(&name));
         let before = inner.published.insert(name.clone(), object.object.clone());
         if before.is_none() {
             inner.count(format!("created object {name}"));
         }
         drop(inner);
-        let Some(before) = before else { return };
+        let Some(before) = before else { return live };
         let same = before["metadata"]["uid"] == object.object["metadata"]["uid"];
         if same && is_final(&name, &before) && !is_final(&name, &object.object) {
             let (old, new) = (&before["status"]["phase"], &object.object["status"]["phase"]);
             self.breach(format!("{name} was shown {old} and then {new}"));
         }
+        live
+    }
+
+    /// Somebody makes an object with the labels and the status of another one.
+    pub(crate) fn copy(&self, of: &ObjectName, name: ObjectName) {
+        let mut inner = self.now();
+        assert!(inner.published.contains_key(of), "{of} is there");
+        inner.live_uid(&name);
+        drop(inner);
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Somebody deletes an object behind the operator's back.
+    pub(crate) fn take(&self, name: &ObjectName) {
+        let mut inner = self.now();
+        inner.live.remove(name);
+        inner.published.remove(name);
+        drop(inner);
+        self.version.send_modify(|version| *version += 1);
     }
 
     /// Whether an object is to be seen.
@@ -287,8 +319,12 @@ impl Cluster {
     }
 
     /// Takes an object away.
-    pub(super) fn retract(&self, name: &ObjectName) {
+    pub(super) fn retract(&self, name: &ObjectName, live: Option<Uid>) {
         let mut inner = self.now();
+        if live.is_some_and(|live| inner.live.get(name).is_some_and(|there| *there != live)) {
+            return;
+        }
+        inner.live.remove(name);
         if inner.published.remove(name).is_some() {
             inner.count(format!("deleted object {name}"));
         }
@@ -299,7 +335,7 @@ impl Cluster {
         let known: BTreeSet<&ObjectName> = known.iter().collect();
         let gone: Vec<ObjectName> =
             self.now().published.keys().filter(|name| !known.contains(name)).cloned().collect();
-        gone.iter().for_each(|name| self.retract(name));
+        gone.iter().for_each(|name| self.retract(name, None));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use holdfast_engine::run::queue::Limits;
+use holdfast_engine::run::limit::Limits;
 use holdfast_engine::{Rejection, State, StreamKind, Uid};
 use holdfast_eventlog::{Answer, Attachments, Files, Ledger, Memory, Options, Refusal};
 use tokio::sync::Notify;

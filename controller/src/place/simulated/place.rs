@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_api::Kind;
 use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, BackupWork, Doomed, Hook, Located, Plan, RestoreWork};
-use holdfast_engine::{Actor, Attempt, Command, EffectId, Failure, Key, outbox};
+use holdfast_engine::{Actor, Attempt, Command, EffectId, Failure, Key, Uid, outbox};
 use holdfast_executor::report::ProgressUpdate;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -411,21 +411,21 @@ impl Place for Simulated {
         self.cluster.declared(kind, key)
     }
 
-    async fn publish(&self, object: &Published) -> Result<(), Trouble> {
+    async fn publish(&self, object: &Published) -> Result<Option<Uid>, Trouble> {
         self.fuse.call();
         self.led("an object is shown");
         self.shows(|| self.cluster.publish(object)).await
     }
 
-    async fn retract(&self, name: &ObjectName) -> Result<(), Trouble> {
+    async fn retract(&self, name: &ObjectName, live: Option<Uid>) -> Result<(), Trouble> {
         self.fuse.call();
         self.led("an object is taken away");
-        self.shows(|| self.cluster.retract(name)).await
+        self.shows(|| self.cluster.retract(name, live)).await
     }
 
-    async fn trigger(&self, _: &Trigger) -> Result<(), Trouble> {
+    async fn trigger(&self, _: &Trigger) -> Result<Option<Uid>, Trouble> {
         self.fuse.call();
-        self.shows(|| {}).await
+        self.shows(|| None).await
     }
 
     async fn sweep(&self, known: &[ObjectName]) {
@@ -445,7 +445,7 @@ impl Place for Simulated {
 }
 
 impl Simulated {
-    async fn shows(&self, show: impl FnOnce()) -> Result<(), Trouble> {
+    async fn shows<T>(&self, show: impl FnOnce() -> T) -> Result<T, Trouble> {
         let fate = self.weather.publish();
         tokio::time::sleep(fate.before).await;
         match fate.fault {
@@ -455,10 +455,10 @@ impl Simulated {
             Fault::Silent => return Err(silence().await),
             _ => {}
         }
-        show();
+        let shown = show();
         match fate.fault {
             Fault::AnswerLost => Err(moment("whether it is shown is not known")),
-            _ => Ok(()),
+            _ => Ok(shown),
         }
     }
 }

@@ -86,7 +86,7 @@ mod tests {
     use crate::lease;
     use crate::outcome::Outcome;
     use crate::run::Command as Run;
-    use crate::run::queue::Limits;
+    use crate::run::limit::Limits;
     use crate::testing::given;
     use crate::testing::world::{BACK, DAY, MINUTE, World};
     use crate::time::Millis;

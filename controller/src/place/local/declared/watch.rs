@@ -57,6 +57,7 @@ fn read(root: &std::path::Path, catalog: &Shared) -> Sightings {
     let whole = scan.complete();
     let mut objects = if whole { Catalog::default() } else { Catalog::clone(&catalog.get()) };
     let look = Sightings {
+        made: None,
         seen: scan.manifests.iter().map(|(name, m)| (name.clone(), m.object.clone())).collect(),
         whole,
         problems: scan.problems.iter().map(ToString::to_string).collect(),
