@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::configuration::state::Configuration;
 use crate::ids::TypedRef;
 
 /// `usagePolicy.allowedNamespaces`; an absent policy denies everybody.
@@ -223,16 +222,6 @@ pub fn refusal(
     format!(
         "{why}; annotate {annotate} with {ANNOTATION}: {list}, or install with crossNamespaceReferences: any"
     )
-}
-
-/// Whether a configuration refers to what has to allow it.
-#[must_use]
-pub fn refers_abroad(configuration: &Configuration) -> bool {
-    let own = configuration.key.namespace.as_str();
-    let repositories = configuration.sessions.iter().flat_map(|s| &s.spec.repositories);
-    let secrets = repositories.filter_map(|r| r.secret.as_ref()).map(|key| key.namespace.as_str());
-    let target = configuration.target.as_ref().map(home);
-    secrets.chain(target).any(|namespace| namespace != own)
 }
 
 /// The namespace that a target is in, or that it is.

@@ -45,7 +45,7 @@ fn looks(known: &Configuration, watched: &Watched) -> bool {
             hooks.any(|hook| hook.template == *key)
         }),
         Watched::Repository(key) => known.writes_to(key),
-        Watched::References => usage::refers_abroad(known),
+        Watched::References => known.refers_abroad(),
     }
 }
 
