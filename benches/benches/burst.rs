@@ -19,7 +19,7 @@ use holdfast_engine::condition::Type;
 use holdfast_engine::run::limit::Limits;
 use holdfast_engine::{
     Actor, Command, CommandId, Due, EffectId, Envelope, Millis, Outcome, State, Timestamp, backup,
-    configuration, due, lease, next_wakeup, repository, restore, run, schedule, storage,
+    configuration, due, lease, next_wakeup, reaction, repository, restore, run, schedule, storage,
 };
 use holdfast_eventlog::{Ledger, Options};
 use world::outside::Outside;
@@ -121,6 +121,7 @@ fn command(state: &State, due: Due) -> Command {
                 schedule::Command::Wake { configuration, session, version, slot, missed, next };
             Command::Schedule(wake)
         }
+        Due::Continue => Command::Reaction(reaction::Command::Continue),
         Due::BeginWaiting => Command::Run(run::Command::BeginWaiting),
         Due::Expire { session } => Command::Run(run::Command::Expire { session }),
         Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),

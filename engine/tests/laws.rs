@@ -1,12 +1,13 @@
 //! Laws of the engine, over random histories with a simulated outside that loses answers.
 
+mod history;
 mod world;
 
+use history::{EFFECTS, act, action, ask, begin, meddling, restore_uid};
 use holdfast_engine::backup::phase::phase;
 use holdfast_engine::run::limit::Limits;
 use holdfast_engine::{Command, configuration, restore};
 use proptest::prelude::*;
-use world::history::{EFFECTS, act, action, ask, begin, meddling, restore_uid};
 use world::{World, minutes, uid};
 
 proptest! {

@@ -1,10 +1,12 @@
 //! Reactions: in whatever order their rows stand, and in however many steps they are done, they come to the
 //! same.
 
+mod history;
 mod world;
 
 use std::collections::BTreeSet;
 
+use history::{Action, act, action, begin, meddling, surroundings};
 use holdfast_engine::condition::Type;
 use holdfast_engine::configuration::state::Configuration;
 use holdfast_engine::reactions::ROWS;
@@ -15,7 +17,6 @@ use holdfast_engine::{
     outbox, reaction, retention, storage,
 };
 use proptest::prelude::*;
-use world::history::{Action, act, action, begin, meddling, surroundings};
 use world::spec::{self, NAMESPACE};
 use world::{World, minutes, uid};
 

@@ -233,6 +233,7 @@ mod tests {
             key: Key::new(Group::KubeStashStorage, "demo", format!("s-{number}")),
             repository: Uid([200; 16]),
             backup: None,
+            backup_key: None,
             session: if number.is_multiple_of(2) { "even".into() } else { "odd".into() },
             app: TypedRef::absent(),
             deletion: DeletionPolicy::Delete,

@@ -36,7 +36,9 @@ fn is_known(draft: &Draft, made: &Made) -> bool {
 mod tests {
     use super::*;
     use crate::binding::Standing;
+    use crate::effect::Once;
     use crate::ids::Uid;
+    use crate::outbox::Answer;
     use crate::testing::world::{APP, World, named};
     use crate::{backup, configuration, snapshot};
 
@@ -90,8 +92,10 @@ mod tests {
             assert_eq!(world.ask(bind(made, named("live"))), "binding.Bound");
         }
         world.ask(snapshot::Command::Delete { uid: snapshot });
-        let repository = world.state.snapshots[&snapshot].repository;
-        world.record(snapshot::Event::Forgotten { uid: snapshot, repository, by: None });
+        while let Some(removal) = world.find(|once| matches!(once, Once::RemoveSnapshot { .. })) {
+            world.answer(removal, Answer::Done);
+        }
+        assert!(!world.state.snapshots.contains_key(&snapshot));
         assert!(!world.state.bound.contains_key(&all[1]));
         world.ask(backup::Command::Delete { session });
         assert!(!world.state.bound.contains_key(&all[0]));

@@ -11,6 +11,7 @@ use crate::configuration::{Backend, SessionSpec};
 use crate::event::StreamKind;
 use crate::ids::{Hash, Key, TypedRef, Uid};
 use crate::time::Timestamp;
+use crate::usage::home;
 
 /// A BackupConfiguration as its events left it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +86,16 @@ impl Configuration {
     pub fn writes_to(&self, repository: &Key) -> bool {
         let mut wanted = self.sessions.iter().flat_map(|session| &session.spec.repositories);
         wanted.any(|wanted| self.key.sibling(StreamKind::Repository, &*wanted.name) == *repository)
+    }
+
+    /// Whether it refers to what has to allow it: a Secret or a target in another namespace.
+    #[must_use]
+    pub fn refers_abroad(&self) -> bool {
+        let own = self.key.namespace.as_str();
+        let repositories = self.sessions.iter().flat_map(|session| &session.spec.repositories);
+        let secrets = repositories.filter_map(|wanted| wanted.secret.as_ref());
+        let secrets = secrets.map(|key| key.namespace.as_str());
+        secrets.chain(self.target.as_ref().map(home)).any(|namespace| namespace != own)
     }
 
     /// The session of this name.

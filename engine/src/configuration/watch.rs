@@ -45,7 +45,7 @@ fn looks(known: &Configuration, watched: &Watched) -> bool {
             hooks.any(|hook| hook.template == *key)
         }),
         Watched::Repository(key) => known.writes_to(key),
-        Watched::References => refers_abroad(known),
+        Watched::References => known.refers_abroad(),
     }
 }
 
@@ -59,13 +59,4 @@ fn depends(known: &Configuration, object: &TypedRef) -> bool {
             }
             _ => session.spec.addon.object() == *object,
         })
-}
-
-/// Whether a configuration refers to what has to allow it.
-pub(crate) fn refers_abroad(configuration: &Configuration) -> bool {
-    let own = configuration.key.namespace.as_str();
-    let repositories = configuration.sessions.iter().flat_map(|s| &s.spec.repositories);
-    let secrets = repositories.filter_map(|r| r.secret.as_ref()).map(|key| key.namespace.as_str());
-    let target = configuration.target.as_ref().map(usage::home);
-    secrets.chain(target).any(|namespace| namespace != own)
 }

@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use crate::backup::state::Backup;
 use crate::configuration::AddonRef;
 use crate::configuration::state::Configuration;
-use crate::configuration::watch::refers_abroad;
 use crate::deadline;
 use crate::dependency::{Facts, state as dependency};
 use crate::event::{Event, Recorded, StreamKind};
@@ -205,7 +204,7 @@ fn of_configuration(state: &State, known: &Configuration) -> BTreeSet<Looked> {
     let mut found = BTreeSet::from([Looked::Namespace(namespace.clone())]);
     found.extend(known.target.clone().map(Looked::Dependency));
     found.extend(known.target.as_ref().map(|t| Looked::Namespace(usage::home(t).into())));
-    if refers_abroad(known) {
+    if known.refers_abroad() {
         found.insert(Looked::References);
     }
     for backend in known.resolved_backends() {

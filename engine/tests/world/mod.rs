@@ -4,7 +4,6 @@
 //! all of them, so that each scenario and each random run is a proof of them as well.
 #![allow(dead_code, reason = "two test programs use it, each a part")]
 
-pub mod history;
 pub mod outside;
 pub mod reordered;
 pub mod spec;

@@ -295,20 +295,25 @@ impl Cluster {
         live
     }
 
-    /// Somebody makes an object with the labels and the status of another one.
-    pub(crate) fn copy(&self, of: &ObjectName, name: ObjectName) {
+    /// Somebody copies an object that the operator made, with all its labels, removes an earlier copy, and now and then
+    /// deletes one that the operator made. None of it may change how anything ends.
+    pub(super) fn meddle(&self, number: u64) {
         let mut inner = self.now();
-        assert!(inner.published.contains_key(of), "{of} is there");
-        inner.live_uid(&name);
-        drop(inner);
-        self.version.send_modify(|version| *version += 1);
-    }
-
-    /// Somebody deletes an object behind the operator's back.
-    pub(crate) fn take(&self, name: &ObjectName) {
-        let mut inner = self.now();
-        inner.live.remove(name);
-        inner.published.remove(name);
+        let made: Vec<ObjectName> = inner.live.keys().cloned().collect();
+        let copies: Vec<&ObjectName> = made.iter().filter(|name| is_copy(name)).collect();
+        if let Some(copy) = copies.first() {
+            inner.live.remove(*copy);
+        }
+        let ours: Vec<&ObjectName> = made.iter().filter(|name| !is_copy(name)).collect();
+        if let Some(one) = ours.get(usize::try_from(number).unwrap() % ours.len().max(1)) {
+            let copy = ObjectName { name: format!("{}{COPY}", one.name), ..(*one).clone() };
+            inner.live_uid(&copy);
+            if number.is_multiple_of(2) {
+                inner.live.remove(*one);
+                inner.published.remove(*one);
+                inner.count(format!("deleted object {one}"));
+            }
+        }
         drop(inner);
         self.version.send_modify(|version| *version += 1);
     }
@@ -441,4 +446,11 @@ fn host(set: &str, ordinal: u32) -> Host {
             ..Volume::default()
         }],
     }
+}
+
+/// How the name of a copy ends.
+const COPY: &str = "-copy";
+
+fn is_copy(name: &ObjectName) -> bool {
+    name.name.ends_with(COPY)
 }

@@ -106,6 +106,7 @@ impl World {
             *next += 1;
             step.puts.iter().for_each(|object| self.cluster.declare(object.clone()));
             step.removes.iter().for_each(|name| self.cluster.remove(name));
+            self.cluster.meddle(step.at.unsigned_abs());
         }
     }
 

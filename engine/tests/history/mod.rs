@@ -1,4 +1,5 @@
 //! Random histories: what users do, and what the outside does to them.
+#![allow(dead_code, reason = "two test programs use it, each a part")]
 
 use holdfast_engine::configuration::{Concurrency, Retry, Spec};
 use holdfast_engine::dependency::{Facts, state as reference};
@@ -12,9 +13,9 @@ use holdfast_engine::{
 };
 use proptest::prelude::*;
 
-use super::outside::{self, Doing};
-use super::spec::{self, NAMESPACE};
-use super::{World, minutes, uid};
+use crate::world::outside::{self, Doing};
+use crate::world::spec::{self, NAMESPACE};
+use crate::world::{World, minutes, uid};
 
 /// What a history is made of.
 #[derive(Clone, Debug)]
