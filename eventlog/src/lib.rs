@@ -55,4 +55,4 @@ pub use reader::{Reader, drive};
 pub use record::{Header, StreamKey};
 pub use repair::{Headless, Tail, headless, write_head};
 pub use replay::{Machine, Until};
-pub use restated::{state_bytes, state_hash};
+pub use restated::{state_bytes, state_hash, state_of};

@@ -1,6 +1,7 @@
 //! The language of the scenarios: a line is a sentence, its words are looked up here.
 
 mod restores;
+mod surroundings;
 
 use std::collections::BTreeMap;
 
@@ -23,8 +24,8 @@ use crate::world::spec::{self, NAMESPACE};
 use crate::world::statuses::Statuses;
 use crate::world::{World, minutes, uid};
 
-/// Tells a story; panics with the line that does not come true.
-pub fn check(text: &str) {
+/// Tells a story, and what the world has come to; panics with the line that does not come true.
+pub fn tell(text: &str) -> World {
     let mut story = Story::new();
     let mut scene = "";
     for (number, line) in text.lines().enumerate() {
@@ -48,6 +49,7 @@ pub fn check(text: &str) {
         }
     }
     assert_eq!(story.world.replay(), story.world.state, "replay = live");
+    story.world
 }
 
 struct Story {
@@ -172,7 +174,7 @@ impl Story {
                 let hook = hook_spec(hook, options);
                 self.last_session().post_hooks.push(hook);
             }
-            _ => self.outside(words),
+            _ => self.given_around(words),
         }
     }
 
@@ -223,6 +225,8 @@ impl Story {
             ["repository", name, "opens"] => {
                 outside.broken_repositories.remove(*name);
             }
+            ["the", "survey", "fails"] => outside.broken_survey = Some("no pods yet".into()),
+            ["the", "survey", "works"] => outside.broken_survey = None,
             ["removal", "fails"] => outside.broken_removal = Some("the store is locked".into()),
             ["removal", "works"] => outside.broken_removal = None,
             ["nobody", "answers", kind] => {
@@ -236,6 +240,11 @@ impl Story {
     fn when(&mut self, words: &[&str]) {
         match words {
             ["the", "configuration", "is", "applied"] => self.apply(),
+            ["configuration", name, "is", "applied"] => {
+                self.apply_as(name);
+                self.sessions.clear();
+                self.periods.clear();
+            }
             ["the", "configuration", "is", "paused"] => {
                 self.paused = true;
                 self.apply();
@@ -294,7 +303,7 @@ impl Story {
             }
             [time, "pass" | "passes"] => self.world.pass(span(time)),
             ["restore", name, "is", what] => self.when_restore(name, what),
-            _ => self.outside(words),
+            _ => self.when_around(words),
         }
     }
 
@@ -306,6 +315,10 @@ impl Story {
     }
 
     fn apply(&mut self) {
+        self.apply_as("app");
+    }
+
+    fn apply_as(&mut self, name: &str) {
         let mut spec: Spec = spec::configuration(self.sessions.clone());
         spec.paused = self.paused;
         spec.allow_partial = self.allow_partial;
@@ -314,7 +327,7 @@ impl Story {
         }
         let periods: Vec<(String, i64)> =
             self.periods.iter().map(|(name, period)| (name.clone(), *period)).collect();
-        self.world.declare("app", &spec, &periods);
+        self.world.declare(name, &spec, &periods);
         self.world.settle();
     }
 

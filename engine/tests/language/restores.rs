@@ -17,6 +17,10 @@ impl Story {
                     wanted.timeout = Some(millis(time));
                     rest
                 }
+                ["component", component, rest @ ..] => {
+                    wanted.source.components.push((*component).into());
+                    rest
+                }
                 ["before", hook, rest @ ..] => {
                     wanted.pre_hooks.push(hook_spec(hook, &[]));
                     rest

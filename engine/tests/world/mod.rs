@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_engine::backup::phase::{Phase, Step, phase};
 use holdfast_engine::effect::Once;
 use holdfast_engine::{
-    Actor, Command, CommandId, Due, EffectId, Envelope, Event, Level, Millis, Recorded, Rejection,
-    State, StreamKind, Timestamp, Uid, apply, backup, configuration, decide, due, lease, level,
-    next_wakeup, outbox, reaction, repository, restore, run, schedule, storage,
+    Actor, Command, CommandId, Due, EffectId, Envelope, Event, Family, Level, Millis, Recorded,
+    Rejection, State, StreamKind, Timestamp, Uid, apply, backup, configuration, decide, due, lease,
+    level, next_wakeup, outbox, reaction, repository, restore, run, schedule, storage,
 };
 use outside::Outside;
 use statuses::Statuses;
@@ -28,12 +28,16 @@ pub struct World {
     pub log: Vec<Recorded>,
     /// The commands that led to it: all that were not refused.
     pub asked: Vec<Envelope>,
+    /// After how many of them what the log held was archived, where one is kept.
+    pub archived: Vec<usize>,
     pub now: Timestamp,
     pub outside: Outside,
     /// Period of each session's schedule, by configuration and session name.
     pub periods: BTreeMap<(Uid, String), i64>,
     /// Answers that are on their way, by the time of their arrival.
     pub arrivals: Vec<(Timestamp, u64, Command)>,
+    /// The family of whatever is declared.
+    pub family: Family,
     /// What every status says; looked at after every event while it is there.
     pub statuses: Option<Statuses>,
     /// A seed: every decision is also made in another manner, and compared.
@@ -58,11 +62,13 @@ impl World {
             state: State::default(),
             log: Vec::new(),
             asked: Vec::new(),
+            archived: Vec::new(),
             // A Monday, so that days and weeks begin where one expects them.
             now: Timestamp(1_700_438_400_000),
             outside: Outside::default(),
             periods: BTreeMap::new(),
             arrivals: Vec::new(),
+            family: Family::KubeStash,
             statuses: None,
             reordered: None,
             commands: 0,

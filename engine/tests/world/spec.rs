@@ -9,8 +9,8 @@ use holdfast_engine::hook::{self, Executor};
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
-    Command, Group, Hash, Key, StreamKind, Timestamp, TypedRef, Uid, configuration, restore,
-    retention,
+    Command, Family, Group, Hash, Key, StreamKind, Timestamp, TypedRef, Uid, configuration,
+    restore, retention,
 };
 
 use super::{World, uid};
@@ -146,17 +146,48 @@ pub fn retention(last: u32) -> retention::Spec {
 impl World {
     /// What every scenario starts with: the Addon, its Function, the target, the encryption Secret.
     pub fn furnish(&mut self) {
+        let addon = addon(self.family);
         let tasks = vec![task(), restore_task()];
-        self.observe(reference::addon("workload-addon"), Facts::Addon { tasks });
+        self.observe(addon.object(), Facts::Addon { tasks });
         for function in ["workload-backup", "workload-restore"] {
-            self.observe(reference::function(function), Facts::Function { supported: true });
+            self.observe(addon.function(function), Facts::Function { supported: true });
         }
         self.observe(target(), Facts::Target { replicas: Some(1) });
         self.secret(&Key::core(NAMESPACE, "key"), None);
     }
 
+    /// The name of something of the family.
+    pub fn key(&self, kind: StreamKind, name: &str) -> Key {
+        Key::new(self.family.group(kind), NAMESPACE, name)
+    }
+
+    /// The uid of what somebody declares under a name.
+    pub fn uid_for(&self, kind: StreamKind, name: &str) -> Uid {
+        let kind = format!("{kind:?}").to_lowercase();
+        match self.family {
+            Family::KubeStash => uid(&format!("{kind}/{name}")),
+            family => uid(&format!("{family:?}/{kind}/{name}")),
+        }
+    }
+
+    /// A spec that refers to objects of its own family.
+    fn of_family(&self, spec: &Spec) -> Spec {
+        let mut spec = spec.clone();
+        let own = |key: &mut Key, kind| key.group = self.family.group(kind);
+        for backend in &mut spec.backends {
+            backend.storage.iter_mut().for_each(|key| own(key, StreamKind::Storage));
+            backend.retention.iter_mut().for_each(|key| own(key, StreamKind::Retention));
+        }
+        for session in &mut spec.sessions {
+            session.addon.group = addon(self.family).group;
+            let hooks = session.pre_hooks.iter_mut().chain(&mut session.post_hooks);
+            hooks.for_each(|hook| own(&mut hook.template, StreamKind::Hook));
+        }
+        spec
+    }
+
     pub fn observe(&mut self, object: TypedRef, facts: Facts) {
-        let uid = uid(&object.to_string());
+        let uid = uid(&format!("{}/{object}", object.api_group));
         let command = dependency::Command::Observe { uid, object, hash: Hash::default(), facts };
         self.ask(Command::Dependency(command)).expect("observations are taken");
     }
@@ -172,8 +203,8 @@ impl World {
 
     pub fn declare_storage(&mut self, name: &str, spec: storage::Spec) {
         let command = storage::Command::Declare {
-            uid: uid(&format!("storage/{name}")),
-            key: Key::new(Group::KubeStashStorage, NAMESPACE, name),
+            uid: self.uid_for(StreamKind::Storage, name),
+            key: self.key(StreamKind::Storage, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
@@ -183,8 +214,8 @@ impl World {
 
     pub fn declare_retention(&mut self, name: &str, spec: retention::Spec) {
         let command = retention::Command::Declare {
-            uid: uid(&format!("retention/{name}")),
-            key: Key::new(Group::KubeStashStorage, NAMESPACE, name),
+            uid: self.uid_for(StreamKind::Retention, name),
+            key: self.key(StreamKind::Retention, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
@@ -196,8 +227,8 @@ impl World {
         let spec =
             hook::Spec { usage: Some(UsagePolicy::Same), executor, params: vec![], invalid: None };
         let command = hook::Command::Declare {
-            uid: uid(&format!("hook/{name}")),
-            key: Key::new(Group::KubeStash, NAMESPACE, name),
+            uid: self.uid_for(StreamKind::Hook, name),
+            key: self.key(StreamKind::Hook, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
@@ -226,7 +257,7 @@ impl World {
 
     /// Declares a configuration; each session's period is in milliseconds.
     pub fn declare(&mut self, name: &str, spec: &Spec, periods: &[(String, i64)]) -> Uid {
-        let uid = uid(&format!("configuration/{name}"));
+        let uid = self.uid_for(StreamKind::Configuration, name);
         let schedules = periods
             .iter()
             .map(|(session, period)| {
@@ -241,15 +272,20 @@ impl World {
             .collect();
         let command = configuration::Command::Declare {
             uid,
-            key: Key::new(Group::KubeStash, NAMESPACE, name),
+            key: self.key(StreamKind::Configuration, name),
             generation: 1,
             hash: hash(self.state.seq),
-            spec: spec.clone(),
+            spec: self.of_family(spec),
             schedules,
         };
         let _ = self.ask(Command::Configuration(command));
         uid
     }
+}
+
+fn addon(family: Family) -> AddonRef {
+    let group = family.group(StreamKind::Dependency);
+    AddonRef { group, name: "workload-addon".into(), tasks: vec![], pod: Default::default() }
 }
 
 fn task() -> Task {

@@ -244,6 +244,19 @@ pub fn state_bytes(state: &State) -> Result<Vec<u8>, Error> {
     write(&mut bytes, state).map(|()| bytes)
 }
 
+/// The state of canonical bytes, also of an earlier release; `None` if these are none, or of a later one.
+#[must_use]
+pub fn state_of(bytes: &[u8]) -> Option<State> {
+    let mut state = State::default();
+    let mut left = Take(bytes);
+    while !left.0.is_empty() {
+        let (shape, record) = next(&mut left)?;
+        take(&mut state, shape, record)?;
+    }
+    state.reindex();
+    Some(state)
+}
+
 /// The hash of a state: BLAKE3 of its canonical bytes.
 #[must_use]
 pub fn state_hash(state: &State) -> Hash {

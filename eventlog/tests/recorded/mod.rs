@@ -1,20 +1,18 @@
-//! A whole log that is kept: what it holds, and how it is made and read. Shared by `tests/logs.rs` and
-//! `examples/record_log.rs`.
-#![allow(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "shared by a test and a tool, each of which uses a part"
-)]
+//! A whole log that is kept: how it is made of its story, and what it is compared with. Shared by
+//! `tests/logs.rs` and `examples/record_log.rs`.
+#![allow(dead_code, reason = "shared by a test and a tool, each of which uses a part")]
 
-#[path = "../../../engine/tests/world/mod.rs"]
-pub mod world;
-
+use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::State;
-use holdfast_eventlog::{Export, Ledger, Options, Reader, state_bytes};
-use world::{World, minutes, spec, statuses};
+use holdfast_engine::{Envelope, State, StreamKind, Timestamp, Uid};
+use holdfast_eventlog::{Answer, Archivable, Export, Ledger, Options, Reader, state_bytes};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::language;
+use crate::world::statuses::{self, Shown};
 
 /// Where the logs are kept, one directory each.
 pub fn root() -> PathBuf {
@@ -23,11 +21,13 @@ pub fn root() -> PathBuf {
 
 /// A kept log.
 pub struct Recorded {
+    /// What happens in it, in the language of the engine's scenarios.
+    pub story: PathBuf,
     /// The whole of it, as `Export::write_file` writes it: segments, checkpoints, documents, head.
     pub export: PathBuf,
     /// The canonical bytes of the state that it comes to.
     pub state: PathBuf,
-    /// The statuses that follow from it, one an object.
+    /// The statuses that follow from it, by object.
     pub views: PathBuf,
 }
 
@@ -35,56 +35,66 @@ impl Recorded {
     /// The files of a log of this name.
     pub fn named(name: &str) -> Self {
         let at = root().join(name);
-        Self { export: at.join("log"), state: at.join("state"), views: at.join("views.txt") }
+        Self {
+            story: at.join("story.txt"),
+            export: at.join("log"),
+            state: at.join("state"),
+            views: at.join("views.json"),
+        }
+    }
+}
+
+/// Statuses as they are kept.
+#[derive(Default)]
+struct Views(Map<String, Value>);
+
+impl Shown for Views {
+    fn take<T: Debug + Serialize>(&mut self, kind: StreamKind, uid: Uid, status: &T) {
+        self.0.insert(format!("{kind:?} {uid}"), serde_json::to_value(status).unwrap());
     }
 }
 
 /// What every object says of itself.
-pub fn views(state: &State) -> String {
-    let line = |((kind, uid), status)| format!("{kind:?} {uid}\n  {status}\n");
-    statuses::all(state).into_iter().map(line).collect()
+pub fn views(state: &State) -> Value {
+    let mut views = Views::default();
+    statuses::show(state, &mut views);
+    Value::Object(views.0)
 }
 
 /// Small segments and frequent checkpoints, so that a short log has several of both.
 pub fn options() -> Options {
-    Options { segment_bytes: 64 * 1024, checkpoint_every_events: 100, ..Options::default() }
+    Options { segment_bytes: 192 * 1024, checkpoint_every_events: 100, ..Options::default() }
 }
 
-/// The story of a kept log: two configurations, a day of hourly backups, a restore.
-fn story() -> World {
-    let mut world = World::new();
-    world.furnish();
-    world.declare_retention("keep", spec::retention(2));
-    world.declare_storage("store", spec::storage("store"));
-    for (name, session, period) in [("app", "hourly", 60), ("other", "often", 180)] {
-        let mut declared = spec::session(session);
-        declared.repositories = vec![spec::repository(name)];
-        let configuration = spec::configuration(vec![declared]);
-        world.declare(name, &configuration, &[(session.into(), minutes(period))]);
-    }
-    world.pass(minutes(6 * 60));
-    world.declare_restore("back", &spec::restore("app"));
-    world.pass(minutes(60));
-    world
-}
-
-/// Makes the log of the story and keeps it under a name.
+/// Makes the log of a story and keeps it beside it.
 pub fn record(name: &str) {
-    let (kept, world) = (Recorded::named(name), story());
+    let kept = Recorded::named(name);
+    let story = fs::read_to_string(&kept.story).expect("a story is written first");
+    let world = language::tell(&story);
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::open(dir.path(), options()).unwrap();
     for (number, asked) in world.asked.iter().enumerate() {
-        ledger.submit(std::slice::from_ref(asked)).unwrap();
-        if number % 100 == 99 {
+        let submitted = ledger.submit(std::slice::from_ref(asked)).unwrap();
+        assert!(submitted.answers.iter().all(|answer| !matches!(answer, Answer::Refused(_))), "{submitted:?}");
+        if number % 40 == 39 {
             ledger.checkpoint().unwrap();
         }
+        if world.archived.contains(&(number + 1)) {
+            archive(&mut ledger, asked);
+        }
     }
-    assert_eq!(ledger.state(), &world.state, "the ledger decides as the world does");
+    assert!(*ledger.state() == world.state, "the ledger decides as the world does");
     // What lies behind the last checkpoint is part of it.
     drop(ledger);
     let export = Export::of(&Reader::open(dir.path(), None).unwrap()).unwrap();
-    fs::create_dir_all(kept.export.parent().unwrap()).unwrap();
     export.write_file(&kept.export).unwrap();
     fs::write(&kept.state, state_bytes(&world.state).unwrap()).unwrap();
-    fs::write(&kept.views, views(&world.state)).unwrap();
+    let views = serde_json::to_string_pretty(&views(&world.state)).unwrap();
+    fs::write(&kept.views, views + "\n").unwrap();
+}
+
+fn archive(ledger: &mut Ledger, last: &Envelope) {
+    ledger.checkpoint().unwrap();
+    let all = Archivable { exported: ledger.head().seq, before: Timestamp(last.at.0 + 1) };
+    assert!(ledger.archive(all).unwrap() > 1, "there is a segment that can go");
 }
