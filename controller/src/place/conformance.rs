@@ -357,18 +357,9 @@ impl Scene for OnThisMachine {
     }
 
     fn shows(&self, name: &ObjectName) -> bool {
-        let mut folders = vec![Layout::below(self.dir.path()).status()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                let path = entry.path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if std::fs::read_to_string(path).unwrap().contains(&name.name) {
-                    return true;
-                }
-            }
-        }
-        false
+        let folder = format!("{}.{}", name.form().unwrap().plural(), name.group);
+        let status = Layout::below(self.dir.path()).status();
+        status.join(&name.namespace).join(folder).join(format!("{}.yaml", name.name)).exists()
     }
 }
 

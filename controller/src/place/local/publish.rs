@@ -123,14 +123,16 @@ mod tests {
         for object in [&ours, &of_stash] {
             statuses.publish(object).unwrap();
         }
-        let text = |folder: &str| {
-            std::fs::read_to_string(dir.path().join("demo").join(folder).join("store.yaml"))
-                .unwrap()
+        let shown = |folder: &str| -> serde_json::Value {
+            let file = dir.path().join("demo").join(folder).join("store.yaml");
+            serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
         };
-        assert!(text("repositories.storage.kubestash.com").contains("phase: Ready"));
-        assert!(text("repositories.stash.appscode.com").contains("phase: NotReady"));
+        let (here, there) =
+            ("repositories.storage.kubestash.com", "repositories.stash.appscode.com");
+        assert_eq!(shown(here)["status"]["phase"], "Ready");
+        assert_eq!(shown(there)["status"]["phase"], "NotReady");
         statuses.retract(&ObjectName::own(of_stash.kind, &of_stash.key)).unwrap();
-        assert!(text("repositories.storage.kubestash.com").contains("phase: Ready"));
+        assert_eq!(shown(here)["status"]["phase"], "Ready");
         assert!(!dir.path().join("demo/repositories.stash.appscode.com/store.yaml").exists());
     }
 
