@@ -75,7 +75,10 @@ pub fn record(name: &str) {
     let mut ledger = Ledger::open(dir.path(), options()).unwrap();
     for (number, asked) in world.asked.iter().enumerate() {
         let submitted = ledger.submit(std::slice::from_ref(asked)).unwrap();
-        assert!(submitted.answers.iter().all(|answer| !matches!(answer, Answer::Refused(_))), "{submitted:?}");
+        assert!(
+            submitted.answers.iter().all(|answer| !matches!(answer, Answer::Refused(_))),
+            "{submitted:?}"
+        );
         if number % 40 == 39 {
             ledger.checkpoint().unwrap();
         }

@@ -135,7 +135,7 @@ pub(crate) fn configuration(wanted: &Wanted) -> Value {
             })
         })
         .collect();
-    let hook = |hook: &str| json!([{"name": hook, "hookTemplate": key(hook), "timeout": "2m", "maxRetry": 1}]);
+    let hook = |hook: &str| json!([{"name": hook, "hookTemplate": key(hook), "timeout": "2m", "maxRetry": 3}]);
     let mut session = json!({
         "name": "nightly",
         "scheduler": {

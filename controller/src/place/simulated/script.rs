@@ -15,7 +15,7 @@ use super::worker::Ending;
 use crate::sighting::name::ObjectName;
 
 /// Minutes at which a gentle user does something; a slot falls at 60.
-const GENTLE: [i64; 8] = [5, 30, 90, 120, 150, 180, 210, 240];
+const GENTLE: [i64; 8] = [20, 40, 90, 120, 150, 180, 210, 240];
 
 /// What a user does at once.
 #[derive(Clone, Debug)]

@@ -11,8 +11,9 @@ use super::run::{Outcome, World};
 use super::script::Script;
 use super::weather::{Season, Weather};
 
-/// Seeds of a run of the tests: a minute on two cores, nearly all of it kernel and engine without optimisation.
-const SEEDS: Range<u64> = 0..400;
+/// Seeds of a run of the tests: a minute and a half on two cores, nearly all of it kernel and engine without
+/// optimisation.
+const SEEDS: Range<u64> = 0..2_000;
 
 /// Seeds that share a script.
 const GROUP: u64 = 8;
