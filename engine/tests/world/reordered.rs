@@ -16,7 +16,9 @@ use holdfast_engine::{Command, EffectId, Envelope, Recorded, Rejection, State, a
 /// # Panics
 /// When it does not.
 pub fn same(state: &State, envelope: &Envelope, seed: u64) {
-    let pick = |bits: u32, below: u64| usize::try_from((seed >> bits) % below).unwrap();
+    let pick = |bits: u32, below: u64| {
+        usize::try_from((seed >> bits) % below).expect("it is below a small number")
+    };
     let manner = Manner { seed: Some(seed), objects: 1 + pick(8, 3), events: 1 + pick(16, 24) };
     let written = through(state, envelope, &Manner::default());
     let reordered = through(state, envelope, &manner);

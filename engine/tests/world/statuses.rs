@@ -1,53 +1,68 @@
 //! Statuses of everything, and the law that none of them changes unnamed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
 
 use holdfast_engine::configuration::phase::phase as configuration_phase;
 use holdfast_engine::{Level, Recorded, State, StreamKind, Uid, level, view};
-use serde::Serialize;
 
 /// What the status of every object says.
 pub type Statuses = BTreeMap<(StreamKind, Uid), String>;
 
-/// Takes the status of one object after the other.
-pub trait Shown {
-    fn take<T: Debug + Serialize>(&mut self, kind: StreamKind, uid: Uid, status: &T);
+/// The status of one object.
+pub enum Status {
+    Storage(view::storage::StorageStatus),
+    Repository(view::repository::RepositoryStatus),
+    Configuration(view::configuration::ConfigurationStatus),
+    Backup(view::backup::BackupStatus),
+    Snapshot(view::snapshot::SnapshotStatus),
+    Restore(view::restore::RestoreStatus),
+}
+
+impl Status {
+    fn text(&self) -> String {
+        match self {
+            Self::Storage(status) => format!("{status:?}"),
+            Self::Repository(status) => format!("{status:?}"),
+            Self::Configuration(status) => format!("{status:?}"),
+            Self::Backup(status) => format!("{status:?}"),
+            Self::Snapshot(status) => format!("{status:?}"),
+            Self::Restore(status) => format!("{status:?}"),
+        }
+    }
 }
 
 /// All statuses of a state.
-pub fn show(state: &State, to: &mut impl Shown) {
-    for known in state.storages.values() {
-        to.take(StreamKind::Storage, known.uid, &view::storage::status(state, known));
-    }
-    for known in state.repositories.values() {
-        to.take(StreamKind::Repository, known.uid, &view::repository::status(state, known));
-    }
-    for known in state.configurations.values() {
-        to.take(StreamKind::Configuration, known.uid, &view::configuration::status(state, known));
-    }
-    for known in state.backups.values() {
-        to.take(StreamKind::Backup, known.uid, &view::backup::status(state, known));
-    }
-    for known in state.snapshots.values() {
-        to.take(StreamKind::Snapshot, known.uid, &view::snapshot::status(known));
-    }
-    for known in state.restores.values() {
-        to.take(StreamKind::Restore, known.uid, &view::restore::status(state, known));
-    }
-}
-
-impl Shown for Statuses {
-    fn take<T: Debug + Serialize>(&mut self, kind: StreamKind, uid: Uid, status: &T) {
-        self.insert((kind, uid), format!("{status:?}"));
-    }
+pub fn each(state: &State) -> impl Iterator<Item = ((StreamKind, Uid), Status)> {
+    let storages = state.storages.values().map(|known| {
+        let status = Status::Storage(view::storage::status(state, known));
+        ((StreamKind::Storage, known.uid), status)
+    });
+    let repositories = state.repositories.values().map(|known| {
+        let status = Status::Repository(view::repository::status(state, known));
+        ((StreamKind::Repository, known.uid), status)
+    });
+    let configurations = state.configurations.values().map(|known| {
+        let status = Status::Configuration(view::configuration::status(state, known));
+        ((StreamKind::Configuration, known.uid), status)
+    });
+    let backups = state.backups.values().map(|known| {
+        let status = Status::Backup(view::backup::status(state, known));
+        ((StreamKind::Backup, known.uid), status)
+    });
+    let snapshots = state.snapshots.values().map(|known| {
+        ((StreamKind::Snapshot, known.uid), Status::Snapshot(view::snapshot::status(known)))
+    });
+    let restores = state.restores.values().map(|known| {
+        let status = Status::Restore(view::restore::status(state, known));
+        ((StreamKind::Restore, known.uid), status)
+    });
+    let made = storages.chain(repositories).chain(configurations);
+    made.chain(backups).chain(snapshots).chain(restores)
 }
 
 /// All statuses of a state, as text.
 pub fn all(state: &State) -> Statuses {
-    let mut all = Statuses::new();
-    show(state, &mut all);
-    all
+    each(state).map(|(object, status)| (object, status.text())).collect()
 }
 
 /// What is shown is what is decided by.

@@ -2,17 +2,15 @@
 //! `tests/logs.rs` and `examples/record_log.rs`.
 #![allow(dead_code, reason = "shared by a test and a tool, each of which uses a part")]
 
-use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::{Envelope, State, StreamKind, Timestamp, Uid};
+use holdfast_engine::{Envelope, State, Timestamp};
 use holdfast_eventlog::{Answer, Archivable, Export, Ledger, Options, Reader, state_bytes};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::language;
-use crate::world::statuses::{self, Shown};
+use crate::world::statuses::{self, Status};
 
 /// Where the logs are kept, one directory each.
 pub fn root() -> PathBuf {
@@ -44,21 +42,23 @@ impl Recorded {
     }
 }
 
-/// Statuses as they are kept.
-#[derive(Default)]
-struct Views(Map<String, Value>);
-
-impl Shown for Views {
-    fn take<T: Debug + Serialize>(&mut self, kind: StreamKind, uid: Uid, status: &T) {
-        self.0.insert(format!("{kind:?} {uid}"), serde_json::to_value(status).unwrap());
-    }
-}
-
 /// What every object says of itself.
 pub fn views(state: &State) -> Value {
-    let mut views = Views::default();
-    statuses::show(state, &mut views);
-    Value::Object(views.0)
+    let all = statuses::each(state);
+    let all = all.map(|((kind, uid), status)| (format!("{kind:?} {uid}"), json(&status)));
+    Value::Object(all.collect())
+}
+
+fn json(status: &Status) -> Value {
+    let value = match status {
+        Status::Storage(status) => serde_json::to_value(status),
+        Status::Repository(status) => serde_json::to_value(status),
+        Status::Configuration(status) => serde_json::to_value(status),
+        Status::Backup(status) => serde_json::to_value(status),
+        Status::Snapshot(status) => serde_json::to_value(status),
+        Status::Restore(status) => serde_json::to_value(status),
+    };
+    value.unwrap()
 }
 
 /// Small segments and frequent checkpoints, so that a short log has several of both.
