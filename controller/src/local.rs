@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use holdfast_api::Kind;
 use holdfast_engine::run::limit::Limits;
+use holdfast_engine::usage::References;
 use holdfast_engine::view::object::object;
 use holdfast_engine::{Level, Rejection, State, level};
 use holdfast_eventlog::{Answer, Attachments, Ledger, Options, Refusal};
@@ -18,7 +19,7 @@ use crate::narrate::{Narrator, Phases, Voice};
 use crate::operator::Ports;
 use crate::operator::dispatcher::{Inbox, Order, Quiet, Stopped};
 use crate::operator::publisher::Readers as _;
-use crate::operator::start::{Audience, Started, start};
+use crate::operator::start::{Audience, Installed, Started, start};
 use crate::place::Place as _;
 use crate::place::local::{Layout, Local};
 use crate::ports::ids::Ids as _;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// File with the key of the log's chain.
     pub chain_key_file: Option<PathBuf>,
+    /// How far references across namespaces go.
+    pub references: References,
     /// End when nothing is left to do now.
     pub once: bool,
     /// JSON lines.
@@ -89,13 +92,14 @@ pub fn run(settings: Settings) -> anyhow::Result<End> {
     let place =
         Local::new(settings.file.clone(), &layout, program, attachments.clone(), ports.clone());
     let place = Arc::new(place);
+    let installed = Installed { limits: limits(), references: settings.references };
     let (first, started) = runtime.block_on(async {
         // Effects that an earlier operator left need the declared objects.
         let first = place.watch().await;
         known_before(ledger.state(), &place, &narrator);
         let audience =
             Audience { statuses: Box::new(narrator.clone()), progress: narrator.progress() };
-        (first, start(Arc::clone(&place), ledger, ports.clone(), audience, limits()).await)
+        (first, start(Arc::clone(&place), ledger, ports.clone(), audience, installed).await)
     });
     let Started { dispatcher, inbox, looks } = started?;
     let handle = runtime.handle().clone();

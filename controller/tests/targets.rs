@@ -92,6 +92,46 @@ fn a_workload_comes_back_with_its_claim_and_its_directory() {
 }
 
 #[test]
+fn a_target_of_another_namespace_has_to_allow_whoever_backs_it_up() {
+    let allows = |who: &str| {
+        format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: far, annotations: {{holdfast.dev/allowed-namespaces: {who}}}}}\n---\n"
+        )
+    };
+    let any = ["--cross-namespace-references", "any"];
+    for (namespace, arguments, works) in [
+        (String::new(), &[][..], false),
+        (allows("other"), &[], false),
+        (allows("demo"), &[], true),
+        (String::new(), &any, true),
+    ] {
+        let world = World::with(&["storage"]);
+        let objects = [
+            namespace.clone(),
+            claim("source").replace("namespace: demo", "namespace: far"),
+            backup("", "PersistentVolumeClaim", "pvc-addon")
+                .replace("name: source, namespace: demo", "name: source, namespace: far"),
+        ];
+        let volume = world.state.join("volumes/far/source");
+        fs::create_dir_all(&volume).unwrap();
+        fs::write(volume.join("a"), "one").unwrap();
+        fs::write(world.manifests.join("all.yaml"), objects.concat()).unwrap();
+        let output = world.command().arg("--once").args(arguments).output().unwrap();
+        let (said, what) = (said(&output), format!("{namespace} {arguments:?}"));
+        assert_eq!(world.names("snapshots.storage").len(), usize::from(works), "{what}: {said}");
+        let status = &world.only("backupconfigurations.core")["status"];
+        if !works {
+            let text = status.to_string();
+            for word in
+                ["Invalid", "CrossNamespaceReferenceDenied", "annotate Namespace far", "any"]
+            {
+                assert!(text.contains(word), "{what}: {word}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
 fn lines_are_json_when_that_is_asked_for() {
     let world = World::with(&["storage", "workload", "backup"]);
     let output = world.command().args(["--once", "--json"]).output().unwrap();

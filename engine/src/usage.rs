@@ -220,7 +220,7 @@ pub fn refusal(
         ),
     };
     format!(
-        "{why}; annotate {annotate} with {ANNOTATION}: {list}, or install with crossNamespaceReferences: any"
+        "{why}; annotate {annotate} with {ANNOTATION}: {list}, or run the operator with crossNamespaceReferences: any"
     )
 }
 
@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(
             said,
             "Secret shop/key is in another namespace and does not allow demo; annotate it with \
-             holdfast.dev/allowed-namespaces: demo, or install with crossNamespaceReferences: any"
+             holdfast.dev/allowed-namespaces: demo, or run the operator with crossNamespaceReferences: any"
         );
         let referred = Referred::Target(Some("volumes"));
         let said =

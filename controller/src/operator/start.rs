@@ -17,6 +17,7 @@ use std::time::Duration;
 use holdfast_engine::Once;
 use holdfast_engine::plan::{Attended, attended};
 use holdfast_engine::run::limit::Limits;
+use holdfast_engine::usage::References;
 use holdfast_engine::{Actor, Attempt, Command, State, lease, level};
 use holdfast_eventlog::Ledger;
 use tokio::sync::watch;
@@ -71,7 +72,16 @@ pub enum StartError {
     Log(#[from] holdfast_eventlog::Error),
 }
 
-/// Starts an operator on a log that is open; `limits` are how many workers its place may have at once.
+/// What whoever installed the operator has set; the log records it, since decisions follow from it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Installed {
+    /// How many workers its place may have at once.
+    pub limits: Limits,
+    /// How far references across namespaces go.
+    pub references: References,
+}
+
+/// Starts an operator on a log that is open.
 ///
 /// # Errors
 /// When the place cannot be led, or the log not be written.
@@ -80,7 +90,7 @@ pub async fn start<P: Place>(
     ledger: Ledger,
     ports: Ports,
     audience: Audience,
-    limits: Limits,
+    installed: Installed,
 ) -> Result<Started, StartError> {
     let term = leadership::take(&*place).await.map_err(StartError::Lead)?;
     let (inbox, line, mail) = inbox::open();
@@ -91,8 +101,10 @@ pub async fn start<P: Place>(
     let listeners = Listeners { recorded, marks: marks.clone(), tasks: tasks.clone(), quiet };
     let mut dispatcher = Dispatcher::begin(ledger, ports.clone(), mail, listeners, &term.holder)?;
 
-    let limit = Command::Lease(lease::Command::Limit { limits });
-    dispatcher.take(vec![Order::new(Actor::Operator, limit)])?;
+    let Installed { limits, references } = installed;
+    let settings = [lease::Command::Limit { limits }, lease::Command::Configure { references }];
+    let settings = settings.map(|one| Order::new(Actor::Operator, Command::Lease(one)));
+    dispatcher.take(settings.into())?;
     place.tidy(&known(dispatcher.state())).await;
     let Audience { statuses: readers, progress } = audience;
     let overlay = Overlay::new(marks.clone(), progress);

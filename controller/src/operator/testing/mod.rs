@@ -10,7 +10,6 @@ use holdfast_api::Kind;
 use holdfast_engine::Once;
 use holdfast_engine::backup::Worker;
 use holdfast_engine::plan::{Attended, Plan};
-use holdfast_engine::run::limit::Limits;
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
@@ -27,7 +26,7 @@ use super::Ports;
 use super::dispatcher::{Inbox, Order, Quiet};
 use super::progress::Teller;
 use super::publisher::Readers;
-use super::start::{Audience, Started, start};
+use super::start::{Audience, Installed, Started, start};
 use crate::place::{Answer, End, Place, Standing, Term, Trigger, Trouble};
 use crate::ports::clock::tests::Virtual;
 use crate::ports::ids::tests::Seeded;
@@ -287,7 +286,7 @@ impl World {
         let stage = Arc::new(stage);
         let audience = Audience { statuses: Box::new(Nobody), progress: Arc::new(|_, _| {}) };
         let started =
-            start(Arc::clone(&stage), ledger, ports, audience, Limits::default()).await.unwrap();
+            start(Arc::clone(&stage), ledger, ports, audience, Installed::default()).await.unwrap();
         let Started { dispatcher, inbox, looks } = started;
         let dispatcher = tokio::spawn(dispatcher.run());
         Self { stage, inbox, looks, dispatcher }

@@ -15,7 +15,7 @@ use crate::operator::Ports;
 use crate::operator::dispatcher::Quiet;
 use crate::operator::inbox::{Inbox, Order, Stopped};
 use crate::operator::publisher::Readers;
-use crate::operator::start::{Audience, StartError, Started, start};
+use crate::operator::start::{Audience, Installed, StartError, Started, start};
 use crate::place::Place as _;
 use crate::sighting::Sightings;
 use crate::sighting::changes::{Applied, Changes, Sighter};
@@ -147,7 +147,8 @@ async fn operate(world: &World, fuse: &Arc<Fuse>, span: &Span) -> End {
     let attachments = ledger.attachments();
     let audience = Audience { statuses: Box::new(Nobody), progress: Arc::new(|_, _| {}) };
     let limits = Limits { cluster: Some(WORKERS), ..Limits::default() };
-    let started = start(Arc::clone(&place), ledger, ports.clone(), audience, limits).await;
+    let installed = Installed { limits, ..Installed::default() };
+    let started = start(Arc::clone(&place), ledger, ports.clone(), audience, installed).await;
     let Started { dispatcher, inbox, looks } = match started {
         Ok(started) => started,
         Err(StartError::Lead(_) | StartError::Log(_)) => return End::Crashed,

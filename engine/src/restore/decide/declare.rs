@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(
             said,
             "dataSource.encryptionSecret: Secret vault/key is in another namespace and does not allow demo; annotate \
-             it with holdfast.dev/allowed-namespaces: demo, or install with crossNamespaceReferences: any"
+             it with holdfast.dev/allowed-namespaces: demo, or run the operator with crossNamespaceReferences: any"
         );
         world.observe(secret(&foreign), given::passphrase(2, Some("other, demo")));
         assert_eq!(
