@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_api::Kind;
 use holdfast_engine::binding::{self, Made};
 use holdfast_engine::{Command, State, StreamKind, Uid};
 
 use super::name::ObjectName;
-use holdfast_api::Kind;
 
 /// All objects of our own kinds that the place has, by name, with their live uids. Copies are among them, and what
 /// others made.
