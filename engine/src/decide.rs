@@ -52,7 +52,7 @@ pub fn decide_in(
     }
     react(&mut draft, &waiting, manner.events);
     let asked = matches!(envelope.command, Command::Run(run::Command::BeginWaiting));
-    run::decide::fill(&mut draft, asked, manner.events);
+    run::decide::fill(&mut draft, asked);
     react(&mut draft, &waiting, manner.events);
     for reaction in waiting.left() {
         draft.emit(reaction::Event::Postponed { reaction });

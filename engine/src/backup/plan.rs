@@ -202,8 +202,6 @@ mod tests {
         let most = u32::try_from(limits::COMPONENTS_A_SESSION).unwrap();
         world.surveyed(session, most);
         assert_eq!(world.backup(session).total_components, most);
-        // That fills a step, so the first worker is asked for in the next one.
-        world.ask(Run::BeginWaiting);
         assert_eq!(world.backup(session).step, Step::Working);
     }
 

@@ -24,8 +24,8 @@ pub(super) fn begin_waiting(draft: &mut Draft) -> Result<(), Rejection> {
     }
 }
 
-/// Gives places to whoever's turn it is, given what the decision has changed, until the step is full.
-pub(crate) fn fill(draft: &mut Draft, asked: bool, full: usize) {
+/// Gives places to whoever's turn it is, given what the decision has changed.
+pub(crate) fn fill(draft: &mut Draft, asked: bool) {
     let touched = draft.touched_sessions();
     let limits = draft.base().limits;
     // Under new limits all lanes are new: they are made by the record, and filled by the wake after it.
@@ -37,7 +37,7 @@ pub(crate) fn fill(draft: &mut Draft, asked: bool, full: usize) {
         line.change(uid, standing(draft, uid));
     }
     for _ in 0..STARTS_A_STEP {
-        let Some(ticket) = line.next().filter(|_| draft.len() < full) else { break };
+        let Some(ticket) = line.next() else { break };
         start(draft, ticket.session, ticket.component);
         line.change(ticket.session, standing(draft, ticket.session));
     }
