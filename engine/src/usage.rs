@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(
             said,
             "StatefulSet shop/db is in another namespace, which does not allow volumes of demo; annotate \
-             Namespace shop with holdfast.dev/allowed-namespaces: demo:jobs, or install with \
+             Namespace shop with holdfast.dev/allowed-namespaces: demo:jobs, or run the operator with \
              crossNamespaceReferences: any"
         );
     }

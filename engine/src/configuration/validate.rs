@@ -656,7 +656,7 @@ mod tests {
         assert_eq!(
             said,
             "spec.target: StatefulSet shop/db is in another namespace and does not allow demo; annotate \
-             Namespace shop with holdfast.dev/allowed-namespaces: demo, or install with \
+             Namespace shop with holdfast.dev/allowed-namespaces: demo, or run the operator with \
              crossNamespaceReferences: any"
         );
         let valid = |world: &World| {

@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(
             said(&world),
             "session nightly: Secret vault/key is in another namespace and does not allow demo; \
-             annotate it with holdfast.dev/allowed-namespaces: demo, or install with \
+             annotate it with holdfast.dev/allowed-namespaces: demo, or run the operator with \
              crossNamespaceReferences: any"
         );
         let allowed = world.observe(secret(&vault), given::passphrase(2, Some("demo")));
