@@ -186,7 +186,7 @@ mod tests {
             let again = encode(&event.unwrap()).unwrap();
             assert_eq!((again.event_type, again.schema), (0x0101, 2));
             assert_eq!(decode(0x0101, 3, &again.bytes).unwrap(), None);
-            assert_eq!(SHAPES.len(), 4);
+            assert_eq!(SHAPES.len(), 5);
             let (bytes, event) =
                 sample((0x0101, 1), &mut crate::shapes::sample::Sampler::default());
             assert_eq!(decode(0x0101, 1, &bytes).unwrap(), Some(event));
