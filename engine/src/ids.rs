@@ -48,21 +48,6 @@ impl fmt::Debug for Uid {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 pub struct CommandId(pub [u8; 16]);
 
-impl CommandId {
-    /// The uid of the `ordinal`-th object that this command creates.
-    ///
-    /// Ids arrive with the command because the engine rolls no dice; one command may create several
-    /// objects (a session and its snapshots), so the ordinal is folded into the last bytes.
-    #[must_use]
-    pub fn uid(self, ordinal: u16) -> Uid {
-        let mut bytes = self.0;
-        let [high, low] = ordinal.to_be_bytes();
-        bytes[14] ^= high;
-        bytes[15] ^= low;
-        Uid(bytes)
-    }
-}
-
 impl fmt::Display for CommandId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&Uid(self.0), f)
