@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use holdfast_engine::condition::Type;
 use holdfast_engine::run::limit::Limits;
 use holdfast_engine::{
-    Actor, Command, CommandId, Due, EffectId, Envelope, Millis, Outcome, State, Timestamp, backup,
-    configuration, due, lease, next_wakeup, reaction, repository, restore, run, schedule, storage,
+    Actor, Command, CommandId, Due, EffectId, Envelope, Millis, Outcome, State, Timestamp,
+    configuration, deadline, due, lease, next_wakeup, schedule,
 };
 use holdfast_eventlog::{Ledger, Options};
 use world::outside::Outside;
@@ -83,7 +83,7 @@ impl Night {
         }
         if batch.is_empty() {
             let passed = due(self.ledger.state(), self.now, Millis(0)).into_iter().take(BATCH);
-            batch.extend(passed.map(|due| command(self.ledger.state(), due)));
+            batch.extend(passed.filter_map(|due| command(self.ledger.state(), due)));
         }
         let any = !batch.is_empty();
         if any {
@@ -111,25 +111,14 @@ impl Night {
     }
 }
 
-fn command(state: &State, due: Due) -> Command {
-    match due {
-        Due::Slot { configuration, session, version } => {
-            let slot = state.schedule(configuration, &session).unwrap().next[0];
-            let next = (1..=3).map(|n| Timestamp(slot.0 + n * minutes(DAY))).collect();
-            let missed = 0;
-            let wake =
-                schedule::Command::Wake { configuration, session, version, slot, missed, next };
-            Command::Schedule(wake)
-        }
-        Due::Continue => Command::Reaction(reaction::Command::Continue),
-        Due::BeginWaiting => Command::Run(run::Command::BeginWaiting),
-        Due::Expire { session } => Command::Run(run::Command::Expire { session }),
-        Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
-        Due::ResumeBackup { session } => Command::Backup(backup::Command::Resume { session }),
-        Due::RetryStorage { uid } => Command::Storage(storage::Command::Retry { uid }),
-        Due::RetryRepository { uid } => Command::Repository(repository::Command::Reconcile { uid }),
-        Due::ReconcileRestore { uid } => Command::Restore(restore::Command::Reconcile { uid }),
-    }
+fn command(state: &State, due: Due) -> Option<Command> {
+    deadline::command(due, |configuration, session, version| {
+        let slot = state.schedule(configuration, &session)?.next[0];
+        let next = (1..=3).map(|n| Timestamp(slot.0 + n * minutes(DAY))).collect();
+        let missed = 0;
+        let wake = schedule::Command::Wake { configuration, session, version, slot, missed, next };
+        Some(Command::Schedule(wake))
+    })
 }
 
 /// A log with all configurations, backed up once, and the midnight at which they are due.

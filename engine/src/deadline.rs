@@ -3,11 +3,13 @@
 //! Deadlines are no timers: they follow from the state, and a wake-up that comes too early is refused
 //! or does nothing.
 
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::backup::phase::Step;
 use crate::backup::state::Backup;
+use crate::command::Command;
 use crate::condition::Type;
 pub use crate::due::Due;
 use crate::due::Wakeup;
@@ -20,6 +22,7 @@ use crate::run::expiry::expiry;
 use crate::run::queue::Line;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
+use crate::{backup, reaction, repository, restore, run, storage};
 
 /// Now, whenever that is asked.
 const NOW: Timestamp = Timestamp(i64::MIN);
@@ -40,6 +43,27 @@ pub fn next_wakeup(state: &State, slot_grace: Millis) -> Option<Timestamp> {
 pub fn due(state: &State, now: Timestamp, slot_grace: Millis) -> Vec<Due> {
     let waiting = is_anything_free(state).then_some(Due::BeginWaiting);
     waiting.into_iter().chain(state.index.due(now, slot_grace)).collect()
+}
+
+/// The command that a deadline asks for. The calendar of a slot lies outside: `slot` evaluates it, given the
+/// configuration, the name of its session and the schedule's version; absent where there is none.
+pub fn command(
+    due: Due,
+    slot: impl FnOnce(Uid, String, u32) -> Option<Command>,
+) -> Option<Command> {
+    Some(match due {
+        Due::Slot { configuration, session, version } => {
+            return slot(configuration, session, version);
+        }
+        Due::Continue => Command::Reaction(reaction::Command::Continue),
+        Due::BeginWaiting => Command::Run(run::Command::BeginWaiting),
+        Due::Expire { session } => Command::Run(run::Command::Expire { session }),
+        Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
+        Due::ResumeBackup { session } => Command::Backup(backup::Command::Resume { session }),
+        Due::RetryStorage { uid } => Command::Storage(storage::Command::Retry { uid }),
+        Due::RetryRepository { uid } => Command::Repository(repository::Command::Reconcile { uid }),
+        Due::ReconcileRestore { uid } => Command::Restore(restore::Command::Reconcile { uid }),
+    })
 }
 
 /// Somebody who waits for a worker could have one: what one step had to leave to the next.

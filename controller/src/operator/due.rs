@@ -1,26 +1,14 @@
 //! What a deadline asks for; slots of schedules are evaluated here, because the engine knows no calendar.
 
-use holdfast_engine::deadline::Due;
-use holdfast_engine::{
-    Command, State, Timestamp, Uid, backup, reaction, repository, restore, run, schedule, storage,
-};
+use holdfast_engine::deadline::{self, Due};
+use holdfast_engine::{Command, State, Timestamp, Uid, schedule};
 
 use crate::calendar::{Passed, SLOTS_AHEAD, Schedule};
 
 /// The command for a deadline that passed.
 pub(super) fn command(state: &State, due: Due, now: Timestamp) -> Option<Command> {
-    Some(match due {
-        Due::Continue => Command::Reaction(reaction::Command::Continue),
-        Due::Slot { configuration, session, version } => {
-            wake(state, configuration, session, version, now)?
-        }
-        Due::BeginWaiting => Command::Run(run::Command::BeginWaiting),
-        Due::Expire { session } => Command::Run(run::Command::Expire { session }),
-        Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
-        Due::ResumeBackup { session } => Command::Backup(backup::Command::Resume { session }),
-        Due::RetryStorage { uid } => Command::Storage(storage::Command::Retry { uid }),
-        Due::RetryRepository { uid } => Command::Repository(repository::Command::Reconcile { uid }),
-        Due::ReconcileRestore { uid } => Command::Restore(restore::Command::Reconcile { uid }),
+    deadline::command(due, |configuration, session, version| {
+        wake(state, configuration, session, version, now)
     })
 }
 

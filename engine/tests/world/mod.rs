@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_engine::backup::phase::{Phase, Step, phase};
 use holdfast_engine::effect::Once;
 use holdfast_engine::{
-    Actor, Command, CommandId, Due, EffectId, Envelope, Event, Family, Level, Millis, Recorded,
-    Rejection, State, StreamKind, Timestamp, Uid, apply, backup, configuration, decide, due, lease,
-    level, next_wakeup, outbox, reaction, repository, restore, run, schedule, storage,
+    Actor, Command, CommandId, EffectId, Envelope, Event, Family, Level, Millis, Recorded,
+    Rejection, State, StreamKind, Timestamp, Uid, apply, backup, configuration, deadline, decide,
+    due, lease, level, next_wakeup, outbox, restore, run, schedule,
 };
 use outside::Outside;
 use statuses::Statuses;
@@ -341,25 +341,8 @@ impl World {
     fn wake(&mut self) -> bool {
         let before = self.state.seq;
         for due in due(&self.state, self.now, Millis(0)) {
-            let command = match due {
-                Due::Continue => Command::Reaction(reaction::Command::Continue),
-                Due::Slot { configuration, session, version } => {
-                    self.slot(configuration, session, version)
-                }
-                Due::BeginWaiting => Command::Run(run::Command::BeginWaiting),
-                Due::Expire { session } => Command::Run(run::Command::Expire { session }),
-                Due::RetryBackup { session } => Command::Backup(backup::Command::Retry { session }),
-                Due::ResumeBackup { session } => {
-                    Command::Backup(backup::Command::Resume { session })
-                }
-                Due::RetryStorage { uid } => Command::Storage(storage::Command::Retry { uid }),
-                Due::RetryRepository { uid } => {
-                    Command::Repository(repository::Command::Reconcile { uid })
-                }
-                Due::ReconcileRestore { uid } => {
-                    Command::Restore(restore::Command::Reconcile { uid })
-                }
-            };
+            let slot = |uid, session, version| Some(self.slot(uid, session, version));
+            let Some(command) = deadline::command(due, slot) else { continue };
             let _ = self.ask(command);
         }
         self.state.seq > before
