@@ -6,8 +6,7 @@
 //! from the state underneath, which is never copied. Whoever has to hear of the events as they come is a
 //! [`Witness`].
 
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::iter;
@@ -36,8 +35,11 @@ use crate::schedule::state::Schedule;
 use crate::snapshot::{self, state::Snapshot};
 use crate::state::{Known, State};
 use crate::storage::state::Storage;
+use crate::table::Table;
 use crate::time::Timestamp;
 use crate::usage::References;
+
+mod within;
 
 /// Hears of every event as it is taken into a decision.
 pub(crate) trait Witness {
@@ -92,8 +94,8 @@ macro_rules! lookup {
 
 /// Two maps as one in the order of their keys, behind one of them; what both have is the upper one's.
 fn merged<'m, T>(
-    below: &'m BTreeMap<Uid, T>,
-    above: &'m BTreeMap<Uid, T>,
+    below: &'m Table<T>,
+    above: &'m Table<T>,
     after: Option<Uid>,
 ) -> impl Iterator<Item = (&'m Uid, &'m T)> {
     let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
@@ -420,38 +422,6 @@ impl<'a> Draft<'a> {
         self.scratch.references
     }
 
-    /// A repository that a session reads or writes is not deleted under its hands.
-    ///
-    /// # Errors
-    /// Which session that is; it has to be asked again.
-    pub fn refuse_if_used(&self, repository: &Repository) -> Result<(), Rejection> {
-        let (key, uid) = (&repository.key, repository.uid);
-        let writes = |known: &&Backup| {
-            known.is_going() && known.snapshots.iter().any(|listed| listed.repository == uid)
-        };
-        if let Some(writer) = self.backups().find(writes) {
-            let message = format!("BackupSession {} writes to it", writer.key);
-            return Err(Rejection::retry(key, message));
-        }
-        let reads = |known: &&Restore| {
-            let source = known.snapshot.and_then(|snapshot| self.snapshot(snapshot));
-            known.is_going() && source.is_some_and(|snapshot| snapshot.repository == uid)
-        };
-        match self.restores().find(reads) {
-            Some(reader) => {
-                let message = format!("RestoreSession {} reads from it", reader.key);
-                Err(Rejection::retry(key, message))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// The restore that goes and reads a snapshot.
-    #[must_use]
-    pub fn reader_of(&self, snapshot: Uid) -> Option<&Restore> {
-        self.restores().find(|restore| restore.is_going() && restore.snapshot == Some(snapshot))
-    }
-
     /// The schedule of one session of a configuration.
     #[must_use]
     pub fn schedule(&self, configuration: Uid, session: &str) -> Option<&Schedule> {
@@ -515,10 +485,7 @@ impl<'a> Draft<'a> {
         let Self { base, scratch, .. } = self;
         macro_rules! copy {
             ($map:ident) => {
-                if let (false, Some(found)) = (scratch.$map.contains_key(&uid), base.$map.get(&uid))
-                {
-                    scratch.$map.insert(uid, found.clone());
-                }
+                scratch.$map.share(uid, &base.$map)
             };
         }
         match kind {

@@ -4,10 +4,12 @@
 //! exists. They are no part of the state's bytes: whoever loads a state has them made anew
 //! ([`crate::State::reindex`]).
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use crate::due::{Due, Wakeup};
 use crate::event::StreamKind;
@@ -21,7 +23,7 @@ mod follow;
 pub(crate) type Object = (StreamKind, Uid);
 
 /// Something that statuses and decisions look at.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Looked {
     /// The labels of a namespace, and whom it allows.
     Namespace(String),
@@ -43,15 +45,45 @@ pub(crate) enum Looked {
     Listed(Uid),
     /// A backup session that another one waits for.
     Before(Uid),
-    /// The configuration of a backup session.
+    /// What something lies in: a backup session in its configuration, a repository in the one that it was made
+    /// for, a snapshot in its repository.
     Home(Uid),
+    /// The storage that a repository lies in, by name.
+    Inside(Key),
+}
+
+/// Stands for something looked at, in 16 bytes whatever its names: there are several for each object of the
+/// state. Where two things had one mark, whoever looks at one would be looked at again because of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark(Uid);
+
+impl Looked {
+    fn mark(&self) -> Mark {
+        let mut digest = Digest(Uid::default());
+        self.hash(&mut digest);
+        Mark(digest.0)
+    }
+}
+
+/// Digests whatever can be hashed.
+struct Digest(Uid);
+
+impl Hasher for Digest {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = self.0.derive(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
 }
 
 /// The sets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Index {
-    lookers: BTreeMap<Looked, BTreeSet<Object>>,
-    looks: BTreeMap<Object, BTreeSet<Looked>>,
+    lookers: BTreeSet<(Mark, Object)>,
+    looks: BTreeMap<Object, Box<[Mark]>>,
     wakeups: BTreeSet<(Timestamp, Due)>,
     slots: BTreeSet<(Timestamp, Due)>,
     set_by: BTreeMap<Object, Vec<Wakeup>>,
@@ -73,8 +105,13 @@ impl Index {
     }
 
     /// The objects that look at something.
-    pub(crate) fn lookers(&self, at: &Looked) -> impl Iterator<Item = Object> + '_ {
-        self.lookers.get(at).into_iter().flatten().copied()
+    pub(crate) fn lookers(&self, at: &Looked) -> impl Iterator<Item = Object> + use<'_> {
+        let mark = at.mark();
+        let first = (mark, (StreamKind::Lease, Uid::default()));
+        self.lookers
+            .range(first..)
+            .take_while(move |(found, _)| *found == mark)
+            .map(|(_, object)| *object)
     }
 
     /// Some session is open: a backup that has not ended, a restore that goes.

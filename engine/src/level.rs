@@ -4,7 +4,7 @@
 //! an event of one object changes statuses of others. Naming too much costs a comparison, naming too little
 //! leaves a status that lies; an object that is not in the state any more is retracted by whoever renders it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -14,6 +14,7 @@ use crate::event::{Event, Recorded, StreamKind};
 use crate::ids::{TypedRef, Uid};
 use crate::index::{Index, Looked};
 use crate::state::State;
+use crate::table::Table;
 use crate::{
     binding, configuration, dependency, hook, lease, namespace, repository, retention, schedule,
 };
@@ -41,7 +42,7 @@ pub enum Level {
 /// All that is published of the state as it is: what a start looks at.
 #[must_use]
 pub fn all(state: &State) -> Vec<Level> {
-    fn objects<T>(kind: StreamKind, map: &BTreeMap<Uid, T>) -> impl Iterator<Item = Level> {
+    fn objects<T>(kind: StreamKind, map: &Table<T>) -> impl Iterator<Item = Level> {
         map.keys().map(move |uid| Level::Object { kind, uid: *uid })
     }
     let schedulers = state.schedules.iter().flat_map(|(configuration, sessions)| {

@@ -52,6 +52,7 @@ pub mod state;
 pub mod storage;
 pub mod stream;
 pub mod survey;
+pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;

@@ -19,7 +19,7 @@ use crate::effect::Once;
 use crate::event::StreamKind;
 use crate::hook::state::HookTemplate;
 use crate::ids::{EffectId, Key, TypedRef, Uid};
-use crate::index::Index;
+use crate::index::{Index, Looked};
 use crate::namespace::state::Namespace;
 use crate::reaction::Reaction;
 use crate::repository::state::Repository;
@@ -29,6 +29,7 @@ use crate::run::limit::Limits;
 use crate::schedule::state::Schedule;
 use crate::snapshot::state::Snapshot;
 use crate::storage::state::Storage;
+use crate::table::Table;
 use crate::time::Timestamp;
 use crate::usage::References;
 
@@ -50,27 +51,27 @@ pub struct State {
     /// How many workers there may be at once.
     pub limits: Limits,
     /// Namespaces.
-    pub namespaces: BTreeMap<Uid, Namespace>,
+    pub namespaces: Table<Namespace>,
     /// Secrets, Addons, Functions, targets.
-    pub dependencies: BTreeMap<Uid, Dependency>,
+    pub dependencies: Table<Dependency>,
     /// BackupStorages.
-    pub storages: BTreeMap<Uid, Storage>,
+    pub storages: Table<Storage>,
     /// RetentionPolicies.
-    pub retentions: BTreeMap<Uid, RetentionPolicy>,
+    pub retentions: Table<RetentionPolicy>,
     /// HookTemplates.
-    pub hooks: BTreeMap<Uid, HookTemplate>,
+    pub hooks: Table<HookTemplate>,
     /// BackupConfigurations.
-    pub configurations: BTreeMap<Uid, Configuration>,
+    pub configurations: Table<Configuration>,
     /// Schedules by configuration and session name.
-    pub schedules: BTreeMap<Uid, BTreeMap<String, Schedule>>,
+    pub schedules: Table<BTreeMap<String, Schedule>>,
     /// Repositories.
-    pub repositories: BTreeMap<Uid, Repository>,
+    pub repositories: Table<Repository>,
     /// BackupSessions.
-    pub backups: BTreeMap<Uid, Backup>,
+    pub backups: Table<Backup>,
     /// Snapshots.
-    pub snapshots: BTreeMap<Uid, Snapshot>,
+    pub snapshots: Table<Snapshot>,
     /// RestoreSessions.
-    pub restores: BTreeMap<Uid, Restore>,
+    pub restores: Table<Restore>,
     /// Uids by kind and name.
     pub names: BTreeMap<(StreamKind, Key), Uid>,
     /// Uids of dependencies by reference.
@@ -152,6 +153,13 @@ impl State {
     #[must_use]
     pub fn facts(&self, object: &TypedRef) -> Option<&Facts> {
         self.dependency(object).map(|dependency| &dependency.facts)
+    }
+
+    /// The snapshots in a repository, in order of their uids.
+    pub fn snapshots_in(&self, repository: Uid) -> impl Iterator<Item = &Snapshot> {
+        let inside = self.index.lookers(&Looked::Home(repository));
+        let inside = inside.filter(|(kind, _)| *kind == StreamKind::Snapshot);
+        inside.filter_map(|(_, uid)| self.snapshots.get(&uid))
     }
 
     /// Takes a name; a new object of the same name takes it over.

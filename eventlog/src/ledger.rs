@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -405,10 +406,14 @@ impl Ledger {
     /// A checkpoint of the state as it is. The copy is all that an answer waits for.
     fn job(&mut self) -> Job {
         self.last_try = self.fold.state.seq;
+        // What follows from the state is no part of a checkpoint, and costs more to copy than all of it.
+        let index = mem::take(&mut self.fold.state.index);
+        let fold = self.fold.clone();
+        self.fold.state.index = index;
         Job {
             dir: self.dir.clone(),
             chain: Chain::new(self.options.key.clone()),
-            fold: self.fold.clone(),
+            fold,
             at: self.writer.position(),
             before: self.positions.next().clone(),
             vouched: self.last_mark,

@@ -102,7 +102,7 @@ impl<S: Scene> Bench<S> {
 
     /// What is asked for next.
     fn asked(&self) -> Option<(EffectId, Once)> {
-        self.ledger.state().outbox.first_key_value().map(|(id, once)| (*id, once.clone()))
+        self.ledger.state().outbox.iter().next().map(|(id, once)| (*id, once.clone()))
     }
 
     fn plan(&self, once: &Once) -> Plan {
@@ -271,7 +271,7 @@ async fn repositories<S: Scene>(bench: &Bench<S>, of: &Located, open: impl Fn(Lo
 
 async fn shows<S: Scene>(bench: &Bench<S>) {
     let state = bench.ledger.state();
-    let (uid, _) = state.storages.first_key_value().unwrap();
+    let (uid, _) = state.storages.iter().next().unwrap();
     let found = object(state, StreamKind::Storage, *uid).unwrap();
     let (kind, key) = kubestash::name(&found);
     let published = kubestash::render(&found, bench.place().declared(kind, &key));
@@ -297,7 +297,7 @@ async fn shows<S: Scene>(bench: &Bench<S>) {
 async fn makes<S: Scene>(bench: &Bench<S>) {
     let place = bench.place();
     let state = bench.ledger.state();
-    let (uid, _) = state.repositories.first_key_value().unwrap();
+    let (uid, _) = state.repositories.iter().next().unwrap();
     let found = object(state, StreamKind::Repository, *uid).unwrap();
     let (kind, key) = kubestash::name(&found);
     let name = ObjectName::own(kind, &key);

@@ -12,19 +12,15 @@ use crate::storage::DeletionPolicy;
 /// session has to end first.
 pub(crate) fn left(draft: &Draft, uid: Uid) -> Option<Vec<Uid>> {
     let known = draft.configuration(uid).filter(|known| known.deleting)?;
-    let open = |of: Uid| draft.backups().any(|b| b.configuration == of && !b.is_finished());
-    (!open(uid)).then(|| owned(draft, known))
+    let mut sessions = draft.backups_of(uid);
+    sessions.all(|backup| backup.is_finished()).then(|| owned(draft, known))
 }
 
 /// Made for it, used by no other, not to be retained.
 fn owned(draft: &Draft, known: &Configuration) -> Vec<Uid> {
-    let others = |key: &Key| {
-        let mut others = draft.configurations().filter(|other| other.uid != known.uid);
-        others.any(|other| other.writes_to(key))
-    };
+    let others = |key: &Key| draft.writers_to(key).any(|other| other.uid != known.uid);
     draft
-        .repositories()
-        .filter(|repository| repository.configuration == known.uid)
+        .repositories_of(known.uid)
         .filter(|repository| !is_retained(known, &repository.key))
         .filter(|repository| !others(&repository.key))
         .map(|repository| repository.uid)

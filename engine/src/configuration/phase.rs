@@ -119,6 +119,7 @@ mod tests {
     use crate::configuration::Backend;
     use crate::dependency::state::secret;
     use crate::outcome::Outcome;
+    use crate::table::Table;
     use crate::testing::given::{self, core};
     use crate::testing::world::{APP, World, broken, named};
     use crate::{Timestamp, retention};
@@ -153,7 +154,7 @@ mod tests {
             "target StatefulSet demo/db not found",
         );
         case(
-            |world| world.state.storages.clear(),
+            |world| world.state.storages = Table::default(),
             Phase::NotReady,
             "BackupStorage demo/store not found",
         );
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn repositories_are_not_consulted() {
         let mut world = World::ready();
-        world.state.repositories.clear();
+        world.state.repositories = Table::default();
         assert_eq!(app(&world), (Phase::Ready, None));
     }
 

@@ -170,11 +170,9 @@ fn repository(
             ));
         }
     }
-    let twin = draft.repositories().find(|other| {
-        other.key != key
-            && other.storage == backend.storage
-            && overlap(&other.path, &wanted.directory)
-    });
+    let twin = draft
+        .repositories_in(&backend.storage)
+        .find(|other| other.key != key && overlap(&other.path, &wanted.directory));
     match twin {
         Some(twin) => bad(format!(
             "{at}.repositories: directory {:?} of {name} overlaps {:?} of Repository {}; \

@@ -16,6 +16,11 @@ pub(crate) fn some(draft: &Draft, watched: &Watched, after: Option<Uid>) -> Vec<
         let one = draft.configuration(*uid).filter(|known| !known.deleting);
         return one.map(|known| known.uid).filter(|uid| Some(*uid) > after).into_iter().collect();
     }
+    if let Watched::Repository(key) = watched {
+        let writers = draft.writers_to(key).filter(|known| !known.deleting);
+        let behind = writers.map(|known| known.uid).filter(|uid| Some(*uid) > after);
+        return behind.take(limits::OBJECTS_A_REACTION + 1).collect();
+    }
     draft
         .configurations_behind(after)
         .filter(|known| !known.deleting && looks(known, watched))

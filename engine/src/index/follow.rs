@@ -10,7 +10,7 @@ use crate::deadline;
 use crate::dependency::{Facts, state as dependency};
 use crate::event::{Event, Recorded, StreamKind};
 use crate::ids::{TypedRef, Uid};
-use crate::index::{Index, Looked, Object};
+use crate::index::{Index, Looked, Mark, Object};
 use crate::lease;
 use crate::level::{self, Level};
 use crate::restore::check;
@@ -77,22 +77,21 @@ impl Index {
         }
     }
 
-    fn look(&mut self, state: &State, object: Object) {
-        let now = looks(state, object);
-        let before = self.looks.remove(&object).unwrap_or_default();
-        for gone in before.difference(&now) {
-            if let Some(lookers) = self.lookers.get_mut(gone) {
-                lookers.remove(&object);
-                if lookers.is_empty() {
-                    self.lookers.remove(gone);
-                }
-            }
+    /// Notes what an object looks at now.
+    pub(crate) fn look(&mut self, state: &State, object: Object) {
+        let now: BTreeSet<Mark> = looks(state, object).iter().map(Looked::mark).collect();
+        let before = self.looks.get(&object).map(AsRef::as_ref).unwrap_or_default();
+        if now.iter().eq(before) {
+            return;
         }
-        for new in now.difference(&before) {
-            self.lookers.entry(new.clone()).or_default().insert(object);
+        for gone in before.iter().filter(|mark| !now.contains(mark)) {
+            self.lookers.remove(&(*gone, object));
         }
-        if !now.is_empty() {
-            self.looks.insert(object, now);
+        self.lookers.extend(now.iter().map(|mark| (*mark, object)));
+        if now.is_empty() {
+            self.looks.remove(&object);
+        } else {
+            self.looks.insert(object, now.into_iter().collect());
         }
     }
 
@@ -152,10 +151,11 @@ fn objects(state: &State) -> impl Iterator<Item = Object> + '_ {
     let repositories = state.repositories.keys().map(of(StreamKind::Repository));
     let configurations = state.configurations.keys().map(of(StreamKind::Configuration));
     let backups = state.backups.keys().map(of(StreamKind::Backup));
+    let snapshots = state.snapshots.keys().map(of(StreamKind::Snapshot));
     let restores = state.restores.keys().map(of(StreamKind::Restore));
     let waiting = [(StreamKind::Reaction, Uid::default())];
     let made = storages.chain(repositories).chain(configurations);
-    made.chain(backups).chain(restores).chain(waiting)
+    made.chain(backups).chain(snapshots).chain(restores).chain(waiting)
 }
 
 /// What an object looks at.
@@ -180,6 +180,15 @@ fn looks(state: &State, (kind, uid): Object) -> BTreeSet<Looked> {
                 .chain(before)
                 .chain([Looked::Home(known.configuration)])
                 .collect()
+        }
+        StreamKind::Repository => {
+            let Some(known) = state.repositories.get(&uid) else { return BTreeSet::new() };
+            let inside = Looked::Inside(known.storage.clone());
+            BTreeSet::from([inside, Looked::Home(known.configuration)])
+        }
+        StreamKind::Snapshot => {
+            let known = state.snapshots.get(&uid);
+            known.map(|known| Looked::Home(known.repository)).into_iter().collect()
         }
         StreamKind::Restore => {
             state.restores.get(&uid).map(|known| of_restore(state, known)).unwrap_or_default()

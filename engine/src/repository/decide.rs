@@ -231,8 +231,8 @@ pub(crate) fn delete_all(draft: &mut Draft, owner: &Owner, after: Option<Uid>) -
     let (mut mine, above) = match owner {
         Owner::Storage(uid) => {
             let storage = draft.storage(*uid).filter(|storage| storage.deleting)?;
-            let inside = draft.repositories().filter(|known| known.storage == storage.key);
-            (inside.map(|known| known.uid).collect(), storage.spec.deletion)
+            let inside = draft.repositories_in(&storage.key).map(|known| known.uid);
+            (inside.collect(), storage.spec.deletion)
         }
         Owner::Configuration { uid, again } => {
             let left: Vec<Uid> = leaving::left(draft, *uid)?;

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(), String> {
     let uid = event.uid();
     if let Event::Declared { key, .. } = event {
-        state.restores.entry(uid).or_insert_with(|| blank(uid, at));
+        state.restores.get_or_insert_with(uid, || blank(uid, at));
         state.take_name(StreamKind::Restore, key, uid);
     }
     let restore = state.restores.get_mut(&uid).ok_or_else(|| unknown("restore", uid))?;

@@ -283,6 +283,7 @@ fn snapshot<'a>(
         }
         Wanted::Newest => {
             let uid = repository.map(|repository| repository.uid);
+            // A check is part of what the sets follow from, so it cannot ask them.
             let mine = state.snapshots.values().filter(|s| Some(s.repository) == uid);
             source::newest(source, mine).ok_or_else(|| {
                 let until = if source.point_in_time.is_some() { " of that time" } else { "" };

@@ -1,5 +1,6 @@
 //! Folds schedules.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 
@@ -12,7 +13,7 @@ use crate::state::State;
 pub(crate) fn apply(state: &mut State, event: &Event) -> Result<(), String> {
     match event {
         Event::Declared { configuration, session, version, next } => {
-            let schedules = state.schedules.entry(*configuration).or_default();
+            let schedules = state.schedules.get_or_insert_with(*configuration, BTreeMap::default);
             let schedule = schedules.entry(session.clone()).or_default();
             schedule.version = *version;
             schedule.next.clone_from(next);

@@ -141,8 +141,9 @@ pub(crate) fn removed(draft: &mut Draft, uid: Uid, outcome: Outcome) {
 
 /// Forgets the snapshots of a repository that is gone; behind which one some are left, if any are.
 pub(crate) fn forget_all(draft: &mut Draft, repository: Uid, after: Option<Uid>) -> Option<Uid> {
-    let inside = draft.snapshots_behind(after).filter(|known| known.repository == repository);
-    let inside = inside.map(|known| known.uid).take(limits::OBJECTS_A_REACTION + 1).collect();
+    let inside = draft.snapshots_in(repository).map(|known| known.uid);
+    let inside =
+        inside.filter(|uid| Some(*uid) > after).take(limits::OBJECTS_A_REACTION + 1).collect();
     draft.each(inside, |draft, uid| forget(draft, uid, "its repository is gone"))
 }
 
@@ -170,6 +171,7 @@ mod tests {
     use crate::run::Command as Run;
     use crate::snapshot::phase::{Phase, phase};
     use crate::snapshot::state::Snapshot;
+    use crate::table::Table;
     use crate::testing::given::{self, stored};
     use crate::testing::world::{World, broken, named};
     use crate::time::Timestamp;
@@ -349,7 +351,7 @@ mod tests {
         world.reported(session, "pod-0");
         let uid = world.snapshot_of(session);
         world.effect(&Once::UploadMetadata { snapshot: uid });
-        world.state.backups.clear();
+        world.state.backups = Table::default();
         assert_eq!(world.ask(Command::Delete { uid }), "given-up snapshot.Forgotten");
     }
 }

@@ -60,7 +60,7 @@ fn problem(draft: &Draft, uid: Uid, spec: &Spec) -> Option<String> {
     }
     if let Some(known) = draft.storage(uid)
         && known.spec.identity != spec.identity
-        && draft.repositories().any(|repository| repository.storage == known.key)
+        && draft.repositories_in(&known.key).next().is_some()
     {
         return Some("spec.storage: it cannot move while repositories lie in it".into());
     }
@@ -132,7 +132,7 @@ pub(crate) fn initialized(draft: &mut Draft, uid: Uid, outcome: Outcome) {
 fn delete(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     let Some(storage) = draft.storage(uid) else { return Ok(()) };
     let deleting = storage.deleting;
-    for inside in draft.repositories().filter(|known| known.storage == storage.key) {
+    for inside in draft.repositories_in(&storage.key) {
         draft.refuse_if_used(inside)?;
     }
     for superseded in draft.effects(|once| *once == Once::InitializeBackend { storage: uid }) {
@@ -148,7 +148,7 @@ fn delete(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
 pub(crate) fn finish_deletion(draft: &mut Draft, key: &Key) {
     let Some(storage) = draft.storage_named(key) else { return };
     let (uid, policy, key) = (storage.uid, storage.spec.deletion, storage.key.clone());
-    if !storage.deleting || draft.repositories().any(|repository| repository.storage == key) {
+    if !storage.deleting || draft.repositories_in(&key).next().is_some() {
         return;
     }
     if policy == DeletionPolicy::WipeOut {

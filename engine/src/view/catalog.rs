@@ -199,6 +199,7 @@ mod tests {
     use super::*;
     use crate::backup::Command;
     use crate::configuration::Retry;
+    use crate::table::Table;
     use crate::testing::given;
     use crate::testing::world::{APP, BACK, DAY, MINUTE, World, named};
 
@@ -257,7 +258,7 @@ mod tests {
         assert_eq!((written.processed, written.uploaded), (100, 10));
         assert_eq!(written.repository, "one");
         assert_eq!((rows[1].key.name.as_str(), rows[1].phase), ("old", "Succeeded"));
-        world.state.repositories.clear();
+        world.state.repositories = Table::default();
         let unnamed = snapshots(&world.state).remove(0).repository;
         assert_eq!(unnamed.len(), 36, "its uid where the name is not known any more");
     }

@@ -222,6 +222,7 @@ mod tests {
     use super::*;
     use crate::configuration::Spec;
     use crate::dependency::state::{addon, function};
+    use crate::table::Table;
     use crate::testing::given::{self, core, stored};
     use crate::testing::world::{APP, BACK, World, named};
     use crate::{retention, storage as store};
@@ -269,7 +270,7 @@ mod tests {
         type Case = (fn(&mut World), Option<&'static str>, Option<&'static str>);
         let cases: [Case; 5] = [
             (
-                |world| world.state.storages.clear(),
+                |world| world.state.storages = Table::default(),
                 Some("BackupStorage demo/store is not there"),
                 None,
             ),
@@ -331,7 +332,7 @@ mod tests {
             (entry.phase, entry.reason)
         };
         assert_eq!(entry(&world), (Readiness::NotReady, Some("it went wrong".into())));
-        world.state.repositories.clear();
+        world.state.repositories = Table::default();
         assert_eq!(entry(&world), (Readiness::NotReady, Some("it has not been made yet".into())));
         assert_eq!(of(&world).phase, InvokerPhase::Ready, "they are not consulted");
     }

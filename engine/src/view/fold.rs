@@ -7,6 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::mem;
 
 use crate::backup::state::Backup;
 use crate::backup::{self, Trigger};
@@ -60,6 +61,11 @@ impl History {
             }
             _ => {}
         }
+        // Views find what lies in what by it.
+        let stream = recorded.event.stream();
+        let mut index = mem::take(&mut self.state.index);
+        index.look(&self.state, (stream.kind, stream.uid));
+        self.state.index = index;
     }
 
     fn backup(&mut self, at: Timestamp, event: &backup::Event) {
@@ -68,7 +74,7 @@ impl History {
             backup::Event::Started { .. } => backup::apply::plan_of(&self.state, uid).ok(),
             _ => None,
         };
-        let known = self.state.backups.entry(uid).or_insert_with(|| blank_backup(uid, at));
+        let known = self.state.backups.get_or_insert_with(uid, || blank_backup(uid, at));
         if let backup::Event::Created {
             key,
             configuration,
@@ -99,7 +105,7 @@ impl History {
     fn snapshot(&mut self, at: Timestamp, event: &snapshot::Event) {
         use snapshot::Event as E;
         let uid = event.uid();
-        let known = self.state.snapshots.entry(uid).or_insert_with(|| blank_snapshot(uid, at));
+        let known = self.state.snapshots.get_or_insert_with(uid, || blank_snapshot(uid, at));
         match event {
             E::Created { key, repository, backup, session, app, deletion, .. } => {
                 known.key = key.clone();
@@ -112,7 +118,7 @@ impl History {
                 known.taken = at;
                 let backup = *backup;
                 let blank = || blank_backup(backup, at);
-                self.state.backups.entry(backup).or_insert_with(blank);
+                self.state.backups.get_or_insert_with(backup, blank);
             }
             E::Adopted { key, repository, session, app, taken, .. } => {
                 known.key = key.clone();
@@ -135,7 +141,7 @@ impl History {
     fn restore(&mut self, at: Timestamp, event: &restore::Event) {
         let uid = event.uid();
         let blank = || restore::apply::blank(uid, at);
-        let known = self.state.restores.entry(uid).or_insert_with(blank);
+        let known = self.state.restores.get_or_insert_with(uid, blank);
         let _ = restore::apply::fold(known, at, event);
         known.run.come_to(at, restore::phase::next(known.step, event).unwrap_or(known.step));
         if matches!(event, restore::Event::Archived { .. }) {

@@ -59,8 +59,7 @@ pub struct RecentSnapshot {
 /// The snapshots of a repository, oldest first.
 #[must_use]
 pub fn snapshots(state: &State, repository: Uid) -> Vec<&Snapshot> {
-    let mut mine: Vec<&Snapshot> =
-        state.snapshots.values().filter(|snapshot| snapshot.repository == repository).collect();
+    let mut mine: Vec<&Snapshot> = state.snapshots_in(repository).collect();
     mine.sort_by(|a, b| (a.taken, &a.key).cmp(&(b.taken, &b.key)));
     mine
 }
@@ -145,7 +144,9 @@ mod tests {
     }
 
     fn of(world: &World) -> RepositoryStatus {
-        status(&world.state, &world.state.repositories[&world.repository("one")])
+        let mut state = world.state.clone();
+        state.reindex();
+        status(&state, &state.repositories[&world.repository("one")])
     }
 
     #[test]

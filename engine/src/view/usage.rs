@@ -169,7 +169,9 @@ mod tests {
     #[test]
     fn sums_stop_at_the_end_of_numbers() {
         let mut world = nights();
-        for snapshot in world.state.snapshots.values_mut() {
+        let all: Vec<Uid> = world.state.snapshots.keys().copied().collect();
+        for uid in all {
+            let snapshot = world.state.snapshots.get_mut(&uid).unwrap();
             snapshot.components[0].paths[0].size = u64::MAX;
             snapshot.components[0].size = 1;
         }

@@ -83,10 +83,10 @@ struct Log {
     limits: Limits,
 }
 
-fn put_map<K: Serialize, V: Serialize>(
+fn put_map<'m, K: Serialize + 'm, V: Serialize + 'm>(
     sink: &mut dyn Sink,
     shape: (u16, u16),
-    map: &BTreeMap<K, V>,
+    map: impl IntoIterator<Item = (&'m K, &'m V)>,
 ) -> Result<(), CodecError> {
     for entry in map {
         put(sink, shape, &codec::encode_state(&entry)?);

@@ -12,8 +12,8 @@ use crate::run::decide::stop;
 /// are.
 pub(crate) fn stop_all(draft: &mut Draft, configuration: Uid, after: Option<Uid>) -> Option<Uid> {
     let open = draft
-        .backups_behind(after)
-        .filter(|known| known.configuration == configuration && !known.is_finished())
+        .backups_of(configuration)
+        .filter(|known| Some(known.uid) > after && !known.is_finished())
         .map(|known| known.uid)
         .take(limits::OBJECTS_A_REACTION + 1)
         .collect();
@@ -31,8 +31,8 @@ pub(crate) fn archive_all(
 ) -> Option<Uid> {
     leaving::left(draft, configuration).filter(|left| left.is_empty())?;
     let mine = draft
-        .backups_behind(after)
-        .filter(|known| known.configuration == configuration)
+        .backups_of(configuration)
+        .filter(|known| Some(known.uid) > after)
         .map(|known| known.uid)
         .take(limits::OBJECTS_A_REACTION + 1)
         .collect();

@@ -55,10 +55,9 @@ fn history_limit(draft: &Draft, backup: &Backup) -> usize {
 fn older(draft: &Draft, backup: &Backup, fits: impl Fn(&Backup) -> bool) -> Vec<Uid> {
     let waits_for_retry = |other: &Backup| other.retry_at.is_some() && other.retried_by.is_none();
     let mut found: Vec<&Backup> = draft
-        .backups()
+        .backups_of(backup.configuration)
         .filter(|other| {
             other.uid != backup.uid
-                && other.configuration == backup.configuration
                 && other.session == backup.session
                 && other.is_finished()
                 && !waits_for_retry(other)

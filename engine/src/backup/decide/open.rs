@@ -135,8 +135,8 @@ fn not_ready(draft: &Draft, configuration: &Configuration, session: &str) -> Opt
 fn open_before(draft: &Draft, backup: &Backup) -> Vec<(Uid, Key, bool)> {
     let place = |b: &Backup| (!b.is_going(), b.created_at, b.uid);
     let mut found: Vec<&Backup> = draft
-        .backups()
-        .filter(|other| other.configuration == backup.configuration && other.uid != backup.uid)
+        .backups_of(backup.configuration)
+        .filter(|other| other.uid != backup.uid)
         .filter(|other| {
             let earlier = (other.created_at, other.uid) < (backup.created_at, backup.uid);
             other.is_going() || (other.step == phase::Step::Queued && earlier)

@@ -159,10 +159,9 @@ fn partial(entry: &RepositoryResult) -> Failure {
 /// Whether this component of the last Succeeded snapshot of the session had any file.
 fn had_files(draft: &Draft, backup: &Backup, listed: &SnapshotSummary, component: &str) -> bool {
     let last = draft
-        .snapshots()
+        .snapshots_in(listed.repository)
         .filter(|snapshot| {
-            snapshot.repository == listed.repository
-                && snapshot.session == backup.session
+            snapshot.session == backup.session
                 && snapshot.uid != listed.uid
                 && phase(snapshot) == Phase::Succeeded
         })

@@ -59,10 +59,8 @@ fn removals(
         return Err(format!("RetentionPolicy {policy}: {invalid}"));
     }
     let candidates: Vec<Candidate> = draft
-        .snapshots()
-        .filter(|snapshot| {
-            snapshot.repository == listed.repository && snapshot.session == backup.session
-        })
+        .snapshots_in(listed.repository)
+        .filter(|snapshot| snapshot.session == backup.session)
         .filter(|snapshot| snapshot.removal.as_ref().is_none_or(|asked| asked.error.is_some()))
         .map(|snapshot| Candidate {
             uid: snapshot.uid,
@@ -93,8 +91,7 @@ pub(crate) fn conclude(draft: &mut Draft, backup: &Backup) -> bool {
     let mut all = true;
     for (repository, policy) in open {
         let asked: Vec<Option<String>> = draft
-            .snapshots()
-            .filter(|snapshot| snapshot.repository == repository)
+            .snapshots_in(repository)
             .filter_map(|snapshot| snapshot.removal.as_ref())
             .filter(|removal| removal.by == Some(uid))
             .map(|removal| removal.error.clone())
@@ -112,8 +109,11 @@ pub(crate) fn conclude(draft: &mut Draft, backup: &Backup) -> bool {
 
 /// Ends what is still waited for as failed.
 pub(crate) fn give_up(draft: &mut Draft, uid: Uid, message: &str) {
-    let pending: Vec<Uid> = draft
-        .snapshots()
+    let Some(backup) = draft.backup(uid) else { return };
+    let pending: Vec<Uid> = backup
+        .retention
+        .iter()
+        .flat_map(|entry| draft.snapshots_in(entry.repository))
         .filter(|snapshot| {
             let asked = snapshot.removal.as_ref();
             asked.is_some_and(|removal| removal.by == Some(uid) && removal.error.is_none())

@@ -18,7 +18,7 @@ pub(crate) fn decide(draft: &mut Draft, uid: Uid) {
 /// It goes once nothing of it is left.
 pub(crate) fn finish(draft: &mut Draft, uid: Uid) {
     let nothing = leaving::left(draft, uid).is_some_and(|left| left.is_empty());
-    if nothing && !draft.backups().any(|backup| backup.configuration == uid) {
+    if nothing && draft.backups_of(uid).next().is_none() {
         draft.emit(Event::Deleted { uid });
     }
 }

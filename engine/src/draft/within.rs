@@ -1,0 +1,108 @@
+//! What lies in what, in a decision: found through the sets that `apply` keeps and through what the decision
+//! has touched, so that it costs what there is of one object and not what there is in the state.
+
+use alloc::format;
+use alloc::vec::{self, Vec};
+
+use super::Draft;
+use crate::backup::state::Backup;
+use crate::configuration::state::Configuration;
+use crate::event::StreamKind;
+use crate::ids::{Key, Uid};
+use crate::index::Looked;
+use crate::rejection::Rejection;
+use crate::repository::state::Repository;
+use crate::restore::state::Restore;
+use crate::snapshot::state::Snapshot;
+
+impl Draft<'_> {
+    /// Sessions of a configuration.
+    pub(crate) fn backups_of(&self, configuration: Uid) -> impl Iterator<Item = &Backup> {
+        let touched = self.scratch.backups.keys();
+        self.lookers(StreamKind::Backup, &Looked::Home(configuration), touched)
+            .filter_map(|uid| self.backup(uid))
+            .filter(move |known| known.configuration == configuration)
+    }
+
+    /// Repositories that were made for a configuration.
+    pub(crate) fn repositories_of(&self, configuration: Uid) -> impl Iterator<Item = &Repository> {
+        let touched = self.scratch.repositories.keys();
+        self.lookers(StreamKind::Repository, &Looked::Home(configuration), touched)
+            .filter_map(|uid| self.repository(uid))
+            .filter(move |known| known.configuration == configuration)
+    }
+
+    /// Repositories in a storage.
+    pub(crate) fn repositories_in(&self, storage: &Key) -> impl Iterator<Item = &Repository> {
+        let touched = self.scratch.repositories.keys();
+        self.lookers(StreamKind::Repository, &Looked::Inside(storage.clone()), touched)
+            .filter_map(|uid| self.repository(uid))
+            .filter(move |known| known.storage == *storage)
+    }
+
+    /// Snapshots in a repository.
+    pub(crate) fn snapshots_in(&self, repository: Uid) -> impl Iterator<Item = &Snapshot> {
+        let touched = self.scratch.snapshots.keys();
+        self.lookers(StreamKind::Snapshot, &Looked::Home(repository), touched)
+            .filter_map(|uid| self.snapshot(uid))
+            .filter(move |known| known.repository == repository)
+    }
+
+    /// Configurations that write to a repository.
+    pub(crate) fn writers_to(&self, repository: &Key) -> impl Iterator<Item = &Configuration> {
+        let touched = self.scratch.configurations.keys();
+        self.lookers(StreamKind::Configuration, &Looked::Repository(repository.clone()), touched)
+            .filter_map(|uid| self.configuration(uid))
+            .filter(move |known| known.writes_to(repository))
+    }
+
+    /// The restore that goes and reads a snapshot.
+    #[must_use]
+    pub fn reader_of(&self, snapshot: Uid) -> Option<&Restore> {
+        let touched = self.scratch.restores.keys();
+        self.lookers(StreamKind::Restore, &Looked::Listed(snapshot), touched)
+            .filter_map(|uid| self.restore(uid))
+            .find(|restore| restore.is_going() && restore.snapshot == Some(snapshot))
+    }
+
+    /// A repository that a session reads or writes is not deleted under its hands.
+    ///
+    /// # Errors
+    /// Which session that is; it has to be asked again.
+    pub fn refuse_if_used(&self, repository: &Repository) -> Result<(), Rejection> {
+        let (key, uid) = (&repository.key, repository.uid);
+        let touched = self.scratch.backups.keys();
+        let mut backups = self
+            .lookers(StreamKind::Backup, &Looked::Listed(uid), touched)
+            .filter_map(|uid| self.backup(uid));
+        let writes = |known: &&Backup| {
+            known.is_going() && known.snapshots.iter().any(|listed| listed.repository == uid)
+        };
+        if let Some(writer) = backups.find(writes) {
+            let message = format!("BackupSession {} writes to it", writer.key);
+            return Err(Rejection::retry(key, message));
+        }
+        match self.snapshots_in(uid).find_map(|snapshot| self.reader_of(snapshot.uid)) {
+            Some(reader) => {
+                let message = format!("RestoreSession {} reads from it", reader.key);
+                Err(Rejection::retry(key, message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Objects of a kind that looked at something before the decision, and all that it has touched; in order
+    /// of their uids, whatever was touched.
+    fn lookers<'t>(
+        &self,
+        kind: StreamKind,
+        at: &Looked,
+        touched: impl Iterator<Item = &'t Uid>,
+    ) -> vec::IntoIter<Uid> {
+        let before = self.base.index.lookers(at).filter(|(looker, _)| *looker == kind);
+        let mut all: Vec<Uid> = before.map(|(_, uid)| uid).chain(touched.copied()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all.into_iter()
+    }
+}
