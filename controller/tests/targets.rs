@@ -122,9 +122,12 @@ fn a_target_of_another_namespace_has_to_allow_whoever_backs_it_up() {
         let status = &world.only("backupconfigurations.core")["status"];
         if !works {
             let text = status.to_string();
-            for word in
-                ["Invalid", "CrossNamespaceReferenceDenied", "annotate Namespace far", "any"]
-            {
+            for word in [
+                "Invalid",
+                "CrossNamespaceReferenceDenied",
+                "annotation holdfast.dev/allowed-namespaces of Namespace far",
+                "any",
+            ] {
                 assert!(text.contains(word), "{what}: {word}: {text}");
             }
         }

@@ -3,6 +3,7 @@
 //! A condition is set by the event that states its fact. Types, statuses and reasons are the
 //! documents' own (API reference, sections 2, 3, 4, 8, 9, 10); messages are sentences for people.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -61,16 +62,37 @@ pub struct Condition {
     /// Whether it holds.
     pub status: Status,
     /// A word for programs.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// A sentence for people.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// `lastTransitionTime`.
     pub since: Timestamp,
 }
 
 /// The conditions of one object, in order of first appearance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Condition>")]
 pub struct Conditions(Vec<Condition>);
+
+impl From<Vec<Condition>> for Conditions {
+    fn from(mut conditions: Vec<Condition>) -> Self {
+        conditions.iter_mut().for_each(Condition::share_usual_words);
+        Self(conditions)
+    }
+}
+
+impl Condition {
+    /// Words that its type says all the time take no memory of their own: every session has ten conditions.
+    fn share_usual_words(&mut self) {
+        let kind = self.kind;
+        let usual = [kind.good_reason(), kind.bad_reason(), kind.good_message()];
+        for words in [&mut self.reason, &mut self.message] {
+            if let Some(same) = usual.iter().find(|usual| **usual == *words) {
+                *words = Cow::Borrowed(same);
+            }
+        }
+    }
+}
 
 impl Conditions {
     /// Sets a condition: an equal one keeps its time, a different one is replaced in its place, a new
@@ -80,8 +102,8 @@ impl Conditions {
         at: Timestamp,
         kind: Type,
         status: Status,
-        reason: impl Into<String>,
-        message: impl Into<String>,
+        reason: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
     ) {
         let new =
             Condition { kind, status, reason: reason.into(), message: message.into(), since: at };
@@ -100,13 +122,15 @@ impl Conditions {
     pub fn state(&mut self, at: Timestamp, kind: Type, problem: Option<&str>) {
         match problem {
             None => self.set(at, kind, Status::True, kind.good_reason(), kind.good_message()),
-            Some(message) => self.set(at, kind, Status::False, kind.bad_reason(), message),
+            Some(message) => {
+                self.set(at, kind, Status::False, kind.bad_reason(), String::from(message))
+            }
         }
     }
 
     /// Sets a condition whose presence is bad news to True.
     pub fn raise(&mut self, at: Timestamp, kind: Type, message: &str) {
-        self.set(at, kind, Status::True, kind.bad_reason(), message);
+        self.set(at, kind, Status::True, kind.bad_reason(), String::from(message));
     }
 
     /// Takes away a condition that speaks of the moment only.

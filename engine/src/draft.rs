@@ -407,7 +407,9 @@ impl<'a> Draft<'a> {
     /// A namespace, as it will be once this decision is recorded.
     #[must_use]
     pub fn namespace_named(&self, name: &str) -> Option<&Namespace> {
-        self.scratch.namespace_named(name).or_else(|| self.base.namespace_named(name))
+        let key = Key::core("", name);
+        let uid = self.uid_of(StreamKind::Namespace, &key)?;
+        self.scratch.namespaces.get(&uid).or_else(|| self.base.namespaces.get(&uid))
     }
 
     /// Labels of a namespace, as they will be once this decision is recorded.

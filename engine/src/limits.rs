@@ -45,6 +45,9 @@ pub const ADOPTED_COMPONENTS: usize = 1024;
 /// How long descriptions, retention and hooks after the work may take once the work is over, besides
 /// the hooks' own timeouts: a lost answer must not keep a session open.
 pub const CLOSING_MILLIS: Millis = Millis(15 * 60 * 1000);
+/// The same of a session that has passed its deadline and has no hooks after the work: it ends within a minute,
+/// whatever does not answer.
+pub const LATE_CLOSING_MILLIS: Millis = Millis(60 * 1000);
 /// How long a hook without a timeout of its own is waited for after the work.
 pub const HOOK_DEFAULT_MILLIS: Millis = Millis(60 * 60 * 1000);
 /// How many seconds a session's name may move on when it is taken: more than one a second for a minute

@@ -89,7 +89,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "labels",
-        cause: "namespace Observed",
+        cause: "namespace Observed, Gone",
         reaction: "CheckConfigurations",
         why: "usage policies allow namespaces by their labels, and namespaces whom to work in them",
         reacts: labels,
@@ -227,6 +227,13 @@ pub const ROWS: &[Row] = &[
         reaction: "DeleteRepositories",
         why: "a configuration goes after the last repository that goes with it",
         reacts: configuration_of_a_repository,
+    },
+    Row {
+        name: "names and directories",
+        cause: "repository Deleted",
+        reaction: "CheckConfigurations",
+        why: "a configuration that it stood in the way of may be valid now",
+        reacts: names_and_directories,
     },
     Row {
         name: "configuration of a backup",
@@ -445,9 +452,9 @@ fn hooks_of_a_former_leader(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
 
 fn labels(_: &Draft, cause: &Cause) -> Vec<Reaction> {
     match cause {
-        Cause::Event(Event::Namespace(namespace::Event::Observed { name, .. })) => {
-            check(Watched::Namespace(name.clone()))
-        }
+        Cause::Event(Event::Namespace(
+            namespace::Event::Observed { name, .. } | namespace::Event::Gone { name, .. },
+        )) => check(Watched::Namespace(name.clone())),
         _ => Vec::new(),
     }
 }
@@ -677,6 +684,16 @@ fn configuration_of_a_repository(draft: &Draft, cause: &Cause) -> Vec<Reaction> 
     match cause {
         Cause::Event(Event::Repository(repository::Event::Deleted { configuration, .. })) => {
             goes_on(draft, Some(*configuration), false)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn names_and_directories(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
+    match cause {
+        Cause::Event(Event::Repository(repository::Event::Deleted { key, storage, .. })) => {
+            let freed = draft.invalid_beside(key, storage).into_iter();
+            freed.flat_map(|uid| check(Watched::Configuration(uid))).collect()
         }
         _ => Vec::new(),
     }

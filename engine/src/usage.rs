@@ -206,22 +206,27 @@ pub fn refusal(
     own: &str,
     using: &str,
 ) -> String {
-    let annotate = match referred {
-        Referred::Target(_) => format!("Namespace {own}"),
-        Referred::Secret | Referred::Repository => "it".into(),
-    };
-    let (why, list) = match denied {
-        Denied::Unnamed => {
-            (format!("{object} is in another namespace and does not allow {using}"), using.into())
+    // The narrowest setting that would do.
+    let (annotation, setting) = match referred {
+        Referred::Target(_) => {
+            (format!("annotation {ANNOTATION} of Namespace {own}"), References::Any)
         }
+        Referred::Secret | Referred::Repository => {
+            (format!("its annotation {ANNOTATION}"), References::AnyButTargets)
+        }
+    };
+    let (why, change) = match denied {
+        Denied::Unnamed => (
+            format!("{object} is in another namespace and does not allow {using}"),
+            format!("add {using} to {annotation}"),
+        ),
         Denied::Jobs(field) => (
             format!("{object} is in another namespace, which does not allow {field} of {using}"),
-            format!("{using}{WITH_JOBS}"),
+            format!("end {annotation} with {WITH_JOBS}"),
         ),
     };
-    format!(
-        "{why}; annotate {annotate} with {ANNOTATION}: {list}, or run the operator with crossNamespaceReferences: any"
-    )
+    let setting = setting.as_str();
+    format!("{why}; {change}, or run the operator with --cross-namespace-references {setting}")
 }
 
 /// The namespace that a target is in, or that it is.
@@ -343,17 +348,18 @@ mod tests {
         let said = refusal(Denied::Unnamed, Referred::Secret, &"Secret shop/key", "shop", "demo");
         assert_eq!(
             said,
-            "Secret shop/key is in another namespace and does not allow demo; annotate it with \
-             holdfast.dev/allowed-namespaces: demo, or run the operator with crossNamespaceReferences: any"
+            "Secret shop/key is in another namespace and does not allow demo; add demo to its annotation \
+             holdfast.dev/allowed-namespaces, or run the operator with \
+             --cross-namespace-references any-but-targets"
         );
         let referred = Referred::Target(Some("volumes"));
         let said =
             refusal(Denied::Jobs("volumes"), referred, &"StatefulSet shop/db", "shop", "demo");
         assert_eq!(
             said,
-            "StatefulSet shop/db is in another namespace, which does not allow volumes of demo; annotate \
-             Namespace shop with holdfast.dev/allowed-namespaces: demo:jobs, or run the operator with \
-             crossNamespaceReferences: any"
+            "StatefulSet shop/db is in another namespace, which does not allow volumes of demo; end annotation \
+             holdfast.dev/allowed-namespaces of Namespace shop with :jobs, or run the operator with \
+             --cross-namespace-references any"
         );
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -177,7 +178,8 @@ impl Export {
         Ok(())
     }
 
-    /// Writes it to one file.
+    /// Writes it to one file: a file is replaced whole, also where a link leads to it; a device or a pipe is written
+    /// into.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::NoSpace`].
@@ -192,7 +194,17 @@ impl Export {
             out.extend_from_slice(&bytes);
             out.extend_from_slice(&entry_check(&name, &bytes));
         }
-        Files::disk(path).write_whole(path, &out)
+        match fs::metadata(path) {
+            Ok(found) if !found.is_file() => {
+                let mut file = fs::File::options().write(true).open(path).context("open", path)?;
+                file.write_all(&out).context("write", path)
+            }
+            Ok(_) => {
+                let path = fs::canonicalize(path).context("find", path)?;
+                Files::disk(&path).write_whole(&path, &out)
+            }
+            Err(_) => Files::disk(path).write_whole(path, &out),
+        }
     }
 
     /// Reads an export: a file, or a directory.

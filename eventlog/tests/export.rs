@@ -122,6 +122,31 @@ fn an_audit_names_documents_that_nobody_names() {
 }
 
 #[test]
+fn an_export_follows_a_link_and_writes_into_what_is_no_file() {
+    use std::os::unix::fs::FileTypeExt;
+    let root = tempfile::tempdir().unwrap();
+    let export = Export::of(&filled(&root.path().join("log"), 20).reader().unwrap()).unwrap();
+    let (whole, file, link) =
+        (root.path().join("whole"), root.path().join("file"), root.path().join("link"));
+    export.write_file(&whole).unwrap();
+    fs::write(&file, "former").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    export.write_file(&link).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read(&file).unwrap(), fs::read(&whole).unwrap());
+
+    let pipe = root.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reading = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).unwrap()
+    });
+    export.write_file(&pipe).unwrap();
+    assert_eq!(reading.join().unwrap(), fs::read(&whole).unwrap());
+    assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+}
+
+#[test]
 fn an_audit_takes_no_lock_and_changes_nothing() {
     let root = tempfile::tempdir().unwrap();
     let log = root.path().join("log");

@@ -219,14 +219,18 @@ fn repository(place: Place) -> Result<Repository, Failure> {
     })
 }
 
-/// A passphrase as text.
+/// A passphrase as text, without the line end that `echo` leaves in a Secret: a passphrase that is read from a file
+/// or typed has none either, and what an operator has written must open by hand.
 ///
 /// # Errors
 /// When it is none.
 pub fn text(passphrase: Zeroizing<Vec<u8>>) -> Result<String, Failure> {
-    std::str::from_utf8(&passphrase)
-        .map(ToOwned::to_owned)
-        .map_err(|_| invalid("RESTIC_PASSWORD of the encryption Secret is not UTF-8".into()))
+    let bad = |what: &str| invalid(format!("RESTIC_PASSWORD of the encryption Secret is {what}"));
+    let text = std::str::from_utf8(&passphrase).map_err(|_| bad("not UTF-8"))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(bad("empty")),
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// The 16 bytes of an id as the executor writes them.
@@ -300,6 +304,17 @@ mod tests {
                 directory: PathBuf::from(directory),
             })
             .collect()
+    }
+
+    #[test]
+    fn a_line_end_is_no_part_of_a_passphrase() {
+        let read = |bytes: &[u8]| text(Zeroizing::new(bytes.to_vec())).map_err(|f| f.message);
+        let same = [&b"pass word"[..], b"pass word\n", b"pass word\r\n"];
+        assert!(same.into_iter().all(|bytes| read(bytes).as_deref() == Ok("pass word")));
+        assert_eq!(read(b" a\nb \n").as_deref(), Ok(" a\nb "));
+        let refused = |bytes| read(bytes).unwrap_err();
+        assert_eq!(refused(b"\n"), "RESTIC_PASSWORD of the encryption Secret is empty");
+        assert_eq!(refused(b"\xff"), "RESTIC_PASSWORD of the encryption Secret is not UTF-8");
     }
 
     fn component(params: &[(&str, &str)]) -> Component {

@@ -36,6 +36,10 @@ pub(crate) fn apply(state: &mut State, at: Timestamp, event: &Event) -> Result<(
     fold(backup, at, event)?;
     backup.run.come_to(at, step);
     backup.plan = plan.or_else(|| backup.plan.take());
+    if backup.is_finished() {
+        // It stays for as long as the history does: a copy has no room to spare.
+        *backup = backup.clone();
+    }
     if let Event::Archived { .. } = event
         && let Some(gone) = state.backups.remove(&uid)
     {

@@ -57,7 +57,7 @@ pub fn unready(known: &impl Known, configuration: &Configuration) -> Option<Stri
     match validation {
         None => return Some("it has not been validated yet".into()),
         Some(_) if configuration.conditions.is_false(Type::ValidationPassed) => {
-            return validation.map(|condition| condition.message.clone());
+            return validation.map(|condition| condition.message.clone().into_owned());
         }
         Some(_) => {}
     }

@@ -388,7 +388,7 @@ mod tests {
         let kind = crate::condition::Type::ValidationPassed;
         facts.is_false(kind).then(|| {
             let found = facts.get(kind).unwrap();
-            (found.reason.clone(), found.message.clone())
+            (found.reason.clone().into_owned(), found.message.clone().into_owned())
         })
     }
 
@@ -565,6 +565,9 @@ mod tests {
             );
             let expected = overlaps.then(|| (String::from(RESOURCE), message));
             assert_eq!(told(&mut world, &spec), expected);
+            let uid = world.repository("one");
+            let freed = world.ask(crate::repository::Command::Delete { uid });
+            assert_eq!(freed.contains("configuration.ValidationPassed"), overlaps, "{freed}");
         }
     }
 
@@ -653,9 +656,9 @@ mod tests {
         assert_eq!(reason, usage::DENIED);
         assert_eq!(
             said,
-            "spec.target: StatefulSet shop/db is in another namespace and does not allow demo; annotate \
-             Namespace shop with holdfast.dev/allowed-namespaces: demo, or run the operator with \
-             crossNamespaceReferences: any"
+            "spec.target: StatefulSet shop/db is in another namespace and does not allow demo; add demo to \
+             annotation holdfast.dev/allowed-namespaces of Namespace shop, or run the operator with \
+             --cross-namespace-references any"
         );
         let valid = |world: &World| {
             let known = &world.state.configurations[&APP].conditions;
@@ -675,8 +678,14 @@ mod tests {
         abroad.sessions[0].addon.pod.service_account = true;
         let (_, said) = told(&mut world, &abroad).unwrap();
         assert!(said.contains("which does not allow serviceAccountName of demo"), "{said}");
-        assert!(said.contains("holdfast.dev/allowed-namespaces: demo:jobs"), "{said}");
+        assert!(said.contains("end annotation holdfast.dev/allowed-namespaces"), "{said}");
         world.allow("shop", &[], Some("demo:jobs"));
         assert!(valid(&world));
+        let uid = world.state.uid_of(StreamKind::Namespace, &Key::core("", "shop")).unwrap();
+        let said = world.ask(crate::namespace::Command::Forget { uid });
+        assert_eq!(
+            said, "namespace.Gone configuration.ValidationFailed",
+            "its consent goes with it"
+        );
     }
 }

@@ -151,8 +151,8 @@ mod tests {
         assert_eq!(
             said(&world),
             "session nightly: Secret vault/key is in another namespace and does not allow demo; \
-             annotate it with holdfast.dev/allowed-namespaces: demo, or run the operator with \
-             crossNamespaceReferences: any"
+             add demo to its annotation holdfast.dev/allowed-namespaces, or run the operator with \
+             --cross-namespace-references any-but-targets"
         );
         let allowed = world.observe(secret(&vault), given::passphrase(2, Some("demo")));
         assert_eq!(

@@ -1,11 +1,13 @@
 //! What lies in what, in a decision: found through the sets that `apply` keeps and through what the decision
 //! has touched, so that it costs what there is of one object and not what there is in the state.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::{self, Vec};
 
 use super::Draft;
 use crate::backup::state::Backup;
+use crate::condition::Type;
 use crate::configuration::state::Configuration;
 use crate::event::StreamKind;
 use crate::ids::{Key, Uid};
@@ -54,6 +56,20 @@ impl Draft<'_> {
         self.lookers(StreamKind::Configuration, &Looked::Repository(repository.clone()), touched)
             .filter_map(|uid| self.configuration(uid))
             .filter(move |known| known.writes_to(repository))
+    }
+
+    /// Configurations that are not valid as they are, and may be once a repository is not in their way any more:
+    /// by its name, or by where it lies.
+    pub(crate) fn invalid_beside(&self, repository: &Key, storage: &Key) -> BTreeSet<Uid> {
+        let touched = || self.scratch.configurations.keys();
+        let kind = StreamKind::Configuration;
+        let by_name = self.lookers(kind, &Looked::Repository(repository.clone()), touched());
+        let by_place = self.lookers(kind, &Looked::Storage(storage.clone()), touched());
+        let is_invalid = |uid: &Uid| {
+            let known = self.configuration(*uid);
+            known.is_some_and(|known| known.conditions.is_false(Type::ValidationPassed))
+        };
+        by_name.chain(by_place).filter(is_invalid).collect()
     }
 
     /// The restore that goes and reads a snapshot.

@@ -30,6 +30,10 @@ pub(crate) fn waits_until(run: &Run) -> Option<Timestamp> {
 /// How long closing may take: its own time, and that of the hooks that still run.
 fn closing_time(run: &Run, after: &[HookSpec]) -> Millis {
     let late = run.conditions.is_true(Type::DeadlineExceeded);
-    let hooks = if late { Millis(0) } else { patience(after) };
-    Millis(limits::CLOSING_MILLIS.0.saturating_add(hooks.0))
+    match late {
+        // A hook that thaws an application is not cut short because the session is late.
+        true if after.is_empty() => limits::LATE_CLOSING_MILLIS,
+        true => limits::CLOSING_MILLIS,
+        false => Millis(limits::CLOSING_MILLIS.0.saturating_add(patience(after).0)),
+    }
 }

@@ -49,7 +49,7 @@ impl Storage {
     #[must_use]
     pub fn why_unusable(&self) -> String {
         match self.conditions.get(Type::BackendInitialized) {
-            Some(condition) => condition.message.clone(),
+            Some(condition) => condition.message.clone().into_owned(),
             None => "its backend has not been checked yet".into(),
         }
     }

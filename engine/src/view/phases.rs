@@ -175,7 +175,7 @@ fn first_problem(facts: &Conditions) -> Option<String> {
         fact.status == Status::False
             || (fact.status == Status::True && BAD_WHEN_TRUE.contains(&fact.kind))
     });
-    bad.map(|fact| fact.message.clone())
+    bad.map(|fact| fact.message.to_string())
 }
 
 fn failure(outcome: &Option<Outcome>) -> Option<String> {

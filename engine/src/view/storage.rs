@@ -69,7 +69,7 @@ pub fn reason(state: &State, storage: &Storage) -> Option<String> {
     };
     let known = storage.conditions.get(Type::BackendInitialized);
     missing()
-        .or_else(|| known.map(|condition| condition.message.clone()))
+        .or_else(|| known.map(|condition| condition.message.clone().into_owned()))
         .or_else(|| Some("its backend has not been checked yet".into()))
 }
 

@@ -343,7 +343,7 @@ fn the_restore_of_the_documents_has_the_status_of_the_documents() {
     let facts: Vec<_> = status
         .conditions
         .iter()
-        .map(|c| (c.kind.as_str(), c.status.as_str(), c.reason.as_str(), c.since.to_string()))
+        .map(|c| (c.kind.as_str(), c.status.as_str(), &*c.reason, c.since.to_string()))
         .collect();
     assert_eq!(facts[0].3, "2023-12-18T09:13:35Z");
     assert_eq!((facts[0].0, facts[0].2), ("ValidationPassed", "ResourceValidationPassed"));

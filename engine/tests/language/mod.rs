@@ -493,7 +493,7 @@ impl Story {
                 let found = storage(name);
                 self.equal(&found.is_initialized(), &false);
                 let said =
-                    found.conditions.get(Type::BackendInitialized).map(|c| c.message.as_str());
+                    found.conditions.get(Type::BackendInitialized).map(|c| c.message.as_ref());
                 self.equal(&said, &line.split_once("ready: ").map(|(_, wanted)| wanted.trim()));
             }
             _ => panic!("{}: unknown sentence", self.line),

@@ -127,7 +127,7 @@ impl Files {
             return Err(error);
         }
         self.rename(&temporary, path)?;
-        path.parent().map_or(Ok(()), |parent| self.sync_dir(parent))
+        folder(path).map_or(Ok(()), |parent| self.sync_dir(parent))
     }
 
     /// A file full of zeros, on disk; its name is not made to last.
@@ -173,10 +173,10 @@ impl Files {
     pub(crate) fn make(&self, dir: &Path) -> Result<(), Error> {
         if absent(self.system.list(dir)).context("list", dir)?.is_some() {
             // It may be as young as the last process, which was killed before it made the name last.
-            return dir.parent().map_or(Ok(()), |parent| self.sync_dir(parent));
+            return folder(dir).map_or(Ok(()), |parent| self.sync_dir(parent));
         }
         self.system.make_dirs(dir).context("create", dir)?;
-        dir.parent().map_or(Ok(()), |parent| self.sync_dir(parent))
+        folder(dir).map_or(Ok(()), |parent| self.sync_dir(parent))
     }
 
     /// Makes the directory itself; whoever keeps it makes its name last.
@@ -192,6 +192,12 @@ impl Files {
     pub(crate) fn lock(&self, path: &Path, text: &str) -> Result<Locked, Error> {
         self.system.lock(path, text).context("lock", path)
     }
+}
+
+/// The directory that a name lies in: that of a name alone is where the process stands.
+fn folder(path: &Path) -> Option<&Path> {
+    let parent = path.parent()?;
+    Some(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
 }
 
 fn absent<T>(answer: io::Result<T>) -> io::Result<Option<T>> {

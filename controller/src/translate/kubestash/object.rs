@@ -201,7 +201,10 @@ fn configuration_problem(found: &ConfigurationObject) -> Option<String> {
             .filter_map(|b| b.storage_reason.clone().or(b.retention_reason.clone()));
         reasons.next()
     };
-    condition.map(|condition| condition.message.clone()).or_else(target).or_else(backend)
+    condition
+        .map(|condition| condition.message.clone().into_owned())
+        .or_else(target)
+        .or_else(backend)
 }
 
 fn first_failure(found: &Snapshot) -> Option<String> {

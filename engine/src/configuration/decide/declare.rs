@@ -100,7 +100,7 @@ fn fail(draft: &mut Draft, uid: Uid, reason: Reason, message: String) {
 pub(crate) fn standing_problem(draft: &Draft, uid: Uid) -> bool {
     let known = draft.configuration(uid);
     let condition = known.and_then(|known| known.conditions.get(Type::ValidationPassed));
-    let reason = condition.map(|found| Reason::from(found.reason.as_str()));
+    let reason = condition.map(|found| Reason::from(&*found.reason));
     matches!(reason, Some(Reason::InvalidSpec | Reason::SpecTooLarge))
 }
 
@@ -133,7 +133,7 @@ mod tests {
     fn told(world: &World) -> (&str, &str) {
         let found = world.state.configurations[&APP].conditions.get(Type::ValidationPassed);
         let found = found.unwrap();
-        (found.reason.as_str(), found.message.as_str())
+        (&*found.reason, &*found.message)
     }
 
     #[test]

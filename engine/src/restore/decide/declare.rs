@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(phase(world.back()), Phase::Invalid);
         assert_eq!(world.ask(RECONCILE), "", "saying so once is enough");
         let known = world.back().conditions.get(Type::ValidationPassed).unwrap();
-        (known.reason.clone(), known.message.clone())
+        (known.reason.to_string(), known.message.to_string())
     }
 
     #[test]
@@ -267,8 +267,9 @@ mod tests {
         assert_eq!(reason, "CrossNamespaceReferenceDenied");
         assert_eq!(
             said,
-            "dataSource.encryptionSecret: Secret vault/key is in another namespace and does not allow demo; annotate \
-             it with holdfast.dev/allowed-namespaces: demo, or run the operator with crossNamespaceReferences: any"
+            "dataSource.encryptionSecret: Secret vault/key is in another namespace and does not allow demo; add \
+             demo to its annotation holdfast.dev/allowed-namespaces, or run the operator with \
+             --cross-namespace-references any-but-targets"
         );
         world.observe(secret(&foreign), given::passphrase(2, Some("other, demo")));
         assert_eq!(

@@ -161,7 +161,7 @@ pub(crate) fn first_failure(run: &Run, executor: Type) -> Option<String> {
     };
     let of_executor = || {
         let found = run.conditions.get(executor)?;
-        run.conditions.is_false(executor).then(|| found.message.clone())
+        run.conditions.is_false(executor).then(|| found.message.clone().into_owned())
     };
     of_component.or_else(of_hooks).or_else(of_executor)
 }

@@ -313,6 +313,20 @@ mod backups {
     }
 
     #[test]
+    fn after_a_deadline_a_session_without_hooks_ends_within_a_minute_whatever_does_not_answer() {
+        let mut session = given::session("nightly");
+        session.timeout = Some(Millis(10 * MINUTE));
+        let mut world = World::with(vec![session]);
+        let session = world.working(1);
+        world.pass(10 * MINUTE);
+        world.ask(expire(session));
+        assert_eq!(expires(&world, session), Some(world.now.plus(Millis(MINUTE))));
+        world.pass(MINUTE);
+        world.ask(expire(session));
+        assert!(world.backup(session).is_finished());
+    }
+
+    #[test]
     fn a_session_that_waited_too_long_has_lost_its_turn() {
         let mut weekly = given::session("weekly");
         if let Some(scheduler) = &mut weekly.scheduler {

@@ -106,7 +106,7 @@ mod tests {
 
     fn said(world: &World, session: Uid) -> Option<alloc::string::String> {
         let run = &world.backup(session).run;
-        run.conditions.get(Type::Queued).map(|found| found.message.clone())
+        run.conditions.get(Type::Queued).map(|found| found.message.clone().into_owned())
     }
 
     #[test]
