@@ -17,10 +17,14 @@ impl Uid {
     /// A uid that follows from this one and a name: the same every time, so that what is made for
     /// them is made once (FNV-1a over 128 bits; no secret, only spread).
     #[must_use]
-    pub fn derive(self, name: impl AsRef<[u8]>) -> Self {
+    pub fn derive(self, name: &str) -> Self {
+        self.spread(name.as_bytes())
+    }
+
+    pub(crate) fn spread(self, name: &[u8]) -> Self {
         const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
         const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-        let bytes = self.0.iter().chain(name.as_ref());
+        let bytes = self.0.iter().chain(name);
         let hash = bytes.fold(BASIS, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME));
         Self(hash.to_be_bytes())
     }

@@ -70,7 +70,7 @@ struct Digest(Uid);
 
 impl Hasher for Digest {
     fn write(&mut self, bytes: &[u8]) {
-        self.0 = self.0.derive(bytes);
+        self.0 = self.0.spread(bytes);
     }
 
     fn finish(&self) -> u64 {

@@ -436,7 +436,7 @@ mod tests {
         let said = world.ask(|state| {
             let known = state.storages.get(&STORAGE)?;
             let word = holdfast_engine::condition::Type::BackendInitialized;
-            known.conditions.get(word).map(|found| found.message.clone())
+            known.conditions.get(word).map(|found| found.message.to_string())
         });
         said.await.unwrap_or_default()
     }
