@@ -1,6 +1,5 @@
 //! How long answers take while checkpoints are written beside them, and what the copy of the state costs
-//! that they wait for: with 100 and with 10,000 configurations. And how large a state of 10,000 finished and
-//! 1,000 open sessions is. No framework: what counts is the slowest answer, not the mean.
+//! that they wait for: with 100 and with 10,000 configurations. No framework: what counts is the slowest answer, not the mean.
 //!
 //! To be read against two syncs on the same disk, which every answer waits for and which are measured
 //! beside it.
@@ -15,10 +14,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use holdfast_engine::{
-    Actor, Command, CommandId, Envelope, Group, Key, State, Timestamp, Uid, configuration, lease,
+    Actor, Command, CommandId, Envelope, Group, Key, Timestamp, Uid, configuration, lease,
 };
 use holdfast_eventlog::{Ledger, Options};
-use world::{World, minutes, spec};
+use world::spec;
 
 const ANSWERS: u64 = 2_000;
 /// Events between two checkpoints: several fall into what is measured.
@@ -112,48 +111,9 @@ fn answers(dir: &Path, configurations: u64) {
     told(&format!("{configurations} configurations: two syncs"), syncs);
 }
 
-/// Pages of this process that are in memory.
-fn resident_mib() -> f64 {
-    let text = fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: f64 = text.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * 4096.0 / 1024.0 / 1024.0
-}
-
-/// A state with the sessions of an hourly configuration, each of them many times over.
-fn sessions(finished: u64, open: u64) -> State {
-    let mut world = World::new();
-    world.furnish();
-    world.declare_retention("keep", spec::retention(2));
-    world.declare_storage("store", spec::storage("store"));
-    let mut session = spec::session("hourly");
-    session.repositories = vec![spec::repository("one")];
-    let spec = spec::configuration(vec![session]);
-    world.declare("app", &spec, &[("hourly".into(), minutes(60))]);
-    world.pass(minutes(90));
-    let mut state = world.state.clone();
-    let (backup, snapshot) = (
-        state.backups.values().next().unwrap().clone(),
-        state.snapshots.values().next().unwrap().clone(),
-    );
-    for number in 0..finished + open {
-        let uid = Uid(u128::from(number).to_be_bytes());
-        state.backups.insert(uid, backup.clone());
-        state.snapshots.insert(uid, snapshot.clone());
-    }
-    state
-}
-
 fn main() {
     for configurations in [100, 10_000] {
         let dir = tempfile::tempdir().unwrap();
         answers(dir.path(), configurations);
     }
-    let before = resident_mib();
-    let state = sessions(10_000, 1_000);
-    println!(
-        "{} sessions and {} snapshots: {:.1} MiB",
-        state.backups.len(),
-        state.snapshots.len(),
-        resident_mib() - before
-    );
 }

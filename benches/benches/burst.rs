@@ -27,7 +27,7 @@ use world::tenants::{configuration_uid, tenant};
 use world::{World, minutes, spec};
 
 /// What the dispatcher decides together.
-const BATCH: usize = 256;
+const BATCH: usize = 128;
 const WORKERS: u32 = 50;
 const DAY: i64 = 24 * 60;
 /// Configurations of each namespace: one with most of them, and many with few.
@@ -178,7 +178,7 @@ fn burst(night: &mut Night, midnight: Timestamp) {
     let open: Vec<_> = state.backups.values().filter(|one| !one.is_finished()).collect();
     let waiting = open.iter().filter(|one| one.conditions.has(Type::Queued)).count();
     println!(
-        "{} slots at once: decided in {:.2} s ({} events), slowest batch {:.1} ms, {} work, {} wait",
+        "{} slots at once: decided in {:.2} s ({} events), slowest answer {:.1} ms, {} work, {} wait",
         open.len(),
         took.as_secs_f64(),
         state.seq - before,
@@ -193,11 +193,24 @@ fn burst(night: &mut Night, midnight: Timestamp) {
     let shares: Vec<String> =
         TENANTS.iter().map(|(name, _)| format!("{name} {}", begun(name))).collect();
     println!("workers by namespace: {}", shares.join(", "));
+    for minute in [2, 10] {
+        night.until(Timestamp(midnight.0 + minutes(minute)));
+        let state = night.ledger.state();
+        let began = |namespace: &str| {
+            let mine = state.backups.values().filter(|one| one.key.namespace == namespace);
+            mine.filter(|one| one.components.iter().any(|known| known.attempt > 0))
+                .filter(|one| one.created_at >= midnight)
+                .count()
+        };
+        let shares: Vec<String> =
+            TENANTS.iter().map(|(name, _)| format!("{name} {}", began(name))).collect();
+        println!("begun after {minute} min: {}", shares.join(", "));
+    }
     night.until(Timestamp(midnight.0 + minutes(5 * 60)));
     let state = night.ledger.state();
     let late = state.backups.values().filter(|one| one.conditions.has(Type::DeadlineExceeded));
     println!(
-        "hours later: {} sessions, {} DeadlineExceeded, slowest batch {:.1} ms",
+        "hours later: {} sessions, {} DeadlineExceeded, slowest answer {:.1} ms",
         state.backups.len(),
         late.count(),
         night.slowest.as_secs_f64() * 1e3
@@ -246,6 +259,17 @@ fn open(dir: &Path) {
         open_sessions(state),
         resident_mib() - empty,
     );
+    // What a copy takes that shares nothing: the third one finds no memory left over from the opening.
+    let mut copies = Vec::new();
+    let mut grown = 0.0;
+    for _ in 0..3 {
+        let before = resident_mib();
+        let backups: Vec<_> = state.backups.values().map(|one| Box::new(one.clone())).collect();
+        let snapshots: Vec<_> = state.snapshots.values().map(|one| Box::new(one.clone())).collect();
+        grown = resident_mib() - before;
+        copies.push((backups, snapshots));
+    }
+    println!("  of which sessions with their snapshots {grown:.1} MiB");
     ledger.close().unwrap();
 }
 

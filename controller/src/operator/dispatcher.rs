@@ -22,7 +22,7 @@ use super::tasks::Tasks;
 use super::{Ports, due};
 
 /// Commands that are decided together at most: a frame has a limit, and the first of them waits.
-const BATCH: usize = 256;
+const BATCH: usize = 128;
 
 /// The longest sleep: a clock that is set forward is noticed within this.
 const LONGEST_SLEEP: Millis = Millis(60_000);
