@@ -62,13 +62,16 @@ proptest! {
         counts in prop::collection::vec(1_u64..8, 1..4),
         cluster in 1_u32..4,
         namespace in prop::option::of(1_u32..3),
+        node in prop::option::of(1_u32..3),
         storage in prop::option::of(1_u32..4),
+        pods in 0_u32..3,
     ) {
-        let limits = Limits { cluster: Some(cluster), namespace, node: None, storage };
+        let limits = Limits { cluster: Some(cluster), namespace, node, storage };
         let mut world = tenants(&counts, limits);
+        world.outside.pods = pods;
         let before = world.state.seq;
-        world.pass(minutes(10 * 24 + 1));
-        let all: u64 = counts.iter().sum();
+        world.pass(minutes(10 * 24 * 2 + 1));
+        let all: u64 = counts.iter().sum::<u64>() * u64::from(pods.max(1));
         prop_assert_eq!(begins(&world, before).len() as u64, all);
         let newest = world.state.backups.values().filter(|one| one.created_at.0 > world.now.0 - minutes(600));
         for one in newest {

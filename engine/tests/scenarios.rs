@@ -41,6 +41,7 @@ stories! {
     history_limit,
     hook_after,
     hook_before,
+    hook_of_a_former_leader,
     missed_slots,
     partial,
     pause,

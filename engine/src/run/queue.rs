@@ -234,10 +234,11 @@ impl Queue {
         }
     }
 
+    /// A session stays in its namespace; one that is gone, or was not there, waits nowhere.
     fn wait(&mut self, before: &Standing, now: &Standing) {
         let tenant = self.tenants.entry(before.namespace.clone()).or_default();
         for (ticket, lane) in &before.waits {
-            if now.namespace == before.namespace && now.waits.get(ticket) == Some(lane) {
+            if now.waits.get(ticket) == Some(lane) {
                 continue;
             }
             if let Some(all) = tenant.waits.get_mut(lane) {
@@ -249,7 +250,7 @@ impl Queue {
         }
         let tenant = self.tenants.entry(now.namespace.clone()).or_default();
         for (ticket, lane) in &now.waits {
-            if now.namespace != before.namespace || before.waits.get(ticket) != Some(lane) {
+            if before.waits.get(ticket) != Some(lane) {
                 tenant.waits.entry(lane.clone()).or_default().insert(*ticket);
             }
         }
@@ -516,7 +517,9 @@ mod tests {
             limits in limits(),
         ) {
             let of = |all: &[Sketch]| -> Vec<Restore> {
-                all.iter().enumerate().map(|(number, one)| session(number, one)).collect()
+                let all = all.iter().cloned().enumerate();
+                let stays = |(number, one): (usize, Sketch)| session(number, &(number % 3, one.1, one.2, one.3, one.4));
+                all.map(stays).collect()
             };
             let (before, after) = (of(&before), of(&after));
             let recorded = queue(&before, &limits);

@@ -1,15 +1,18 @@
 //! Random histories: what users do, and what the outside does to them.
 #![allow(dead_code, reason = "two test programs use it, each a part")]
 
+use std::collections::BTreeMap;
+
 use holdfast_engine::configuration::{Concurrency, Retry, Spec};
 use holdfast_engine::dependency::{Facts, state as reference};
 use holdfast_engine::hook::{Executor, HookSpec, Policy};
 use holdfast_engine::run::limit::Limits;
 use holdfast_engine::storage::DeletionPolicy;
-use holdfast_engine::usage::UsagePolicy;
+use holdfast_engine::usage::{References, Selector, UsagePolicy};
 use holdfast_engine::{
-    Command, Event, Group, Key, Millis, Rejection, Uid, backup, configuration, dependency, lease,
-    namespace, repository, restore, retention, run, snapshot, storage,
+    Command, Event, Group, Key, Millis, Rejection, StreamKind, TypedRef, Uid, backup,
+    configuration, dependency, lease, namespace, repository, restore, retention, run, snapshot,
+    storage,
 };
 use proptest::prelude::*;
 
@@ -21,7 +24,8 @@ use crate::world::{World, minutes, uid};
 #[derive(Clone, Debug)]
 pub enum Action {
     Pass(i64),
-    Limit(Option<u32>, Option<u32>),
+    Limit(Limits),
+    Pods(u32),
     Declare { paused: bool, sessions: u8, replace: bool },
     DeleteConfiguration,
     Create { session: u8 },
@@ -44,10 +48,38 @@ pub enum Action {
     Stale,
     Arrive(usize),
     Secret { there: bool },
-    Policy { open: bool },
+    Policy(Allows),
     Neighbour { paused: bool },
     Labels(u8),
     Storage,
+    Guest { paused: bool },
+    Vault { there: bool, allows: bool },
+    Elsewhere { allows: bool },
+    References { any: bool },
+    Template(Option<Allows>),
+    Function { supported: bool },
+}
+
+/// Whom something allows to use it.
+#[derive(Clone, Copy, Debug)]
+pub enum Allows {
+    Nobody,
+    All,
+    Team,
+}
+
+impl Allows {
+    fn usage(self) -> Option<UsagePolicy> {
+        let team = Selector {
+            match_labels: [("team".to_string(), "1".to_string())].into(),
+            ..Selector::default()
+        };
+        match self {
+            Self::Nobody => None,
+            Self::All => Some(UsagePolicy::All),
+            Self::Team => Some(UsagePolicy::Selector(team)),
+        }
+    }
 }
 
 fn doing() -> impl Strategy<Value = Doing> {
@@ -76,13 +108,19 @@ pub const EFFECTS: [&str; 10] = [
     "RemoveSnapshot",
 ];
 
+fn limits() -> impl Strategy<Value = Limits> {
+    let limit = |most: u32| prop::option::of(1..most);
+    let all = (limit(4), limit(3), limit(3), prop::option::weighted(0.25, 1_u32..3));
+    all.prop_map(|(cluster, namespace, node, storage)| Limits { cluster, namespace, node, storage })
+}
+
 pub fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         6 => (1_i64..200).prop_map(Action::Pass),
         2 => (any::<bool>(), 1_u8..3, any::<bool>())
             .prop_map(|(paused, sessions, replace)| Action::Declare { paused, sessions, replace }),
-        2 => (prop::option::of(1_u32..3), prop::option::of(1_u32..3))
-            .prop_map(|(cluster, node)| Action::Limit(cluster, node)),
+        2 => limits().prop_map(Action::Limit),
+        1 => (0_u32..4).prop_map(Action::Pods),
         1 => Just(Action::DeleteConfiguration),
         3 => (0_u8..2).prop_map(|session| Action::Create { session }),
         1 => Just(Action::Cancel),
@@ -106,13 +144,24 @@ pub fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
+fn allows() -> impl Strategy<Value = Allows> {
+    prop::sample::select(vec![Allows::Nobody, Allows::All, Allows::Team])
+}
+
 /// What changes around configurations, of which there may be two that share their repositories.
 pub fn surroundings() -> impl Strategy<Value = Action> {
     prop_oneof![
         3 => any::<bool>().prop_map(|there| Action::Secret { there }),
-        2 => any::<bool>().prop_map(|open| Action::Policy { open }),
+        3 => allows().prop_map(Action::Policy),
+        2 => any::<bool>().prop_map(|paused| Action::Guest { paused }),
+        2 => (any::<bool>(), any::<bool>())
+            .prop_map(|(there, allows)| Action::Vault { there, allows }),
+        2 => any::<bool>().prop_map(|allows| Action::Elsewhere { allows }),
+        1 => any::<bool>().prop_map(|any| Action::References { any }),
+        2 => prop::option::weighted(0.8, allows()).prop_map(Action::Template),
+        1 => any::<bool>().prop_map(|supported| Action::Function { supported }),
         2 => any::<bool>().prop_map(|paused| Action::Neighbour { paused }),
-        1 => (0_u8..3).prop_map(Action::Labels),
+        2 => (0_u8..3).prop_map(Action::Labels),
         2 => Just(Action::Storage),
         2 => any::<bool>().prop_map(Action::LoseTarget),
     ]
@@ -123,8 +172,8 @@ pub fn meddling() -> impl Strategy<Value = Action> {
     prop_oneof![
         16 => (0_usize..8).prop_map(Action::Arrive),
         2 => (1_i64..40).prop_map(Action::Pass),
-        1 => (prop::option::of(1_u32..3), prop::option::of(1_u32..3))
-            .prop_map(|(cluster, node)| Action::Limit(cluster, node)),
+        1 => limits().prop_map(Action::Limit),
+        1 => (0_u32..4).prop_map(Action::Pods),
         3 => (any::<bool>(), 1_u8..3, any::<bool>())
             .prop_map(|(paused, sessions, replace)| Action::Declare { paused, sessions, replace }),
         1 => Just(Action::DeleteConfiguration),
@@ -204,10 +253,8 @@ pub fn act(world: &mut World, action: &Action) {
     let last = world.state.backups.keys().next_back().copied();
     match action {
         Action::Pass(span) => world.pass(minutes(*span)),
-        Action::Limit(cluster, node) => {
-            let limits = Limits { cluster: *cluster, node: *node, ..Limits::default() };
-            world.limit(limits);
-        }
+        Action::Limit(limits) => world.limit(*limits),
+        Action::Pods(pods) => world.outside.pods = *pods,
         Action::Declare { paused, sessions, replace } => {
             declare(world, *sessions, *paused, *replace);
         }
@@ -241,6 +288,35 @@ pub fn act(world: &mut World, action: &Action) {
         Action::LoseTarget(false) => {
             world.observe(spec::target(), Facts::Target { replicas: Some(1) });
         }
+        Action::DeleteSnapshot | Action::DeleteRepository { .. } | Action::DeleteStorage => {
+            delete(world, action);
+        }
+        Action::Restart => world.restart(),
+        Action::Stale => stale(world),
+        Action::Arrive(pick) => world.arrive_any(*pick),
+        Action::Secret { .. }
+        | Action::Neighbour { .. }
+        | Action::Guest { .. }
+        | Action::Storage => act_around(world, action),
+        // One that goes is not checked any more, and shows what it refers to.
+        Action::Policy(_)
+        | Action::Labels(_)
+        | Action::Vault { .. }
+        | Action::Elsewhere { .. }
+        | Action::References { .. }
+        | Action::Template(_)
+        | Action::Function { .. } => {
+            if !world.state.configurations.values().any(|known| known.deleting) {
+                act_on_rights(world, action);
+            }
+        }
+        _ => act_outside(world, action),
+    }
+}
+
+/// What goes, and leaves something behind.
+fn delete(world: &mut World, action: &Action) {
+    match action {
         Action::DeleteSnapshot => {
             let first = world.state.snapshots.keys().next().copied();
             ask(world, first.map(|uid| Command::Snapshot(snapshot::Command::Delete { uid })));
@@ -258,16 +334,80 @@ pub fn act(world: &mut World, action: &Action) {
             let uid = uid("storage/store");
             ask(world, Command::Storage(storage::Command::Delete { uid }));
         }
-        Action::Restart => world.restart(),
-        Action::Stale => stale(world),
-        Action::Arrive(pick) => world.arrive_any(*pick),
-        Action::Secret { .. }
-        | Action::Policy { .. }
-        | Action::Neighbour { .. }
-        | Action::Labels(_)
-        | Action::Storage => act_around(world, action),
-        _ => act_outside(world, action),
+        _ => unreachable!("{action:?} deletes nothing"),
     }
+}
+
+/// What changes about who may use what, and what there is to be used.
+fn act_on_rights(world: &mut World, action: &Action) {
+    match action {
+        Action::Policy(allows) => {
+            let usage = allows.usage();
+            world.declare_retention("keep", retention::Spec { usage, ..spec::retention(2) });
+        }
+        Action::Labels(team) => {
+            let labels = [("team".to_string(), team.to_string())].into();
+            observe_namespace(world, NAMESPACE, labels, None);
+        }
+        Action::Vault { there: true, allows } => {
+            world.secret(&vault(), allows.then_some(NAMESPACE));
+        }
+        Action::Vault { there: false, .. } => forget(world, &reference::secret(&vault())),
+        Action::Elsewhere { allows } => {
+            let allows = allows.then(|| format!("{NAMESPACE}:jobs"));
+            observe_namespace(world, ELSEWHERE, BTreeMap::new(), allows);
+        }
+        Action::References { any } => {
+            let references = if *any { References::Any } else { References::Annotated };
+            ask(world, Command::Lease(lease::Command::Configure { references }));
+        }
+        Action::Template(Some(allows)) => {
+            let (key, generation) = (world.key(StreamKind::Hook, "thaw"), 1);
+            let spec = holdfast_engine::hook::Spec {
+                usage: allows.usage(),
+                executor: Executor::Operator,
+                params: vec![],
+                invalid: None,
+            };
+            let (uid, hash) = (uid("hook/thaw"), spec::hash(world.state.seq));
+            let command =
+                holdfast_engine::hook::Command::Declare { uid, key, generation, hash, spec };
+            ask(world, Command::Hook(command));
+        }
+        Action::Template(None) => {
+            let uid = uid("hook/thaw");
+            ask(world, Command::Hook(holdfast_engine::hook::Command::Delete { uid }));
+        }
+        Action::Function { supported } => {
+            let function = spec::addon(world.family).function("workload-backup");
+            world.observe(function, Facts::Function { supported: *supported });
+        }
+        _ => unreachable!("{action:?} is no matter of rights"),
+    }
+}
+
+/// A namespace of others, in which the guest's target is.
+const ELSEWHERE: &str = "elsewhere";
+
+/// A Secret of others.
+fn vault() -> Key {
+    Key::core("security", "vault")
+}
+
+fn forget(world: &mut World, object: &TypedRef) {
+    let uid = world.state.objects.get(object).copied();
+    ask(world, uid.map(|uid| Command::Dependency(dependency::Command::Forget { uid })));
+}
+
+fn observe_namespace(
+    world: &mut World,
+    name: &str,
+    labels: BTreeMap<String, String>,
+    allowed_namespaces: Option<String>,
+) {
+    let (uid, name) = (uid(&format!("namespace/{name}")), name.to_string());
+    let seen = namespace::Command::Observe { uid, name, labels, allowed_namespaces };
+    ask(world, Command::Namespace(seen));
 }
 
 /// What changes around the configurations.
@@ -279,29 +419,18 @@ fn act_around(world: &mut World, action: &Action) {
             let uid = uid(&reference::secret(&secret).to_string());
             ask(world, Command::Dependency(dependency::Command::Forget { uid }));
         }
-        // One that goes is not checked any more, and shows what it refers to.
-        Action::Policy { open: false }
-            if world.state.configurations.values().any(|known| known.deleting) => {}
-        Action::Policy { open } => {
-            let usage = open.then_some(UsagePolicy::All);
-            world.declare_retention("keep", retention::Spec { usage, ..spec::retention(2) });
-        }
         Action::Neighbour { paused } => {
             let spec = configured(1, *paused, false);
             world.declare("neighbour", &spec, &[("s0".into(), minutes(60))]);
         }
-        Action::Labels(team) => {
-            let (uid, name) = (uid("namespace/demo"), NAMESPACE.to_string());
-            let labels = [("team".to_string(), team.to_string())].into();
-            ask(
-                world,
-                Command::Namespace(namespace::Command::Observe {
-                    uid,
-                    name,
-                    labels,
-                    allowed_namespaces: None,
-                }),
-            );
+        Action::Guest { paused } => {
+            let mut spec = configured(1, *paused, false);
+            let target = TypedRef { namespace: ELSEWHERE.into(), ..spec::target() };
+            world.observe(target.clone(), Facts::Target { replicas: Some(1) });
+            spec.target = Some(target);
+            spec.sessions[0].repositories = vec![spec::repository("three")];
+            spec.sessions[0].repositories[0].secret = Some(vault());
+            world.declare("guest", &spec, &[("s0".into(), minutes(90))]);
         }
         Action::Storage => {
             let command = storage::Command::Declare {

@@ -145,6 +145,7 @@ impl Story {
                 self.world.declare_retention(name, policy);
             }
             ["hook", name] => self.world.declare_hook(name, Executor::Pod),
+            ["hook", name, "as", "a", "Job"] => self.world.declare_hook(name, Executor::Function),
             ["pods", count] => self.world.outside.pods = count.parse().expect("a number"),
             ["secret", name, "of", namespace] => {
                 self.world.secret(&Key::core(*namespace, *name), None);

@@ -9,13 +9,16 @@ pub mod reordered;
 pub mod spec;
 pub mod statuses;
 pub mod tenants;
+pub mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_engine::backup::Trigger;
 use holdfast_engine::backup::phase::{Phase, Step, phase};
 use holdfast_engine::effect::Once;
+use holdfast_engine::hook::{self, Executor, HookSpec, Stage};
 use holdfast_engine::{
-    Actor, Command, CommandId, EffectId, Envelope, Event, Family, Level, Millis, Recorded,
+    Actor, Command, CommandId, EffectId, Envelope, Event, Family, Level, Millis, Outcome, Recorded,
     Rejection, State, StreamKind, Timestamp, Uid, apply, backup, configuration, deadline, decide,
     due, lease, level, next_wakeup, outbox, restore, run, schedule,
 };
@@ -42,6 +45,8 @@ pub struct World {
     pub statuses: Option<Statuses>,
     /// A seed: every decision is also made in another manner, and compared.
     pub reordered: Option<u64>,
+    /// When each session came to a place of a worker last.
+    pub turns: turns::Turns,
     commands: u64,
 }
 
@@ -71,6 +76,7 @@ impl World {
             family: Family::KubeStash,
             statuses: None,
             reordered: None,
+            turns: turns::Turns::new(),
             commands: 0,
         };
         world.lead();
@@ -115,6 +121,8 @@ impl World {
 
     fn record(&mut self, recorded: Recorded) {
         let before = self.state.outbox.clone();
+        self.begins_in_turn(recorded.at, &recorded.event);
+        self.ends_as_it_went(recorded.at, &recorded.event);
         apply(&mut self.state, &recorded).expect("apply accepts what decide returned");
         outbox_follows_its_events_alone(&before, &self.state.outbox, &recorded);
         self.check_beginning(&recorded.event);
@@ -183,6 +191,28 @@ impl World {
         self.sessions_keep_out_of_each_others_way();
         self.every_effect_has_somebody_who_waits_for_it();
         self.nobody_waits_for_a_place_that_is_free();
+        self.asking_again_finds_nothing_new();
+    }
+
+    /// Whatever a configuration rests on is news to it once: one that is looked at again says what it said.
+    fn asking_again_finds_nothing_new(&self) {
+        if !self.state.waiting.is_empty() {
+            return;
+        }
+        // One that goes waits for what others do, and is told when they have done it.
+        let stays = self.state.configurations.values().filter(|known| !known.deleting);
+        for uid in stays.map(|known| &known.uid) {
+            let (id, at, epoch) = (CommandId([u8::MAX; 16]), self.now, self.state.epoch);
+            let again = configuration::Command::Reconcile { uid: *uid };
+            let command = Command::Configuration(again);
+            let envelope = Envelope { id, at, actor: Actor::Operator, epoch, command };
+            let events = decide(&self.state, &envelope).expect("one that is there can be asked");
+            // Repositories that failed, or that somebody deleted, are tried again, and lead to first backups.
+            let tried = events.iter().position(|event| matches!(event, Event::Repository(_)));
+            let mut found = events[..tried.unwrap_or(events.len())].iter();
+            let news = found.find(|event| matches!(event, Event::Configuration(_)));
+            assert_eq!(news, None, "nobody told {uid}");
+        }
     }
 
     fn sessions_keep_out_of_each_others_way(&self) {
@@ -216,12 +246,40 @@ impl World {
             let home = &self.state.configurations[&backup.configuration];
             assert!(!home.is_paused() && !home.deleting, "{backup:#?} of {home:#?}");
         }
+        if let Event::Backup(backup::Event::Created { trigger: Trigger::Retry { of }, .. }) = event
+        {
+            let before = self.state.backups.get(of);
+            let stopped = before.is_some_and(|known| known.cancelled.is_some());
+            assert!(!stopped, "whoever stopped it does not want another try: {before:#?}");
+        }
         if let Some(run::Event::AttemptStarted { uid, .. }) = event.run() {
             let backup = self.state.backups.get(uid).map(|known| &known.run);
             let run = backup.or_else(|| self.state.restores.get(uid).map(|known| &known.run));
             let run = run.expect("a session");
             assert!(run.cancelled.is_none(), "no work begins after a stop: {run:#?}");
             self.no_limit_is_passed();
+        }
+    }
+
+    /// Looked at before an event is applied: what ends without a report worked since it began, and what was
+    /// stopped is not to be tried again.
+    fn ends_as_it_went(&self, at: Timestamp, event: &Event) {
+        let Some(event) = event.run() else { return };
+        if let run::Event::ComponentEnded { outcome: Outcome::Failed(failure), .. }
+        | run::Event::HookEnded { outcome: Outcome::Failed(failure), .. } = event
+        {
+            assert!(failure.reason.as_str() != "Cancelled" || failure.permanent, "{event:?}");
+        }
+        let run::Event::ComponentEnded { uid, component, duration, reported: false, .. } = event
+        else {
+            return;
+        };
+        let backup = self.state.backups.get(uid).map(|known| &known.run);
+        let run = backup.or_else(|| self.state.restores.get(uid).map(|known| &known.run));
+        let known = run.and_then(|run| run.component(component)).expect("it was planned");
+        let began = known.started_at.filter(|_| known.worker.is_some());
+        if let Some(began) = began {
+            assert_eq!(*duration, at.since(began), "{known:#?}");
         }
     }
 
@@ -255,14 +313,49 @@ impl World {
     /// A new leader: what its predecessor had asked for is asked for again.
     pub fn lead(&mut self) {
         let (epoch, before) = (self.state.epoch + 1, self.state.seq);
+        let hooks = self.hooks_under_way(before);
         let begin = lease::Command::Begin { holder: format!("operator-{epoch}") };
         self.submit(epoch, Command::Lease(begin)).expect("a higher epoch begins");
+        let jobs = hooks.into_iter().filter(|(_, is_job)| *is_job).collect::<Vec<_>>();
+        assert_eq!(
+            self.hooks_under_way(before),
+            jobs,
+            "a hook goes on where it can be found again"
+        );
         for (id, once) in self.state.outbox.clone() {
             // What the beginning itself asks for is handed out with its own events.
             if id.0 <= before {
                 self.hand_out(id, &once);
             }
         }
+    }
+
+    /// Hooks that were asked for up to here and have not ended, and which of them are Jobs of their own.
+    fn hooks_under_way(&self, before: u64) -> Vec<(EffectId, bool)> {
+        let asked = self.state.outbox.iter().filter(|(id, _)| id.0 <= before);
+        let hooks = asked.filter_map(|(id, once)| match once {
+            Once::RunHook { session, run } => {
+                let template = self.hook_spec(*session, *run).template;
+                let uid = self.state.uid_of(StreamKind::Hook, &template);
+                let executor = uid.map(|uid| self.state.hooks[&uid].spec.executor);
+                Some((*id, executor == Some(Executor::Function)))
+            }
+            _ => None,
+        });
+        hooks.collect()
+    }
+
+    fn hook_spec(&self, session: Uid, of: hook::Run) -> HookSpec {
+        let plan = self.state.backups.get(&session).and_then(|known| known.plan.as_ref());
+        let (pre, post) = match plan {
+            Some(plan) => (&plan.spec.pre_hooks, &plan.spec.post_hooks),
+            None => {
+                let spec = &self.state.restores[&session].spec;
+                (&spec.pre_hooks, &spec.post_hooks)
+            }
+        };
+        let hooks = if of.stage == Stage::Pre { pre } else { post };
+        hooks[of.index as usize].clone()
     }
 
     /// The operator stops and starts: its state is replayed, answers on their way are lost, and only

@@ -143,9 +143,12 @@ impl Outside {
             ..Volume::default()
         };
         let host = |role: Role, pod: String| Host {
+            node: match role {
+                Role::Ordinal(number) => format!("node-{}", number % 2),
+                _ => "node-1".into(),
+            },
             role,
             pod,
-            node: "node-1".into(),
             ready: true,
             created_ms: 0,
             surroundings: Surroundings::default(),

@@ -283,7 +283,8 @@ impl World {
     }
 }
 
-fn addon(family: Family) -> AddonRef {
+/// The Addon of a family.
+pub fn addon(family: Family) -> AddonRef {
     let group = family.group(StreamKind::Dependency);
     AddonRef { group, name: "workload-addon".into(), tasks: vec![], pod: Default::default() }
 }

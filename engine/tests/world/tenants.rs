@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_engine::condition::Type;
 use holdfast_engine::configuration::ScheduleEvaluation;
 use holdfast_engine::dependency::{Facts, state as reference};
 use holdfast_engine::run::component::ComponentState;
 use holdfast_engine::run::limit::Limits;
-use holdfast_engine::run::phase::Step;
 use holdfast_engine::run::state::Run;
 use holdfast_engine::{
-    Command, Due, Group, Key, Millis, State, Timestamp, TypedRef, Uid, configuration, dependency,
-    due, lease,
+    Command, Group, Key, Millis, State, Timestamp, TypedRef, Uid, configuration, dependency, lease,
 };
 
 use super::spec::{self, hash};
@@ -113,26 +110,6 @@ impl World {
                 let held = working.get(namespace).copied().unwrap_or_default();
                 assert!(within(limits.namespace, held), "{working:?} {limits:?}");
             }
-        }
-    }
-
-    /// What nothing keeps from beginning has begun, or is due.
-    pub fn nobody_waits_for_a_place_that_is_free(&self) {
-        let limits = self.state.limits;
-        let waits = |run: &Run| {
-            let working = run.step == Step::Working;
-            working && run.components.iter().any(|known| known.attempt == 0)
-        };
-        let due = due(&self.state, self.now, Millis(0)).contains(&Due::BeginWaiting);
-        let special = Limits { cluster: None, ..limits } != Limits::default();
-        let all: usize = self.working().values().sum();
-        let full = limits.cluster.is_some_and(|limit| all >= limit as usize);
-        if !due && !special && !full {
-            assert!(!runs(&self.state).any(|(_, run)| waits(run)), "{all} work, {limits:?}");
-        }
-        for (_, run) in runs(&self.state).filter(|(_, run)| run.queued.is_some()) {
-            assert!(run.conditions.has(Type::Queued), "{run:#?}");
-            assert!(run.is_going(), "who does not go does not wait: {run:#?}");
         }
     }
 }

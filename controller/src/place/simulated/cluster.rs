@@ -55,6 +55,8 @@ pub(super) struct Inner {
     live: BTreeMap<ObjectName, Uid>,
     creations: u64,
     pub(super) workers: BTreeMap<Attempt, Started>,
+    /// Attempts that somebody stopped, whatever there was of them.
+    pub(super) stopped: BTreeSet<Attempt>,
     /// Attempts whose remains were removed.
     released: BTreeSet<Attempt>,
     pub(super) stores: Stores,
@@ -66,6 +68,8 @@ pub(super) struct Inner {
     pub(super) hook_fates: BTreeMap<String, HookFate>,
     /// How often something was created or deleted.
     pub(super) counts: BTreeMap<String, u64>,
+    /// All that was ever shown, with its time, where somebody asks for it.
+    pub(super) history: Option<Vec<(i64, ObjectName, Value)>>,
     /// What must not be.
     breaches: Vec<String>,
 }
@@ -227,6 +231,7 @@ impl Cluster {
     /// Stops the worker of an attempt.
     pub(super) fn stop(&self, attempt: &Attempt) {
         let mut inner = self.now();
+        inner.stopped.insert(attempt.clone());
         let working = inner.workers.get_mut(attempt).filter(|w| w.stands == Stands::Works);
         if let Some(there) = working {
             there.stands = Stands::Stopped;
@@ -279,7 +284,11 @@ impl Cluster {
     /// Shows an object.
     pub(super) fn publish(&self, object: &Published) -> Option<Uid> {
         let name = ObjectName::own(object.kind, &object.key);
+        let now = self.time.passed();
         let mut inner = self.now();
+        if let Some(history) = &mut inner.history {
+            history.push((now, name.clone(), object.object.clone()));
+        }
         let live = (!inner.declared.contains_key(&name)).then(|| inner.live_uid(&name));
         let before = inner.published.insert(name.clone(), object.object.clone());
         if before.is_none() {

@@ -108,15 +108,15 @@ fn id(what: What, row: Row) -> String {
     format!("E{}{}", dashed(format!("{what:?}")), dashed(format!("{row:?}")))
 }
 
-/// A user who makes every kind of effect happen, one after the other.
-fn script() -> Script {
+/// A user who makes every kind of effect happen, one after the other; sessions have so much time.
+pub(super) fn script(timeout: &'static str) -> Script {
     let wanted = Wanted {
         name: "app".into(),
         storage: "store".into(),
         repositories: 1,
         hooks: true,
         retries: 0,
-        timeout: "20m",
+        timeout,
         schedule: "0 1 * * *",
         concurrency: "Allow",
         suspended: true,
@@ -140,7 +140,7 @@ fn script() -> Script {
         puts,
         removes,
     };
-    let restore = manifests::restore("back", "app-0", "app", "20m");
+    let restore = manifests::restore("back", "app-0", "app", timeout);
     let (configuration, store) =
         (manifests::configuration(&wanted), manifests::storage("store", ""));
     let steps = vec![
@@ -159,7 +159,7 @@ fn script() -> Script {
 }
 
 fn run(aimed: Option<Aimed>) -> Outcome {
-    let world = World::new(script(), |time| match aimed {
+    let world = World::new(script("20m"), |time| match aimed {
         Some(aimed) => Weather::aimed(time, aimed),
         None => Weather::calm(time),
     });

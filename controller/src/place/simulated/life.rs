@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_engine::run::limit::Limits;
-use holdfast_engine::{Rejection, State, StreamKind, Uid};
+use holdfast_engine::{Millis, Rejection, State, StreamKind, Timestamp, Uid, next_wakeup};
 use holdfast_eventlog::{Answer, Attachments, Files, Ledger, Memory, Options, Refusal};
 use tokio::sync::Notify;
 
+use super::clock::BEGINNING;
 use super::place::Simulated;
 use super::run::World;
 use super::weather::Span;
@@ -223,7 +224,9 @@ async fn over(
     loop {
         let asked = async {
             looks.wait_for(|seen| seen.quiet).await.map_err(|_| Stopped)?;
-            inbox.ask(|state| state.seq).await
+            let seq = inbox.ask(|state| state.seq).await?;
+            stays_quiet(world, inbox).await?;
+            Ok(seq)
         };
         let rest = world.last_step() + PATIENCE - world.time.passed();
         let rest = Duration::from_millis(u64::try_from(rest).unwrap_or(0));
@@ -245,6 +248,22 @@ async fn over(
         before = seq;
         tokio::time::sleep(Duration::from_millis(u64::try_from(REST).unwrap())).await;
     }
+}
+
+/// Where it is quiet, nothing is under way that nobody from outside began and no deadline wakes.
+async fn stays_quiet(world: &World, inbox: &Inbox) -> Result<(), Stopped> {
+    if world.weather.is_harmful() {
+        return Ok(());
+    }
+    let now = |state: &State| (state.seq, next_wakeup(state, Millis(0)));
+    let (before, wakes) = inbox.ask(now).await?;
+    let soon = Timestamp(BEGINNING + world.time.passed() + 2_000);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (after, _) = inbox.ask(now).await?;
+    if after != before && wakes.is_none_or(|at| at > soon) {
+        world.cluster.breach(format!("it was quiet at {before}, and comes to {after}"));
+    }
+    Ok(())
 }
 
 /// Looks every few minutes whether a session is open long after its deadline.

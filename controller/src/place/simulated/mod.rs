@@ -11,9 +11,11 @@
 //! operator; its end is a crash at any await point or any call of the disk, a lost lead, or an orderly stop, and the next
 //! life begins on what is left.
 
+mod calls;
 mod clock;
 mod cluster;
 mod dice;
+mod directed;
 mod faults;
 mod life;
 pub(super) mod manifests;

@@ -10,7 +10,9 @@ use holdfast_engine::{Actor, Attempt, Command, EffectId, Failure, Key, Uid, outb
 use holdfast_executor::report::ProgressUpdate;
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use super::calls::{Calls, Shows};
 use super::clock::Time;
 use super::cluster::Cluster;
 use super::life::Fuse;
@@ -18,6 +20,7 @@ use super::panics::WEATHER;
 use super::store;
 use super::weather::{Fault, Weather, What as Effect};
 use super::worker::{What, Work};
+use crate::operator::class::Class;
 use crate::operator::inbox::{Inbox, Order};
 use crate::operator::progress::Teller;
 use crate::place::{Answer, End, Place, Standing, Term, Trigger, Trouble};
@@ -46,6 +49,8 @@ pub(crate) struct Simulated {
     changes: tokio::sync::Mutex<Watched>,
     lost: watch::Sender<bool>,
     lost_at: Mutex<Option<i64>>,
+    calls: Calls,
+    shows: Shows,
 }
 
 struct Watched {
@@ -72,6 +77,8 @@ impl Simulated {
             changes: tokio::sync::Mutex::new(changes),
             lost: watch::Sender::new(false),
             lost_at: Mutex::default(),
+            calls: Calls::default(),
+            shows: Shows::default(),
         }
     }
 
@@ -207,7 +214,7 @@ impl Simulated {
     }
 
     /// Runs a hook to its end, or to the end of its time.
-    async fn run(&self, hook: &Hook) -> Result<Answer, Trouble> {
+    async fn run(&self, effect: EffectId, hook: &Hook) -> Result<Answer, Trouble> {
         let session = hook.summary.session.clone();
         let fate = self.cluster.hook_begins(&session, &hook.spec.name);
         self.cluster.now().count(format!("ran hook {} of {session}", hook.spec.name));
@@ -215,14 +222,30 @@ impl Simulated {
         let takes = Duration::from_millis(fate.millis);
         let limit = hook.spec.timeout.map(|limit| Duration::from_millis(limit.0));
         if let Some(limit) = limit.filter(|limit| *limit < takes) {
-            tokio::time::sleep(limit).await;
+            self.works(effect, limit).await;
             return Err(failed("Timeout", "the hook did not end in time").into());
         }
-        tokio::time::sleep(takes).await;
+        self.works(effect, takes).await;
         match fate.fails {
             true => Err(failed("ExitCode", "exit code 1").into()),
             false => Ok(Answer::Done),
         }
+    }
+
+    /// Works for a while: nothing goes on that is ended when nobody waits for it any more, and that nobody waits for.
+    async fn works(&self, effect: EffectId, span: Duration) {
+        let ends = Instant::now() + span;
+        while Instant::now() < ends {
+            let Some(inbox) = self.inbox.lock().unwrap().clone() else { break };
+            if inbox.ask(move |state| state.outbox.contains_key(&effect)).await.is_ok_and(|is| !is)
+            {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                self.cluster.breach(format!("{effect} goes on, and nobody waits for it"));
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(5).min(ends - Instant::now())).await;
+        }
+        tokio::time::sleep_until(ends).await;
     }
 
     /// Somebody else says the same, while this one does.
@@ -326,7 +349,11 @@ impl Place for Simulated {
         self.fuse.call();
         self.led("an effect begins");
         let what = Effect::planned(&plan);
-        let fate = self.weather.effect(effect, what);
+        let _call = {
+            let children = self.weather.are_stores_children();
+            self.calls.begin(&self.cluster, effect, &plan, children)
+        };
+        let fate = self.weather.effect(effect, what, &plan);
         tokio::time::sleep(fate.before).await;
         match fate.fault {
             Fault::NotDone => return Err(moment("it was not done")),
@@ -337,7 +364,7 @@ impl Place for Simulated {
             _ => {}
         }
         let answer = match &plan {
-            Plan::RunHook(hook) => self.run(hook).await?,
+            Plan::RunHook(hook) => self.run(effect, hook).await?,
             plan => Simulated::carry_out(self, plan)?,
         };
         tokio::time::sleep(fate.after).await;
@@ -352,13 +379,18 @@ impl Place for Simulated {
     }
 
     fn ends_when_dropped(&self, once: &Once) -> bool {
-        Effect::of(once) == Effect::RunHook
+        let at_store = Class::of(once) == Class::Store && self.weather.are_stores_children();
+        at_store || Effect::of(once) == Effect::RunHook
     }
 
     async fn attend(&self, attended: &Attended, teller: &Teller) -> End {
         self.fuse.call();
         let mut stops = self.cluster.stops();
-        let mut done = ProgressUpdate { files_total: 10, ..ProgressUpdate::default() };
+        let mut done = ProgressUpdate {
+            files_total: 1_000,
+            bytes_total: 1_000 << 20,
+            ..ProgressUpdate::default()
+        };
         let end = loop {
             if let Some(end) = self.cluster.ended(&attended.attempt) {
                 break end;
@@ -375,6 +407,7 @@ impl Place for Simulated {
                 () = ends => {}
                 () = tokio::time::sleep(TELLS) => {
                     done.files += 1;
+                    done.bytes += 1 << 20;
                     teller.tell(&done);
                 }
                 stopped = stops.changed() => drop(stopped),
@@ -414,12 +447,14 @@ impl Place for Simulated {
     async fn publish(&self, object: &Published) -> Result<Option<Uid>, Trouble> {
         self.fuse.call();
         self.led("an object is shown");
+        let _call = self.shows.begin(&self.cluster);
         self.shows(|| self.cluster.publish(object)).await
     }
 
     async fn retract(&self, name: &ObjectName, live: Option<Uid>) -> Result<(), Trouble> {
         self.fuse.call();
         self.led("an object is taken away");
+        let _call = self.shows.begin(&self.cluster);
         self.shows(|| self.cluster.retract(name, live)).await
     }
 

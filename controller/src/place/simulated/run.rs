@@ -50,7 +50,7 @@ pub(super) struct Outcome {
     pub(super) told: Vec<String>,
     /// Kinds of effects that were carried out.
     pub(super) effects: BTreeSet<What>,
-    /// What was recorded, where something is wrong.
+    /// What was recorded, where something is wrong or fixed.
     pub(super) log: Vec<String>,
     /// Events that were recorded.
     pub(super) events: u64,
@@ -151,8 +151,8 @@ impl World {
         };
         shown::look_for_leaks(cluster, &state);
         shown::compare(cluster, &state);
-        let is_wrong = !cluster.breaches().is_empty();
-        let reader = is_wrong.then(|| Reader::open_in(&files, None).ok()).flatten();
+        let is_told = !cluster.breaches().is_empty() || self.weather.is_fixed();
+        let reader = is_told.then(|| Reader::open_in(&files, None).ok()).flatten();
         let recorded = reader.and_then(|reader| reader.range(1, events).ok()).unwrap_or_default();
         let log = recorded.iter().map(|recorded| {
             let minutes = (recorded.at.0 - BEGINNING) as f64 / 60_000.0;

@@ -7,6 +7,7 @@ use holdfast_engine::{Level, State, level};
 use serde_json::Value;
 
 use super::cluster::Cluster;
+use super::worker::Stands;
 use crate::sighting::name::ObjectName;
 use crate::translate::kubestash::object as kubestash;
 
@@ -23,6 +24,15 @@ pub(super) fn look_for_leaks(cluster: &Cluster, state: &State) {
         .map(|there| format!("{:?} works for ever", there.attempt))
         .collect();
     working.into_iter().for_each(|what| cluster.breach(what));
+    let ended = {
+        let inner = cluster.now();
+        let ended = inner.workers.values().filter(|there| there.stands != Stands::Works);
+        // Of whoever was stopped, whoever stopped him takes what is left.
+        ended.filter(|there| !inner.stopped.contains(&there.attempt)).count()
+    };
+    if ended > 0 {
+        cluster.breach(format!("the remains of {ended} workers stay for ever"));
+    }
     let shown = cluster.now().published.clone();
     for (name, object) in shown {
         let phase = object["status"]["phase"].as_str().unwrap_or_default();

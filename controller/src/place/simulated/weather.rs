@@ -16,6 +16,7 @@ use holdfast_engine::{EffectId, Once};
 use super::clock::Time;
 use super::dice::Dice;
 use super::worker::Ending;
+use crate::operator::stores;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,6 +154,26 @@ pub(super) struct Aimed {
     pub(super) always: bool,
 }
 
+/// What goes wrong where somebody says it; all else is calm.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fixed {
+    pub(super) is_fixed: bool,
+    pub(super) aimed: Option<Aimed>,
+    /// Short work at stores ends when nobody waits for it any more.
+    pub(super) children: bool,
+    /// Until when storages whose names begin with [`MUTE`] do not answer.
+    pub(super) mute_until: i64,
+    /// How long workers work, one after the other; empty: ninety seconds.
+    pub(super) work: Vec<u64>,
+    /// How long a question about an attempt takes.
+    pub(super) survey: Option<Duration>,
+    /// Lives, the last one first; after them nothing ends one.
+    pub(super) lives: Vec<Span>,
+}
+
+/// How the names of storages begin that do not answer.
+pub(super) const MUTE: &str = "mute";
+
 /// The weather of one run.
 pub(crate) struct Weather {
     season: Season,
@@ -160,6 +181,13 @@ pub(crate) struct Weather {
     dice: Mutex<Dice>,
     /// Losses of each effect so far.
     losses: Mutex<BTreeMap<EffectId, u32>>,
+    /// Short work at stores is done by children, which end when nobody waits for them any more.
+    children: bool,
+    fixed: Fixed,
+    /// Lives that are fixed and have not begun.
+    lives: Mutex<Vec<Span>>,
+    /// Workers that were started.
+    workers: Mutex<usize>,
     /// Crashes that are left.
     crashes: Mutex<u64>,
     aimed: Mutex<Option<Aimed>>,
@@ -184,6 +212,10 @@ impl Weather {
             time,
             dice: Mutex::new(dice),
             losses: Mutex::default(),
+            children: season == Season::Harmful && seed % 16 >= 8,
+            fixed: Fixed::default(),
+            lives: Mutex::default(),
+            workers: Mutex::default(),
             crashes: Mutex::new(crashes),
             aimed: Mutex::default(),
             seen: Mutex::default(),
@@ -201,6 +233,27 @@ impl Weather {
         let weather = Self::calm(time);
         *weather.aimed.lock().unwrap() = Some(aimed);
         weather
+    }
+
+    /// Calm but for what is fixed.
+    pub(super) fn fixed(time: Arc<Time>, fixed: Fixed) -> Arc<Self> {
+        let mut weather = Self::calm(time);
+        let calm = Arc::get_mut(&mut weather).unwrap();
+        calm.children = fixed.children;
+        calm.lives = Mutex::new(fixed.lives.clone());
+        calm.aimed = Mutex::new(fixed.aimed);
+        calm.fixed = fixed;
+        weather
+    }
+
+    /// Whether somebody has said what goes wrong.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.fixed.is_fixed
+    }
+
+    /// Whether short work at stores ends when nobody waits for it any more.
+    pub(super) fn are_stores_children(&self) -> bool {
+        self.children
     }
 
     /// Whether how it ends may differ from a calm run.
@@ -235,8 +288,12 @@ impl Weather {
     }
 
     /// What befalls a call for an effect.
-    pub(super) fn effect(&self, id: EffectId, what: What) -> Fate {
+    pub(super) fn effect(&self, id: EffectId, what: What, plan: &Plan) -> Fate {
         self.seen.lock().unwrap().insert(what);
+        let mute = self.time.passed() < self.fixed.mute_until;
+        if mute && stores::of(plan).is_some_and(|(at, _)| at.name.starts_with(MUTE)) {
+            return Fate { before: Duration::ZERO, fault: Fault::Silent, after: Duration::ZERO };
+        }
         if let Some(fate) = self.strike(what) {
             return fate;
         }
@@ -307,7 +364,13 @@ impl Weather {
     pub(super) fn worker(&self) -> (u64, Ending) {
         let mut dice = self.dice.lock().unwrap();
         let (millis, ending) = match self.season {
-            Season::Calm | Season::Benign => (90_000, Ending::Succeeds),
+            Season::Calm | Season::Benign => {
+                let mut workers = self.workers.lock().unwrap();
+                let work = &self.fixed.work;
+                let millis = work.get(*workers % work.len().max(1)).copied().unwrap_or(90_000);
+                *workers += 1;
+                (millis, Ending::Succeeds)
+            }
             Season::Harmful => {
                 let most = if dice.one_in(8) { 5_400_000 } else { 240_000 };
                 let millis = dice.between(1_000, most);
@@ -340,6 +403,9 @@ impl Weather {
 
     /// How long a question about an attempt takes; absent: for ever.
     pub(super) fn survey(&self) -> Option<Duration> {
+        if let Some(wait) = self.fixed.survey {
+            return Some(wait);
+        }
         let mut dice = self.dice.lock().unwrap();
         let wait = self.delay(&mut dice, 10_000, 2_000_000);
         let silent = self.season == Season::Harmful && dice.one_in(6);
@@ -385,6 +451,9 @@ impl Weather {
 
     /// How long the next life lasts.
     pub(super) fn life(&self) -> Span {
+        if let Some(span) = self.lives.lock().unwrap().pop() {
+            return span;
+        }
         let mut dice = self.dice.lock().unwrap();
         let mut crashes = self.crashes.lock().unwrap();
         let away = Duration::from_millis(match self.season {
