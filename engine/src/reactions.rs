@@ -43,6 +43,7 @@ use crate::ids::{EffectId, Key, TypedRef, Uid};
 use crate::lease;
 use crate::limits;
 use crate::namespace;
+use crate::outbox;
 use crate::outcome::Failure;
 use crate::reaction::{Opener, Owner, Reaction, Watched};
 use crate::repository;
@@ -241,6 +242,13 @@ pub const ROWS: &[Row] = &[
         reaction: "DeleteRepositories",
         why: "repositories go after the last session of their configuration",
         reacts: configuration_of_a_backup,
+    },
+    Row {
+        name: "workers that were stopped",
+        cause: "outbox EffectDone, EffectFailed",
+        reaction: "DeleteRepositories",
+        why: "a repository is not deleted while a worker may still write to it",
+        reacts: workers_that_were_stopped,
     },
     Row {
         name: "descriptions",
@@ -695,6 +703,16 @@ fn names_and_directories(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
             let freed = draft.invalid_beside(key, storage).into_iter();
             freed.flat_map(|uid| check(Watched::Configuration(uid))).collect()
         }
+        _ => Vec::new(),
+    }
+}
+
+fn workers_that_were_stopped(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
+    use outbox::Event as Of;
+    match cause {
+        Cause::Event(Event::Outbox(
+            Of::EffectDone { subject, .. } | Of::EffectFailed { subject, .. },
+        )) => goes_on(draft, draft.backup(*subject).map(|known| known.configuration), false),
         _ => Vec::new(),
     }
 }

@@ -259,7 +259,9 @@ mod tests {
 
     fn state(snapshots: impl IntoIterator<Item = Snapshot>) -> State {
         let snapshots = snapshots.into_iter().map(|snapshot| (snapshot.uid, snapshot)).collect();
-        State { snapshots, ..State::default() }
+        let mut state = State { snapshots, ..State::default() };
+        state.reindex();
+        state
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::Draft;
 use crate::backup::state::Backup;
 use crate::condition::Type;
 use crate::configuration::state::Configuration;
+use crate::effect::Once;
 use crate::event::StreamKind;
 use crate::ids::{Key, Uid};
 use crate::index::Looked;
@@ -91,8 +92,14 @@ impl Draft<'_> {
         let mut backups = self
             .lookers(StreamKind::Backup, &Looked::Listed(uid), touched)
             .filter_map(|uid| self.backup(uid));
+        let stops = |session: Uid| {
+            let stopped = |once: &Once| matches!(once, Once::StopWorker { attempt } if attempt.session == session);
+            !self.effects(stopped).is_empty()
+        };
+        // One that has ended may have a worker that nobody has stopped yet.
         let writes = |known: &&Backup| {
-            known.is_going() && known.snapshots.iter().any(|listed| listed.repository == uid)
+            known.snapshots.iter().any(|listed| listed.repository == uid)
+                && (known.is_going() || stops(known.uid))
         };
         if let Some(writer) = backups.find(writes) {
             let message = format!("BackupSession {} writes to it", writer.key);

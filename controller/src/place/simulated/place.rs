@@ -349,10 +349,12 @@ impl Place for Simulated {
         self.fuse.call();
         self.led("an effect begins");
         let what = Effect::planned(&plan);
-        let _call = {
+        // Whoever calls it without a kernel keeps to no order.
+        let has_kernel = self.inbox.lock().unwrap().is_some();
+        let _call = has_kernel.then(|| {
             let children = self.weather.are_stores_children();
             self.calls.begin(&self.cluster, effect, &plan, children)
-        };
+        });
         let fate = self.weather.effect(effect, what, &plan);
         tokio::time::sleep(fate.before).await;
         match fate.fault {
