@@ -1,9 +1,10 @@
 //! Waits for the ends of workers, and tells the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use holdfast_engine::plan::Attended;
-use holdfast_engine::{Actor, Attempt};
+use holdfast_engine::plan::{Attended, attended};
+use holdfast_engine::{Actor, Attempt, State};
 
 use super::broken;
 use super::inbox::{Line, Order};
@@ -11,6 +12,9 @@ use super::progress::{self, Overlay};
 use super::tasks::{Tasks, words_of};
 use crate::place::{End, Place, Standing};
 use crate::translate::report;
+
+/// How often somebody looks whether the answer of a place is waited for any more.
+const SOUGHT: Duration = Duration::from_secs(60);
 
 /// Who waits for workers.
 pub struct Attendance<P> {
@@ -45,15 +49,34 @@ impl<P: Place> Attendance<P> {
         let this = self.clone();
         self.tasks.run(async move {
             let (place, sought) = (Arc::clone(&this.place), attended.clone());
-            let asked = tokio::spawn(async move { place.survey(&sought).await });
+            let mut asked = tokio::spawn(async move { place.survey(&sought).await });
             let attempt = attended.attempt.clone();
-            match asked.await {
-                Ok(Standing::Ended(end)) => this.report(&attended, end).await,
+            let standing = loop {
+                match tokio::time::timeout(SOUGHT, &mut asked).await {
+                    Ok(standing) => break Some(standing),
+                    Err(_) if this.is_open(&attempt).await => {}
+                    Err(_) => break None,
+                }
+            };
+            match standing {
+                Some(Ok(Standing::Ended(end))) => this.report(&attended, end).await,
                 // One that broke off is attended like one that works: its end will be told.
-                Ok(Standing::Works) | Err(_) => this.attend(attended),
+                Some(Ok(Standing::Works) | Err(_)) => this.attend(attended),
+                // The log has its end by now.
+                None => {
+                    asked.abort();
+                    this.release(&attempt).await;
+                }
             }
             this.line.answered(attempt);
         });
+    }
+
+    /// Whether the log still waits for the end of an attempt; not when there is nobody to be asked any more.
+    async fn is_open(&self, attempt: &Attempt) -> bool {
+        let attempt = attempt.clone();
+        let is_open = move |state: &State| attended(state).iter().any(|one| one.attempt == attempt);
+        self.line.ask(is_open).await.unwrap_or(false)
     }
 
     /// An attempt that the log knows the end of leaves nothing behind.
