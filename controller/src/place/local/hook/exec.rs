@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use super::failure::{failed, timed_out};
 use super::pods::Pod;
+use crate::ports::environment;
 
 /// Output beyond this is read and thrown away, so that a chatty command neither fills memory nor blocks.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -43,6 +44,7 @@ pub(super) async fn run(
     // A group of its own: what the command starts ends with it.
     process.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     process.process_group(0).kill_on_drop(true);
+    process.env_clear().envs(environment::of_hooks());
     if let Some(pod) = pod {
         process.env("HOLDFAST_POD", &pod.name).env("HOLDFAST_NAMESPACE", &pod.namespace);
         for (name, directory) in &pod.volumes {
@@ -125,6 +127,14 @@ mod tests {
         assert!(run(&[], None, long).await.unwrap_err().permanent);
         let missing = run(&["/no/such/program".into()], None, long).await.unwrap_err();
         assert!(missing.message.contains("/no/such/program"));
+    }
+
+    #[tokio::test]
+    async fn a_hook_sees_nothing_of_the_environment_but_where_things_are() {
+        // Cargo has set this one for the tests.
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let text = "test -n \"$PATH\" && test -z \"$CARGO_MANIFEST_DIR\"";
+        assert_eq!(shell(text, Duration::from_secs(60)).await, Ok(()));
     }
 
     #[tokio::test]
