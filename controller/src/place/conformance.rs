@@ -373,6 +373,10 @@ if test "$2" = --task; then
     HOLDFAST_ANSWER="$answer" "$here/tests" --exact place::conformance::a_child_does_its_task >"$answer.out" 2>&1
     exec cat "$answer"
 fi
+if test "$2" = --guard; then
+    shift 3
+    exec "$@"
+fi
 printf '{"uid":"%s","process":{"pid":%d,"start":%s}}' "$5" $$ "$(cut -d' ' -f22 /proc/$$/stat)" > "$3/.w"
 rm -f "$3/job.json"
 mv "$3/.w" "$3/worker.json"

@@ -4,6 +4,7 @@
 //! operator that is gone finds the result when it is back.
 
 pub mod directory;
+pub mod guard;
 pub mod process;
 pub mod task;
 

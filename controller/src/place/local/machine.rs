@@ -1,5 +1,6 @@
 //! What this machine has as a place.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ pub struct Local {
     pub(super) attachments: Attachments,
     pub(super) volumes: PathBuf,
     pub(super) workers: Workers,
-    /// What is started for tasks of storages.
+    /// What is started for tasks of storages, and to guard hooks.
     pub(super) program: PathBuf,
     pub(super) statuses: Statuses,
     pub(super) watcher: Watcher,
@@ -54,6 +55,11 @@ impl Local {
             clock: ports.clock,
             lost: tokio::sync::watch::Sender::new(false),
         }
+    }
+
+    /// How a command is begun that ends with this process.
+    pub(super) fn guard(&self) -> [OsString; 4] {
+        [self.program.clone().into(), "work".into(), "--guard".into(), "--".into()]
     }
 }
 

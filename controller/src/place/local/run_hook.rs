@@ -19,7 +19,9 @@ pub(super) async fn run(local: &Local, plan: Hook) -> Result<Answer, Trouble> {
     let template = template(&local.attachments, &plan.spec.template, plan.template)?;
     let order = order(&template, &plan.spec.params, &summary::render(&plan.summary))?;
     let timeout = plan.spec.timeout.map(|limit| Duration::from_millis(limit.0));
-    match hook::run(&order, &plan.namespace, timeout, &catalog, &local.volumes).await {
+    match hook::run(&order, &plan.namespace, timeout, &catalog, &local.volumes, &local.guard())
+        .await
+    {
         Outcome::Succeeded => Ok(Answer::Done),
         Outcome::Failed(failure) => Err(failure.into()),
     }

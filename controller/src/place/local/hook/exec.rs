@@ -1,5 +1,6 @@
 //! Commands, as processes of this machine.
 
+use std::ffi::{OsStr, OsString};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -7,11 +8,12 @@ use holdfast_engine::Failure;
 use holdfast_executor::report::printable;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use tokio::process::{Child, ChildStdin, Command};
 
 use super::failure::{failed, timed_out};
 use super::pods::Pod;
 use crate::ports::environment;
+use crate::worker::guard;
 
 /// Output beyond this is read and thrown away, so that a chatty command neither fills memory nor blocks.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -19,31 +21,51 @@ const OUTPUT_BYTES: usize = 64 * 1024;
 /// Bytes of the output that a failure's message shows.
 const SHOWN_BYTES: usize = 512;
 
-/// A command with everything that it started; all of it ends when nobody waits for it any more.
-struct Group(Option<Pid>);
+/// How long a guard may take to end what it guards; it takes milliseconds.
+const ENDED: Duration = Duration::from_secs(1);
 
-impl Drop for Group {
+/// How long one look at it waits.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// A command under its guard: it ends, with all that it started, when nobody waits for it any more.
+struct Guarded {
+    child: Child,
+    leash: Option<ChildStdin>,
+    /// Absent once it has ended by itself.
+    group: Option<Pid>,
+}
+
+impl Drop for Guarded {
+    /// Waits until it is gone: what is begun next must not meet it.
     fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // It may have ended by itself meanwhile.
-            let _ = kill_process_group(group, Signal::KILL);
+        let Some(group) = self.group else { return };
+        self.leash = None;
+        let mut left = ENDED;
+        while matches!(self.child.try_wait(), Ok(None)) && !left.is_zero() {
+            std::thread::sleep(LOOK);
+            left = left.saturating_sub(LOOK);
         }
+        // It may have ended by itself meanwhile.
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 
 /// Runs a command without a shell; success is exit code 0.
 pub(super) async fn run(
+    guard: &[OsString],
     command: &[String],
     pod: Option<&Pod>,
     limit: Duration,
 ) -> Result<(), Failure> {
-    let [program, arguments @ ..] = command else {
+    let Some(program) = command.first() else {
         return Err(failed("HookTemplateInvalid", "action.exec.command is empty".into(), true));
     };
-    let mut process = Command::new(program);
-    // A group of its own: what the command starts ends with it.
-    process.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    process.process_group(0).kill_on_drop(true);
+    let mut words = guard.iter().map(OsString::as_os_str).chain(command.iter().map(OsStr::new));
+    let mut process = Command::new(words.next().unwrap_or_default());
+    process.args(words);
+    process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A group of its own, for what the guard does not end, and because the terminal's signals are the operator's.
+    process.process_group(0);
     process.env_clear().envs(environment::of_hooks());
     if let Some(pod) = pod {
         process.env("HOLDFAST_POD", &pod.name).env("HOLDFAST_NAMESPACE", &pod.namespace);
@@ -57,16 +79,19 @@ pub(super) async fn run(
     let mut child = process
         .spawn()
         .map_err(|error| failed("ExecFailed", format!("cannot run {program}: {error}"), false))?;
+    let (leash, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let mut group = Group(group);
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let ended =
-        tokio::time::timeout(limit, async { tokio::join!(child.wait(), capped(out), capped(err)) })
-            .await;
-    let Ok((status, out, err)) = ended else { return Err(timed_out(limit)) };
-    group.0 = None;
+    let mut guarded = Guarded { child, leash, group };
+    let ended = tokio::time::timeout(limit, async {
+        tokio::join!(guarded.child.wait(), capped(out), capped(err))
+    });
+    let Ok((status, out, err)) = ended.await else { return Err(timed_out(limit)) };
+    guarded.group = None;
     let status =
         status.map_err(|error| failed("ExecFailed", format!("{program}: {error}"), false))?;
+    if status.code() == Some(guard::CANNOT_RUN) && err.starts_with(b"cannot run ") {
+        return Err(failed("ExecFailed", printable(err.trim_ascii()), false));
+    }
     if status.success() {
         return Ok(());
     }
@@ -109,7 +134,7 @@ mod tests {
 
     async fn shell(text: &str, limit: Duration) -> Result<(), Failure> {
         let command = ["sh", "-c", text].map(ToOwned::to_owned);
-        run(&command, None, limit).await
+        run(&["env".into()], &command, None, limit).await
     }
 
     #[tokio::test]
@@ -124,8 +149,8 @@ mod tests {
                 && failure.message.ends_with("no \\u{1b}[31mluck"),
             "{failure:?}"
         );
-        assert!(run(&[], None, long).await.unwrap_err().permanent);
-        let missing = run(&["/no/such/program".into()], None, long).await.unwrap_err();
+        assert!(run(&["env".into()], &[], None, long).await.unwrap_err().permanent);
+        let missing = run(&[], &["/no/such/program".into()], None, long).await.unwrap_err();
         assert!(missing.message.contains("/no/such/program"));
     }
 

@@ -8,6 +8,7 @@ mod failure;
 mod http;
 mod pods;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,13 +23,14 @@ use crate::translate::hook::{Action, Executor, Order};
 /// Limit of a hook that names none: one that hangs must not hold a session for ever.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// Runs one try of a hook.
+/// Runs one try of a hook; commands run under a guard (`worker::guard`), which is the beginning of a command line.
 pub async fn run(
     order: &Order,
     namespace: &str,
     timeout: Option<Duration>,
     catalog: &Catalog,
     volumes: &Path,
+    guard: &[OsString],
 ) -> Outcome {
     let limit = timeout.unwrap_or(TIMEOUT);
     let pods = match pods_of(order, namespace, catalog, volumes) {
@@ -36,7 +38,7 @@ pub async fn run(
         Err(failure) => return Outcome::Failed(failure),
     };
     for pod in pods {
-        if let Err(failure) = once(order, pod.as_ref(), limit).await {
+        if let Err(failure) = once(order, pod.as_ref(), limit, guard).await {
             return Outcome::Failed(failure);
         }
     }
@@ -76,11 +78,16 @@ fn pods_of(
     }
 }
 
-async fn once(order: &Order, pod: Option<&Pod>, limit: Duration) -> Result<(), Failure> {
+async fn once(
+    order: &Order,
+    pod: Option<&Pod>,
+    limit: Duration,
+    guard: &[OsString],
+) -> Result<(), Failure> {
     let container = order.container.as_deref();
     let work = async {
         match &order.action {
-            Action::Exec(command) => exec::run(command, pod, limit).await,
+            Action::Exec(command) => exec::run(guard, command, pod, limit).await,
             Action::Http(request) => {
                 http::ask(request, pods::port(&request.port, pod, container)?, limit).await
             }
@@ -121,6 +128,11 @@ spec:
     metadata: {labels: {app: web, tier: front}}
     spec: {containers: [{name: main, image: x}]}
 ";
+
+    /// No guard: what is said of those is said of the program itself (`tests/hooks.rs`).
+    fn bare() -> [OsString; 1] {
+        ["env".into()]
+    }
 
     fn catalog() -> Catalog {
         let found = read_documents(Path::new("a.yaml"), WORKLOADS);
@@ -190,7 +202,7 @@ spec:
         let dir = tempfile::tempdir().unwrap();
         let script = format!("echo $HOLDFAST_POD >> {}; exit 3", dir.path().join("ran").display());
         let order = order(&["sh", "-c", &script], labelled(&[("app", "db")], true));
-        let outcome = run(&order, "demo", None, &catalog(), dir.path()).await;
+        let outcome = run(&order, "demo", None, &catalog(), dir.path(), &bare()).await;
         assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
         assert_eq!(std::fs::read_to_string(dir.path().join("ran")).unwrap(), "db-0\n");
     }
@@ -209,10 +221,10 @@ spec:
                 std::thread::sleep(Duration::from_millis(5));
             }
         };
-        let catalog = Catalog::default();
+        let (catalog, bare) = (Catalog::default(), bare());
         let waited = tokio::select! {
             biased;
-            outcome = run(&order, "demo", None, &catalog, dir.path()) => Some(outcome),
+            outcome = run(&order, "demo", None, &catalog, dir.path(), &bare) => Some(outcome),
             () = async {
                 tokio::task::yield_now().await;
                 until(&|| file.exists());
