@@ -110,6 +110,12 @@ fn late_report(work: i64) -> World {
 fn a_report_counts_by_when_its_worker_ended_not_by_when_it_came() {
     let in_time = late_report(minutes(20));
     assert_eq!(in_time.sessions()[0].1, backup::phase::Phase::Succeeded);
+    let just = late_report(minutes(30));
+    assert_eq!(
+        just.sessions()[0].1,
+        backup::phase::Phase::Succeeded,
+        "its deadline is within its time"
+    );
     let late = late_report(minutes(40));
     assert_eq!(late.sessions()[0].1, backup::phase::Phase::Failed);
     let snapshot = late.state.snapshots.values().next().unwrap();

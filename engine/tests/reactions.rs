@@ -46,6 +46,22 @@ proptest! {
     }
 }
 
+/// However few hooks are taken on at once, none of a former leader goes on.
+#[test]
+fn hooks_of_a_former_leader_end_in_whatever_pieces() {
+    for seed in 0..8 {
+        let mut world = begin();
+        world.outside.silent.insert("RunHook".into());
+        act(&mut world, &Action::Neighbour { paused: false });
+        world.pass(minutes(1));
+        let hooks = world.state.outbox.values().filter(|once| matches!(once, Once::RunHook { .. }));
+        assert_eq!(hooks.count(), 2);
+        // Pieces of one, two and three.
+        world.reordered = Some(seed << 8);
+        world.restart();
+    }
+}
+
 #[test]
 fn the_table_stands_in_the_architecture() {
     let document = include_str!("../../docs/architecture.md");
