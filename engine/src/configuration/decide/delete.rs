@@ -123,6 +123,9 @@ mod tests {
             assert!(world.state.backups.contains_key(&uid));
         }
         world.closed();
+        assert!(!world.state.configurations.is_empty(), "a worker may still write");
+        let attempt = crate::testing::world::attempt(works, "pod-0");
+        world.answer_to(&Once::StopWorker { attempt }, Answer::Done);
         assert!(world.state.configurations.is_empty() && world.state.backups.is_empty());
         assert!(world.state.schedules.is_empty());
     }
