@@ -68,7 +68,7 @@ pub struct Draft<'a> {
 
 /// Reads an object from the scratch copy, else from the state underneath.
 macro_rules! lookup {
-    ($(#[$doc:meta] $one:ident, #[$doc_all:meta] $all:ident, $behind:ident: $map:ident, $kind:ident -> $type:ty;)*) => {$(
+    ($(#[$doc:meta] $one:ident: $map:ident, $kind:ident -> $type:ty;)*) => {$(
         #[$doc]
         #[must_use]
         pub fn $one(&self, uid: Uid) -> Option<&$type> {
@@ -77,13 +77,14 @@ macro_rules! lookup {
             }
             self.scratch.$map.get(&uid).or_else(|| self.base.$map.get(&uid))
         }
+    )*};
+}
 
-        #[$doc_all]
-        pub fn $all(&self) -> impl Iterator<Item = &$type> {
-            self.$behind(None)
-        }
-
-        /// The same, those behind one of them; in order of their uids, whatever was touched.
+/// Reads all objects of a kind. Sessions and snapshots have no such list: there are too many of them, and
+/// whoever needs some finds them by what they lie in.
+macro_rules! list {
+    ($(#[$doc:meta] $behind:ident: $map:ident, $kind:ident -> $type:ty;)*) => {$(
+        #[$doc]
         pub fn $behind(&self, after: Option<Uid>) -> impl Iterator<Item = &$type> {
             merged(&self.base.$map, &self.scratch.$map, after)
                 .filter(|(uid, _)| !self.gone.contains(&(StreamKind::$kind, **uid)))
@@ -336,37 +337,32 @@ impl<'a> Draft<'a> {
 
     lookup! {
         /// A storage.
-        storage,
-        /// All storages.
-        storages, storages_behind: storages, Storage -> Storage;
+        storage: storages, Storage -> Storage;
         /// A retention policy.
-        retention,
-        /// All retention policies.
-        retentions, retentions_behind: retentions, Retention -> RetentionPolicy;
+        retention: retentions, Retention -> RetentionPolicy;
         /// A hook template.
-        hook,
-        /// All hook templates.
-        hooks, hooks_behind: hooks, Hook -> HookTemplate;
+        hook: hooks, Hook -> HookTemplate;
         /// A configuration.
-        configuration,
-        /// All configurations.
-        configurations, configurations_behind: configurations, Configuration -> Configuration;
+        configuration: configurations, Configuration -> Configuration;
         /// A repository.
-        repository,
-        /// All repositories.
-        repositories, repositories_behind: repositories, Repository -> Repository;
+        repository: repositories, Repository -> Repository;
         /// A backup session.
-        backup,
-        /// All backup sessions.
-        backups, backups_behind: backups, Backup -> Backup;
+        backup: backups, Backup -> Backup;
         /// A snapshot.
-        snapshot,
-        /// All snapshots.
-        snapshots, snapshots_behind: snapshots, Snapshot -> Snapshot;
+        snapshot: snapshots, Snapshot -> Snapshot;
         /// A restore session.
-        restore,
-        /// All restore sessions.
-        restores, restores_behind: restores, Restore -> Restore;
+        restore: restores, Restore -> Restore;
+    }
+
+    list! {
+        /// Storages behind one of them, in order of their uids, whatever was touched.
+        storages_behind: storages, Storage -> Storage;
+        /// Retention policies behind one of them, in order of their uids, whatever was touched.
+        retentions_behind: retentions, Retention -> RetentionPolicy;
+        /// Configurations behind one of them, in order of their uids, whatever was touched.
+        configurations_behind: configurations, Configuration -> Configuration;
+        /// Repositories behind one of them, in order of their uids, whatever was touched.
+        repositories_behind: repositories, Repository -> Repository;
     }
 
     /// The storage of this name.
@@ -568,7 +564,7 @@ mod tests {
         assert!(draft.repository(uid).is_some_and(|found| !found.deleting));
         draft.emit(crate::repository::Event::DeletionRequested { uid });
         assert!(draft.repository(uid).is_some_and(|found| found.deleting));
-        assert_eq!(draft.repositories().count(), 1, "listed once, as changed");
+        assert_eq!(draft.repositories_behind(None).count(), 1, "listed once, as changed");
         draft.emit(crate::repository::Event::Deleted {
             uid,
             key: stored("one"),
@@ -578,7 +574,7 @@ mod tests {
         });
         assert_eq!(draft.repository(uid), None);
         assert_eq!(draft.repository_named(&stored("one")), None);
-        assert_eq!(draft.repositories().count(), 0);
+        assert_eq!(draft.repositories_behind(None).count(), 0);
         assert_eq!(world.state, before);
         assert_eq!(draft.finish().unwrap().len(), 2);
     }

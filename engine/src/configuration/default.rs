@@ -35,13 +35,13 @@ fn wanted(draft: &Draft, configuration: &Configuration) -> Vec<ChosenBackend> {
     let family = configuration.key.group.family();
     let labels = draft.labels_of(namespace);
     let storages = draft
-        .storages()
+        .storages_behind(None)
         .filter(|storage| storage.spec.default && !storage.deleting)
         .filter(|storage| storage.key.group.family() == family)
         .map(|storage| (&storage.key, storage.spec.usage.as_ref()));
     let storage = rank(namespace, &labels, storages);
     let policies = draft
-        .retentions()
+        .retentions_behind(None)
         .filter(|policy| policy.spec.default && policy.key.group.family() == family)
         .map(|policy| (&policy.key, policy.spec.usage.as_ref()));
     let policy = rank(namespace, &labels, policies);

@@ -64,7 +64,7 @@ fn problem(draft: &Draft, uid: Uid, spec: &Spec) -> Option<String> {
     {
         return Some("spec.storage: it cannot move while repositories lie in it".into());
     }
-    let twin = draft.storages().find(|other| {
+    let twin = draft.storages_behind(None).find(|other| {
         other.uid != uid && !spec.identity.is_empty() && other.spec.identity == spec.identity
     })?;
     Some(format!("spec.storage: BackupStorage {} uses the same directory", twin.key))
