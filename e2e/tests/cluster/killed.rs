@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_e2e::cluster::{Disk, Ended, Namespace, Product, Server, kill, writer};
+use holdfast_e2e::cluster::{Disk, Namespace, Product, Server, kill, writer};
 use serde_json::Value;
 
 /// So many files of 1,500,000 bytes that do not compress.
@@ -90,6 +90,15 @@ fn what_an_index_names_is_not_sent_again() {
     assert!(sent < SOURCE_BYTES - (32 << 20), "{sent} bytes were sent again: {report}");
 }
 
+/// How many processes the kernel has killed for want of memory since the machine started. The pod's reason
+/// cannot be asked: the runtime writes `Error` where the container's end overtakes the kernel's word (containerd
+/// issue 8180).
+fn killed_for_memory() -> u64 {
+    let counters = std::fs::read_to_string("/proc/vmstat").unwrap();
+    let count = counters.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    count.and_then(|count| count.parse().ok()).expect("the kernel counts such ends")
+}
+
 /// The memory limit does it: below what opening takes, and at several places above.
 #[test]
 fn a_backup_that_runs_out_of_memory_leaves_nothing_behind() {
@@ -97,12 +106,13 @@ fn a_backup_that_runs_out_of_memory_leaves_nothing_behind() {
     let (_server, product) = ground(&space);
     for limit in ["12Mi", "40Mi", "70Mi", "76Mi", "84Mi"] {
         let name = format!("memory-{}", limit.to_lowercase());
+        let before = killed_for_memory();
         space.apply(
             &product.clone().memory(limit).job(&name, &["backup", "/data", "--workers", "8"]),
         );
         let ended = space.ended(&name);
-        let expected = Ended { code: KILLED, reason: "OOMKilled".into(), log: ended.log.clone() };
-        assert_eq!(ended, expected, "{limit} is enough for it");
+        assert_eq!(ended.code, KILLED, "{limit} is enough for it: {ended:?}");
+        assert!(killed_for_memory() > before, "it was not the limit of {limit}: {ended:?}");
         is_clean(&space, &product, &format!("check-{name}"));
     }
     ends_whole(&space, &product);
