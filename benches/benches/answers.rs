@@ -13,6 +13,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use holdfast_engine::declared::Declared;
 use holdfast_engine::{
     Actor, Command, CommandId, Envelope, Group, Key, Timestamp, Uid, configuration, lease,
 };
@@ -41,11 +42,13 @@ fn declared(number: u64) -> Command {
     let mut session = spec::session("nightly");
     session.repositories = vec![spec::repository(&format!("repository-{number}"))];
     Command::Configuration(configuration::Command::Declare {
-        uid: Uid(u128::from(number).to_be_bytes()),
-        key: Key::new(Group::KubeStash, "shop", format!("configuration-{number}")),
-        generation: 1,
-        hash: spec::hash(number),
-        spec: spec::configuration(vec![session]),
+        declared: Declared {
+            uid: Uid(u128::from(number).to_be_bytes()),
+            key: Key::new(Group::KubeStash, "shop", format!("configuration-{number}")),
+            generation: 1,
+            hash: spec::hash(number),
+            spec: spec::configuration(vec![session]),
+        },
         schedules: Vec::new(),
     })
 }

@@ -102,6 +102,7 @@ mod tests {
     use alloc::vec;
 
     use super::*;
+    use crate::declared::Declared;
     use crate::effect::Once;
     use crate::outbox;
     use crate::testing::given;
@@ -123,13 +124,13 @@ mod tests {
             }
             .into(),
             dependency::Command::Forget { uid: named("StatefulSet demo/db") }.into(),
-            storage::Command::Declare {
+            storage::Command::Declare(Declared {
                 uid,
                 key: given::key("new"),
                 generation: 1,
                 hash: given::hash(1),
                 spec: given::storage("new"),
-            }
+            })
             .into(),
             retention::Command::Delete { uid: named("retention/keep") }.into(),
             hook::Command::Delete { uid: named("hook/thaw") }.into(),

@@ -138,6 +138,7 @@ mod tests {
 
     use super::*;
     use crate::configuration::{self, ScheduleEvaluation};
+    use crate::declared::Declared;
     use crate::dependency::{self, Facts};
     use crate::ids::{Key, Uid};
     use crate::outcome::Outcome;
@@ -165,30 +166,32 @@ mod tests {
             let uid = named(&alloc::format!("twin of {object}"));
             world.ask(dependency::Command::Observe { uid, object, hash, facts });
         }
-        world.ask(storage::Command::Declare {
+        world.ask(storage::Command::Declare(Declared {
             uid: named("twin/store"),
             key: store.clone(),
             generation,
             hash,
             spec: given::storage("twin"),
-        });
+        }));
         world.answer_backends();
-        world.ask(retention::Command::Declare {
+        world.ask(retention::Command::Declare(Declared {
             uid: named("twin/keep"),
             key: keep.clone(),
             generation,
             hash,
             spec: given::retention(2),
-        });
+        }));
         let mut spec = given::configuration(vec![session]);
         spec.backends[0].storage = Some(store);
         spec.backends[0].retention = Some(keep);
         world.ask(configuration::Command::Declare {
-            uid: TWIN,
-            key: of_stash(StreamKind::Configuration, "app"),
-            generation,
-            hash,
-            spec,
+            declared: Declared {
+                uid: TWIN,
+                key: of_stash(StreamKind::Configuration, "app"),
+                generation,
+                hash,
+                spec,
+            },
             schedules: vec![ScheduleEvaluation {
                 session: "nightly".into(),
                 next: world.midnights(),
@@ -260,13 +263,13 @@ mod tests {
         let mut world = World::ready();
         let mut default = given::storage("twin");
         default.default = true;
-        world.ask(storage::Command::Declare {
+        world.ask(storage::Command::Declare(Declared {
             uid: named("twin/store"),
             key: of_stash(StreamKind::Storage, "store"),
             generation: 1,
             hash: hash(7),
             spec: default,
-        });
+        }));
         let mut spec = given::configuration(vec![given::session("nightly")]);
         spec.backends[0].storage = None;
         world.declare(&spec);

@@ -18,6 +18,7 @@ pub mod condition;
 pub mod configuration;
 pub mod deadline;
 pub mod decide;
+pub mod declared;
 pub mod dependency;
 pub mod draft;
 mod due;

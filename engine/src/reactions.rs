@@ -35,6 +35,7 @@ use alloc::vec::Vec;
 use crate::backup::{self, Trigger};
 use crate::command::Command;
 use crate::configuration;
+use crate::declared::Declared;
 use crate::dependency::{self, state::secret};
 use crate::draft::Draft;
 use crate::event::Event;
@@ -567,9 +568,9 @@ fn templates(_: &Draft, cause: &Cause) -> Vec<Reaction> {
 fn wishes(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
     use configuration::Command as Of;
     match cause {
-        Cause::Command(Command::Configuration(Of::Declare { uid, .. } | Of::Reconcile { uid }))
-            if draft.configuration(*uid).is_some_and(|known| !known.deleting) =>
-        {
+        Cause::Command(Command::Configuration(
+            Of::Declare { declared: Declared { uid, .. }, .. } | Of::Reconcile { uid },
+        )) if draft.configuration(*uid).is_some_and(|known| !known.deleting) => {
             let watching = Watched::Configuration(*uid);
             vec![Reaction::EnsureRepositories { watching, again: true, after: None }]
         }

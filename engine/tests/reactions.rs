@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use history::{Action, act, action, begin, meddling, surroundings};
 use holdfast_engine::condition::Type;
 use holdfast_engine::configuration::state::Configuration;
+use holdfast_engine::declared::Declared;
 use holdfast_engine::reactions::ROWS;
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
@@ -175,7 +176,13 @@ fn policy(hash: u64, usage: Option<UsagePolicy>) -> Command {
     let spec = retention::Spec { usage, ..spec::retention(2) };
     let (uid, key) = (uid("retention/keep"), key("keep"));
     let hash = spec::hash(hash);
-    Command::Retention(retention::Command::Declare { uid, key, generation: 1, hash, spec })
+    Command::Retention(retention::Command::Declare(Declared {
+        uid,
+        key,
+        generation: 1,
+        hash,
+        spec,
+    }))
 }
 
 /// Many configurations, each with a repository of its own in one storage, whose backend was not checked yet.
@@ -189,23 +196,25 @@ fn many() -> Log {
         log.ask(Command::Dependency(dependency::Command::Observe { uid, object, hash, facts }));
     }
     log.ask(policy(1, Some(UsagePolicy::All)));
-    log.ask(Command::Storage(storage::Command::Declare {
+    log.ask(Command::Storage(storage::Command::Declare(Declared {
         uid: uid("storage/store"),
         key: key("store"),
         generation: 1,
         hash: spec::hash(1),
         spec: spec::storage("store"),
-    }));
+    })));
     for number in 0..MANY {
         let mut session = spec::session("s");
         session.repositories = vec![spec::repository(&format!("r{number}"))];
         let name = format!("c{number}");
         log.ask(Command::Configuration(configuration::Command::Declare {
-            uid: uid(&format!("configuration/{name}")),
-            key: Key::new(Group::KubeStash, NAMESPACE, name),
-            generation: 1,
-            hash: spec::hash(1),
-            spec: spec::configuration(vec![session]),
+            declared: Declared {
+                uid: uid(&format!("configuration/{name}")),
+                key: Key::new(Group::KubeStash, NAMESPACE, name),
+                generation: 1,
+                hash: spec::hash(1),
+                spec: spec::configuration(vec![session]),
+            },
             schedules: vec![],
         }));
     }

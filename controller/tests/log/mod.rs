@@ -11,6 +11,7 @@ use holdfast_engine::configuration::{
     AddonRef, Backend, Concurrency, RepositoryRef, ScheduleEvaluation, Scheduler, SessionSpec,
     Spec, TaskRef,
 };
+use holdfast_engine::declared::Declared;
 use holdfast_engine::dependency::{self, Driver, Facts, Parameter, Task, state as reference};
 use holdfast_engine::effect::Once;
 use holdfast_engine::outbox::{self, Answer};
@@ -200,7 +201,7 @@ impl Log {
 
     fn declare(&mut self, keep_last: u32) {
         let (generation, hash) = (1, Hash::default());
-        self.ask(Command::Storage(storage::Command::Declare {
+        self.ask(Command::Storage(storage::Command::Declare(Declared {
             uid: uid("storage"),
             key: Key::new(Group::KubeStashStorage, NAMESPACE, "store"),
             generation,
@@ -215,8 +216,8 @@ impl Log {
                 own_namespace_only: false,
                 invalid: None,
             },
-        }));
-        self.ask(Command::Retention(retention::Command::Declare {
+        })));
+        self.ask(Command::Retention(retention::Command::Declare(Declared {
             uid: uid("retention"),
             key: Key::new(Group::KubeStashStorage, NAMESPACE, "keep"),
             generation,
@@ -229,13 +230,15 @@ impl Log {
                 default: false,
                 invalid: None,
             },
-        }));
+        })));
         self.ask(Command::Configuration(configuration::Command::Declare {
-            uid: uid("configuration"),
-            key: Key::new(Group::KubeStash, NAMESPACE, "app"),
-            generation,
-            hash,
-            spec: configured(),
+            declared: Declared {
+                uid: uid("configuration"),
+                key: Key::new(Group::KubeStash, NAMESPACE, "app"),
+                generation,
+                hash,
+                spec: configured(),
+            },
             schedules: vec![ScheduleEvaluation {
                 session: "nightly".into(),
                 // Beyond the end of every test: sessions are asked for.

@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::declared::Declared;
 use crate::group::Group;
 use crate::hook::HookSpec;
 use crate::ids::{Hash, Key, TypedRef, Uid};
@@ -194,16 +195,8 @@ pub struct ScheduleEvaluation {
 pub enum Command {
     /// The object exists with this spec.
     Declare {
-        /// The object's uid.
-        uid: Uid,
-        /// Namespace and name.
-        key: Key,
-        /// `metadata.generation`.
-        generation: u64,
-        /// Content hash.
-        hash: Hash,
-        /// The fields that decisions use.
-        spec: Spec,
+        /// The object.
+        declared: Declared<Spec>,
         /// One entry for each session with a scheduler.
         schedules: Vec<ScheduleEvaluation>,
     },

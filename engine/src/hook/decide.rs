@@ -7,15 +7,10 @@ use crate::rejection::Rejection;
 /// Decides on one command.
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
     match command {
-        Command::Declare { uid, key, generation, hash, spec } => {
-            if draft.hook(*uid).is_none_or(|known| known.hash != *hash) {
-                draft.emit(Event::Declared {
-                    uid: *uid,
-                    key: key.clone(),
-                    generation: *generation,
-                    hash: *hash,
-                    spec: spec.clone(),
-                });
+        Command::Declare(declared) => {
+            let known = draft.hook(declared.uid).map(|known| known.hash.into());
+            if declared.is_news(known)? {
+                draft.emit(Event::from(declared.clone()));
             }
         }
         Command::Delete { uid } => {
@@ -34,6 +29,7 @@ mod tests {
 
     use super::*;
     use crate::condition::Type;
+    use crate::declared::Declared;
     use crate::hook::{Executor, Spec};
     use crate::ids::Uid;
     use crate::testing::given::{self, hash, key};
@@ -46,7 +42,7 @@ mod tests {
 
     fn declare(number: u64, spec: Spec) -> Command {
         let (uid, key) = (thaw(), key("thaw"));
-        Command::Declare { uid, key, generation: 1, hash: hash(number), spec }
+        Command::Declare(Declared { uid, key, generation: 1, hash: hash(number), spec })
     }
 
     fn template() -> Spec {

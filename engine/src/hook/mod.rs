@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::declared::Declared;
 use crate::dependency::Parameter;
 use crate::ids::{Hash, Key, Uid};
 use crate::time::Millis;
@@ -88,18 +89,7 @@ pub struct Run {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// The template exists with this spec.
-    Declare {
-        /// The object's uid.
-        uid: Uid,
-        /// Namespace and name.
-        key: Key,
-        /// `metadata.generation`.
-        generation: u64,
-        /// Content hash.
-        hash: Hash,
-        /// The fields that decisions use.
-        spec: Spec,
-    },
+    Declare(Declared<Spec>),
     /// The template is gone.
     Delete {
         /// The template.
@@ -130,6 +120,12 @@ pub enum Event {
         /// Namespace and name.
         key: Key,
     },
+}
+
+impl From<Declared<Spec>> for Event {
+    fn from(Declared { uid, key, generation, hash, spec }: Declared<Spec>) -> Self {
+        Self::Declared { uid, key, generation, hash, spec }
+    }
 }
 
 impl Event {

@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::AddonRef;
+use crate::declared::Declared;
 use crate::hook::HookSpec;
 use crate::ids::{Hash, Key, TypedRef, Uid};
 use crate::run::{self, Frozen};
@@ -61,18 +62,7 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// The object exists; a RestoreSession runs once, a later spec is ignored once it has started.
-    Declare {
-        /// The object's uid.
-        uid: Uid,
-        /// Namespace and name.
-        key: Key,
-        /// `metadata.generation`.
-        generation: u64,
-        /// Content hash.
-        hash: Hash,
-        /// The fields that decisions use.
-        spec: Spec,
-    },
+    Declare(Declared<Spec>),
     /// The facts around it may have changed: check again, if it has not started.
     Reconcile {
         /// The restore.
@@ -155,6 +145,12 @@ pub enum Event {
         /// The restore.
         uid: Uid,
     },
+}
+
+impl From<Declared<Spec>> for Event {
+    fn from(Declared { uid, key, generation, hash, spec }: Declared<Spec>) -> Self {
+        Self::Declared { uid, key, generation, hash, spec }
+    }
 }
 
 impl Event {

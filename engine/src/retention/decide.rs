@@ -7,15 +7,10 @@ use crate::retention::{Command, Event};
 /// Decides on one command.
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
     match command {
-        Command::Declare { uid, key, generation, hash, spec } => {
-            if draft.retention(*uid).is_none_or(|known| known.hash != *hash) {
-                draft.emit(Event::Declared {
-                    uid: *uid,
-                    key: key.clone(),
-                    generation: *generation,
-                    hash: *hash,
-                    spec: spec.clone(),
-                });
+        Command::Declare(declared) => {
+            let known = draft.retention(declared.uid).map(|known| known.hash.into());
+            if declared.is_news(known)? {
+                draft.emit(Event::from(declared.clone()));
             }
         }
         Command::Delete { uid } => {
@@ -34,6 +29,7 @@ mod tests {
 
     use super::*;
     use crate::condition::Type;
+    use crate::declared::Declared;
     use crate::ids::Uid;
     use crate::retention::Spec;
     use crate::testing::given::{self, hash, stored};
@@ -46,7 +42,7 @@ mod tests {
 
     fn declare(number: u64, spec: Spec) -> Command {
         let (uid, key) = (keep(), stored("keep"));
-        Command::Declare { uid, key, generation: 1, hash: hash(number), spec }
+        Command::Declare(Declared { uid, key, generation: 1, hash: hash(number), spec })
     }
 
     fn said(world: &World) -> &str {
@@ -71,13 +67,13 @@ mod tests {
     fn an_object_that_took_a_name_over_keeps_it() {
         let mut world = World::new();
         world.ask(declare(1, given::retention(1)));
-        let command = Command::Declare {
+        let command = Command::Declare(Declared {
             uid: named("newer"),
             key: stored("keep"),
             generation: 1,
             hash: hash(2),
             spec: given::retention(2),
-        };
+        });
         world.ask(command);
         world.ask(Command::Delete { uid: keep() });
         assert_eq!(world.state.retention_named(&stored("keep")).unwrap().uid, named("newer"));
@@ -127,13 +123,13 @@ mod tests {
                 .ask(declare(100, default))
                 .starts_with("retention.Declared configuration.BackendDefaulted")
         );
-        let unused = Command::Declare {
+        let unused = Command::Declare(Declared {
             uid: named("unused"),
             key: stored("unused"),
             generation: 1,
             hash: hash(1),
             spec: given::retention(1),
-        };
+        });
         assert_eq!(world.ask(unused), "retention.Declared");
     }
 }

@@ -10,6 +10,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::declared::Declared;
 use crate::ids::{Hash, Key, Uid};
 use crate::usage::UsagePolicy;
 
@@ -46,18 +47,7 @@ pub struct Keep {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// The object exists with this spec.
-    Declare {
-        /// The object's uid.
-        uid: Uid,
-        /// Namespace and name.
-        key: Key,
-        /// `metadata.generation`.
-        generation: u64,
-        /// Content hash.
-        hash: Hash,
-        /// The fields that decisions use.
-        spec: Spec,
-    },
+    Declare(Declared<Spec>),
     /// The object is gone.
     Delete {
         /// The policy.
@@ -88,6 +78,12 @@ pub enum Event {
         /// Namespace and name.
         key: Key,
     },
+}
+
+impl From<Declared<Spec>> for Event {
+    fn from(Declared { uid, key, generation, hash, spec }: Declared<Spec>) -> Self {
+        Self::Declared { uid, key, generation, hash, spec }
+    }
 }
 
 impl Event {

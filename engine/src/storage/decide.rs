@@ -3,9 +3,10 @@
 use alloc::format;
 use alloc::string::String;
 
+use crate::declared::{Declared, Known};
 use crate::draft::Draft;
 use crate::effect::Once;
-use crate::ids::{Hash, Key, Uid};
+use crate::ids::{Key, Uid};
 use crate::limits;
 use crate::outcome::{Failure, Outcome, Reason};
 use crate::rejection::Rejection;
@@ -15,36 +16,27 @@ use crate::storage::{Command, DeletionPolicy, Event, Spec};
 /// Decides on one command.
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
     match command {
-        Command::Declare { uid, key, generation, hash, spec } => {
-            declare(draft, *uid, key, *generation, *hash, spec)
-        }
+        Command::Declare(declared) => declare(draft, declared),
         Command::Retry { uid } => retry(draft, *uid),
         Command::Delete { uid } => delete(draft, *uid),
     }
 }
 
-fn declare(
-    draft: &mut Draft,
-    uid: Uid,
-    key: &Key,
-    generation: u64,
-    hash: Hash,
-    spec: &Spec,
-) -> Result<(), Rejection> {
-    if let Some(known) = draft.storage(uid) {
-        if known.deleting {
-            return Err(Rejection::conflict(key, "it is being deleted"));
-        }
-        if known.hash == hash && known.is_initialized() {
-            return Ok(());
-        }
+fn declare(draft: &mut Draft, declared: &Declared<Spec>) -> Result<(), Rejection> {
+    let uid = declared.uid;
+    let found = draft.storage(uid);
+    let known = found.map(|found| Known { hash: found.hash, deleting: found.deleting });
+    let is_news = declared.is_news(known)?;
+    // One that did not answer is checked again with the next sight of it.
+    if !is_news && found.is_some_and(Storage::is_initialized) {
+        return Ok(());
     }
     let initializing = |once: &Once| *once == Once::InitializeBackend { storage: uid };
     for superseded in draft.effects(initializing) {
         draft.give_up(superseded, "the storage was declared anew");
     }
-    let problem = problem(draft, uid, spec);
-    draft.emit(Event::Declared { uid, key: key.clone(), generation, hash, spec: spec.clone() });
+    let problem = problem(draft, uid, &declared.spec);
+    draft.emit(Event::from(declared.clone()));
     if let Some(message) = problem {
         draft.emit(Event::BackendInitializationFailed { uid, message, retry_at: None });
         let asked = draft.effects(initializing);
@@ -196,13 +188,13 @@ mod tests {
     }
 
     fn declare(number: u64, spec: Spec) -> Command {
-        Command::Declare {
+        Command::Declare(Declared {
             uid: store(),
             key: stored("store"),
             generation: 1,
             hash: hash(number),
             spec,
-        }
+        })
     }
 
     fn report(world: &World, outcome: Outcome) -> Answer {

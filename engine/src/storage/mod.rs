@@ -8,6 +8,7 @@ use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::declared::Declared;
 use crate::ids::{Hash, Key, Uid};
 use crate::time::Timestamp;
 use crate::usage::UsagePolicy;
@@ -58,18 +59,7 @@ pub enum DeletionPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// The object exists with this spec.
-    Declare {
-        /// The object's uid.
-        uid: Uid,
-        /// Namespace and name.
-        key: Key,
-        /// `metadata.generation`.
-        generation: u64,
-        /// Content hash.
-        hash: Hash,
-        /// The fields that decisions use.
-        spec: Spec,
-    },
+    Declare(Declared<Spec>),
     /// What failed is due to be tried again.
     Retry {
         /// The storage.
@@ -131,6 +121,12 @@ pub enum Event {
         /// Whether data was wiped.
         wiped: bool,
     },
+}
+
+impl From<Declared<Spec>> for Event {
+    fn from(Declared { uid, key, generation, hash, spec }: Declared<Spec>) -> Self {
+        Self::Declared { uid, key, generation, hash, spec }
+    }
 }
 
 impl Event {

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 use crate::backup::{self, Worker, state::Backup};
 use crate::configuration::{self, ScheduleEvaluation, SessionSpec, Spec};
+use crate::declared::Declared;
 use crate::dependency::{self, Facts, state as reference};
 use crate::effect::Once;
 use crate::envelope::{Actor, Envelope};
@@ -260,33 +261,33 @@ impl World {
     }
 
     pub fn declare_storage(&mut self, name: &str, spec: storage::Spec) -> String {
-        self.ask(storage::Command::Declare {
+        self.ask(storage::Command::Declare(Declared {
             uid: named(&format!("storage/{name}")),
             key: stored(name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
-        })
+        }))
     }
 
     pub fn declare_retention(&mut self, name: &str, spec: retention::Spec) -> String {
-        self.ask(retention::Command::Declare {
+        self.ask(retention::Command::Declare(Declared {
             uid: named(&format!("retention/{name}")),
             key: stored(name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
-        })
+        }))
     }
 
     pub fn declare_hook(&mut self, name: &str, executor: Executor) -> String {
-        self.ask(hook::Command::Declare {
+        self.ask(hook::Command::Declare(Declared {
             uid: named(&format!("hook/{name}")),
             key: key(name),
             generation: 1,
             hash: hash(self.state.seq),
             spec: given::template(executor),
-        })
+        }))
     }
 
     /// Declares `app`; every session's slots are the midnights after now.
@@ -302,11 +303,13 @@ impl World {
             error: None,
         });
         configuration::Command::Declare {
-            uid: APP,
-            key: key("app"),
-            generation: 1,
-            hash: hash(self.state.seq),
-            spec: spec.clone(),
+            declared: Declared {
+                uid: APP,
+                key: key("app"),
+                generation: 1,
+                hash: hash(self.state.seq),
+                spec: spec.clone(),
+            },
             schedules: schedules.collect(),
         }
     }
@@ -401,7 +404,7 @@ impl World {
     /// The restore `back`.
     pub fn declare_restore(&mut self, spec: restore::Spec) -> String {
         let (key, hash) = (key("back"), hash(self.state.seq));
-        self.ask(restore::Command::Declare { uid: BACK, key, generation: 1, hash, spec })
+        self.ask(restore::Command::Declare(Declared { uid: BACK, key, generation: 1, hash, spec }))
     }
 
     pub fn backup(&self, uid: Uid) -> &Backup {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_engine::configuration::{Concurrency, Retry, Spec};
+use holdfast_engine::declared::Declared;
 use holdfast_engine::dependency::{Facts, state as reference};
 use holdfast_engine::hook::{Executor, HookSpec, Policy};
 use holdfast_engine::run::limit::Limits;
@@ -370,8 +371,13 @@ fn act_on_rights(world: &mut World, action: &Action) {
                 invalid: None,
             };
             let (uid, hash) = (uid("hook/thaw"), spec::hash(world.state.seq));
-            let command =
-                holdfast_engine::hook::Command::Declare { uid, key, generation, hash, spec };
+            let command = holdfast_engine::hook::Command::Declare(Declared {
+                uid,
+                key,
+                generation,
+                hash,
+                spec,
+            });
             ask(world, Command::Hook(command));
         }
         Action::Template(None) => {
@@ -433,13 +439,13 @@ fn act_around(world: &mut World, action: &Action) {
             world.declare("guest", &spec, &[("s0".into(), minutes(90))]);
         }
         Action::Storage => {
-            let command = storage::Command::Declare {
+            let command = storage::Command::Declare(Declared {
                 uid: uid("storage/store"),
                 key: Key::new(Group::KubeStashStorage, NAMESPACE, "store"),
                 generation: 1,
                 hash: spec::hash(world.state.seq),
                 spec: storage::Spec { secret: Some(secret), ..spec::storage("store") },
-            };
+            });
             ask(world, Command::Storage(command));
         }
         _ => unreachable!("{action:?} is no matter of what is around"),

@@ -4,6 +4,7 @@ use holdfast_engine::configuration::{
     AddonRef, Backend, Concurrency, RepositoryRef, ScheduleEvaluation, Scheduler, SessionSpec,
     Spec, TaskRef,
 };
+use holdfast_engine::declared::Declared;
 use holdfast_engine::dependency::{self, Driver, Facts, Parameter, Task, state as reference};
 use holdfast_engine::hook::{self, Executor};
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
@@ -202,37 +203,37 @@ impl World {
     }
 
     pub fn declare_storage(&mut self, name: &str, spec: storage::Spec) {
-        let command = storage::Command::Declare {
+        let command = storage::Command::Declare(Declared {
             uid: self.uid_for(StreamKind::Storage, name),
             key: self.key(StreamKind::Storage, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
-        };
+        });
         self.ask(Command::Storage(command)).expect("a storage is taken");
     }
 
     pub fn declare_retention(&mut self, name: &str, spec: retention::Spec) {
-        let command = retention::Command::Declare {
+        let command = retention::Command::Declare(Declared {
             uid: self.uid_for(StreamKind::Retention, name),
             key: self.key(StreamKind::Retention, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
-        };
+        });
         self.ask(Command::Retention(command)).expect("a policy is taken");
     }
 
     pub fn declare_hook(&mut self, name: &str, executor: Executor) {
         let spec =
             hook::Spec { usage: Some(UsagePolicy::Same), executor, params: vec![], invalid: None };
-        let command = hook::Command::Declare {
+        let command = hook::Command::Declare(Declared {
             uid: self.uid_for(StreamKind::Hook, name),
             key: self.key(StreamKind::Hook, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec,
-        };
+        });
         self.ask(Command::Hook(command)).expect("a template is taken");
     }
 
@@ -240,13 +241,13 @@ impl World {
     pub fn declare_restore(&mut self, name: &str, spec: &restore::Spec) -> Uid {
         let fresh = uid(&format!("restore/{name}/{}", self.state.seq));
         let uid = self.restore_named(name).unwrap_or(fresh);
-        let command = restore::Command::Declare {
+        let command = restore::Command::Declare(Declared {
             uid,
             key: Key::new(Group::KubeStash, NAMESPACE, name),
             generation: 1,
             hash: hash(self.state.seq),
             spec: spec.clone(),
-        };
+        });
         self.ask(Command::Restore(command)).expect("a restore is taken");
         uid
     }
@@ -271,11 +272,13 @@ impl World {
             })
             .collect();
         let command = configuration::Command::Declare {
-            uid,
-            key: self.key(StreamKind::Configuration, name),
-            generation: 1,
-            hash: hash(self.state.seq),
-            spec: self.of_family(spec),
+            declared: Declared {
+                uid,
+                key: self.key(StreamKind::Configuration, name),
+                generation: 1,
+                hash: hash(self.state.seq),
+                spec: self.of_family(spec),
+            },
             schedules,
         };
         let _ = self.ask(Command::Configuration(command));

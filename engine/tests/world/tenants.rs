@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_engine::configuration::ScheduleEvaluation;
+use holdfast_engine::declared::Declared;
 use holdfast_engine::dependency::{Facts, state as reference};
 use holdfast_engine::run::component::ComponentState;
 use holdfast_engine::run::limit::Limits;
@@ -41,11 +42,13 @@ pub fn tenant(namespace: &str, configurations: u64, slot: Timestamp, period: i64
         let mut spec = spec::configuration(vec![session]);
         spec.target = Some(target.clone());
         Command::Configuration(configuration::Command::Declare {
-            uid: configuration_uid(namespace, number),
-            key: Key::new(Group::KubeStash, namespace, format!("configuration-{number}")),
-            generation: 1,
-            hash: hash(number),
-            spec,
+            declared: Declared {
+                uid: configuration_uid(namespace, number),
+                key: Key::new(Group::KubeStash, namespace, format!("configuration-{number}")),
+                generation: 1,
+                hash: hash(number),
+                spec,
+            },
             schedules: vec![ScheduleEvaluation {
                 session: "nightly".into(),
                 next: (0..3).map(|n| Timestamp(slot.0 + n * period)).collect(),

@@ -4,6 +4,7 @@ use holdfast_engine::configuration::{
     AddonRef, Backend, Concurrency, RepositoryRef, ScheduleEvaluation, Scheduler, SessionSpec,
     Spec, TaskRef,
 };
+use holdfast_engine::declared::Declared;
 use holdfast_engine::dependency::{self, Driver, Facts, Parameter, Task, state as reference};
 use holdfast_engine::plan::Plan;
 use holdfast_engine::survey::{Claim, Host, Role, Surroundings, Volume};
@@ -62,19 +63,21 @@ pub(crate) fn furnished() -> Vec<Command> {
         observed(target(), Facts::Target { replicas: Some(2) }),
         observed(reference::secret(&Key::core(NAMESPACE, "key")), secret),
         declared(1),
-        Command::Retention(retention::Command::Declare {
+        Command::Retention(retention::Command::Declare(Declared {
             uid: uid("retention"),
             key: Key::new(Group::KubeStashStorage, NAMESPACE, "keep"),
             generation: 1,
             hash,
             spec: policy,
-        }),
+        })),
         Command::Configuration(configuration::Command::Declare {
-            uid: uid("configuration"),
-            key: Key::new(Group::KubeStash, NAMESPACE, "app"),
-            generation: 1,
-            hash,
-            spec: spec(),
+            declared: Declared {
+                uid: uid("configuration"),
+                key: Key::new(Group::KubeStash, NAMESPACE, "app"),
+                generation: 1,
+                hash,
+                spec: spec(),
+            },
             schedules: vec![ScheduleEvaluation {
                 session: "nightly".into(),
                 // Beyond the end of every test: sessions are asked for.

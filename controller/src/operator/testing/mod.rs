@@ -9,6 +9,7 @@ use std::time::Duration;
 use holdfast_api::Kind;
 use holdfast_engine::Once;
 use holdfast_engine::backup::Worker;
+use holdfast_engine::declared::Declared;
 use holdfast_engine::plan::{Attended, Plan};
 use holdfast_engine::storage::{self, DeletionPolicy, Provider};
 use holdfast_engine::usage::UsagePolicy;
@@ -345,7 +346,7 @@ pub(crate) fn declared(version: u8) -> Command {
 
 /// A storage in `demo`.
 pub(crate) fn declared_as(uid: Uid, name: &str, version: u8) -> Command {
-    Command::Storage(storage::Command::Declare {
+    Command::Storage(storage::Command::Declare(Declared {
         uid,
         key: Key::new(holdfast_engine::Group::KubeStashStorage, "demo", name),
         generation: version.into(),
@@ -360,7 +361,7 @@ pub(crate) fn declared_as(uid: Uid, name: &str, version: u8) -> Command {
             own_namespace_only: false,
             invalid: None,
         },
-    })
+    }))
 }
 
 /// Acts in their order, and success after them.

@@ -8,6 +8,7 @@ use holdfast_engine::configuration::{
     Backend, Command, Concurrency, RepositoryRef, Retry, ScheduleEvaluation, Scheduler,
     SessionSpec, Spec,
 };
+use holdfast_engine::declared::Declared;
 use holdfast_engine::storage::DeletionPolicy;
 use holdfast_engine::view::configuration::{BackendStatus, ConfigurationStatus};
 use holdfast_engine::{Command as Any, Group, Millis, Timestamp};
@@ -39,7 +40,10 @@ pub fn declare(identity: Identity, object: &BackupConfiguration, now: Timestamp)
             Some(evaluate(&session.name, &scheduler.schedule, now))
         })
         .collect();
-    Any::Configuration(Command::Declare { uid, key, generation, hash, spec, schedules })
+    Any::Configuration(Command::Declare {
+        declared: Declared { uid, key, generation, hash, spec },
+        schedules,
+    })
 }
 
 /// What the calendar says about a schedule.

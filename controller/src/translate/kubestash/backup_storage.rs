@@ -1,6 +1,7 @@
 //! BackupStorage.
 
 use holdfast_api::storage::{Backend, BackupStorage, DeletionPolicy as ApiDeletion};
+use holdfast_engine::declared::Declared;
 use holdfast_engine::storage::{Command, DeletionPolicy, Provider, Spec};
 use holdfast_engine::view::storage::{StorageStatus, StoredRepository};
 use holdfast_engine::{Command as Any, Key};
@@ -14,7 +15,7 @@ use super::{Findings, Identity, usage};
 pub fn declare(identity: Identity, object: &BackupStorage) -> Any {
     let Identity { uid, key, generation, hash } = identity;
     let spec = spec(&key.namespace, object);
-    Any::Storage(Command::Declare { uid, key, generation, hash, spec })
+    Any::Storage(Command::Declare(Declared { uid, key, generation, hash, spec }))
 }
 
 fn spec(namespace: &str, object: &BackupStorage) -> Spec {

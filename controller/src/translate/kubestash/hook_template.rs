@@ -2,6 +2,7 @@
 
 use holdfast_api::core::{HookExecutorType, HookTemplate};
 use holdfast_engine::Command as Any;
+use holdfast_engine::declared::Declared;
 use holdfast_engine::hook::{Command, Executor, Spec};
 
 use super::{Findings, Identity, task, usage};
@@ -10,7 +11,7 @@ use super::{Findings, Identity, task, usage};
 #[must_use]
 pub fn declare(identity: Identity, object: &HookTemplate) -> Any {
     let Identity { uid, key, generation, hash } = identity;
-    Any::Hook(Command::Declare { uid, key, generation, hash, spec: spec(object) })
+    Any::Hook(Command::Declare(Declared { uid, key, generation, hash, spec: spec(object) }))
 }
 
 fn spec(object: &HookTemplate) -> Spec {

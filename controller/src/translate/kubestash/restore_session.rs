@@ -1,6 +1,7 @@
 //! RestoreSession.
 
 use holdfast_api::core::{RestoreDataSource, RestoreSession};
+use holdfast_engine::declared::Declared;
 use holdfast_engine::restore::{Command, Source, Spec};
 use holdfast_engine::view::restore::RestoreStatus;
 use holdfast_engine::{Command as Any, Group, Timestamp};
@@ -14,7 +15,7 @@ use super::{Findings, Identity, hook_info, reference, task};
 pub fn declare(identity: Identity, object: &RestoreSession) -> Any {
     let Identity { uid, key, generation, hash } = identity;
     let spec = spec(&key.namespace, object);
-    Any::Restore(Command::Declare { uid, key, generation, hash, spec })
+    Any::Restore(Command::Declare(Declared { uid, key, generation, hash, spec }))
 }
 
 fn spec(home: &str, object: &RestoreSession) -> Spec {

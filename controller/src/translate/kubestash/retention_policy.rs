@@ -2,6 +2,7 @@
 
 use holdfast_api::storage::{RetentionPolicy, SuccessfulSnapshots};
 use holdfast_engine::Command as Any;
+use holdfast_engine::declared::Declared;
 use holdfast_engine::retention::{Command, Keep, Spec};
 
 use super::{Findings, Identity, usage};
@@ -13,7 +14,7 @@ const FAILED_LAST: u32 = 1;
 #[must_use]
 pub fn declare(identity: Identity, object: &RetentionPolicy) -> Any {
     let Identity { uid, key, generation, hash } = identity;
-    Any::Retention(Command::Declare { uid, key, generation, hash, spec: spec(object) })
+    Any::Retention(Command::Declare(Declared { uid, key, generation, hash, spec: spec(object) }))
 }
 
 /// The fields that decisions use.

@@ -6,38 +6,30 @@ use crate::condition::Type;
 use crate::configuration::bounds;
 use crate::configuration::decide::reconcile;
 use crate::configuration::{Event, ScheduleEvaluation, Spec};
+use crate::declared::{Declared, Known};
 use crate::draft::Draft;
-use crate::ids::{Hash, Key, Uid};
+use crate::ids::Uid;
 use crate::limits;
 use crate::outcome::Reason;
 use crate::rejection::Rejection;
 use crate::schedule;
 
-/// Which object is declared.
-pub(crate) struct Declared<'c> {
-    pub uid: Uid,
-    pub key: &'c Key,
-    pub generation: u64,
-    pub hash: Hash,
-}
-
 pub(crate) fn decide(
     draft: &mut Draft,
-    declared: &Declared,
-    spec: &Spec,
+    declared: &Declared<Spec>,
     schedules: &[ScheduleEvaluation],
 ) -> Result<(), Rejection> {
-    let uid = declared.uid;
-    let known = draft.configuration(uid);
-    if known.is_some_and(|known| known.deleting) {
-        return Err(Rejection::conflict(declared.key, "it is being deleted"));
-    }
-    let resumed = known.is_some_and(|known| known.paused && !spec.paused);
-    if known.is_some_and(|known| known.hash == declared.hash) {
+    let Declared { uid, spec, .. } = declared;
+    let uid = *uid;
+    let found = draft.configuration(uid);
+    let known = found.map(|found| Known { hash: found.hash, deleting: found.deleting });
+    let is_news = declared.is_news(known)?;
+    let resumed = found.is_some_and(|found| found.paused && !spec.paused);
+    if !is_news {
         return reconcile::decide(draft, uid);
     }
     let too_large = bounds::exceeded(spec);
-    emit_spec(draft, declared, spec, too_large.is_some());
+    emit_spec(draft, declared, too_large.is_some());
     set_schedules(draft, uid, if too_large.is_some() { &[] } else { schedules }, resumed);
     if let Some(message) = too_large {
         fail(draft, uid, Reason::SpecTooLarge, message);
@@ -49,7 +41,8 @@ pub(crate) fn decide(
     Ok(())
 }
 
-fn emit_spec(draft: &mut Draft, declared: &Declared, spec: &Spec, too_large: bool) {
+fn emit_spec(draft: &mut Draft, declared: &Declared<Spec>, too_large: bool) {
+    let spec = &declared.spec;
     let sessions: &[_] = if too_large { &[] } else { &spec.sessions };
     draft.emit(Event::Declared {
         uid: declared.uid,
@@ -154,11 +147,13 @@ mod tests {
     fn the_same_object_twice_only_tries_again() {
         let mut world = World::ready();
         let again = Command::Declare {
-            uid: APP,
-            key: key("app"),
-            generation: 1,
-            hash: world.state.configurations[&APP].hash,
-            spec: spec(&["nightly"]),
+            declared: Declared {
+                uid: APP,
+                key: key("app"),
+                generation: 1,
+                hash: world.state.configurations[&APP].hash,
+                spec: spec(&["nightly"]),
+            },
             schedules: vec![],
         };
         assert_eq!(world.ask(again.clone()), "");
@@ -208,7 +203,9 @@ mod tests {
     fn an_expression_that_cannot_be_used_leaves_no_schedule() {
         let mut world = World::ready();
         let mut command = world.declaration(&spec(&["nightly"]));
-        let Command::Declare { schedules, hash, .. } = &mut command else { return };
+        let Command::Declare { declared: Declared { hash, .. }, schedules } = &mut command else {
+            return;
+        };
         schedules[0].error = Some("no such day".into());
         schedules[0].next.clear();
         *hash = given::hash(9_999);
@@ -222,7 +219,9 @@ mod tests {
     fn no_more_slots_than_the_limit_are_kept_ahead() {
         let mut world = World::ready();
         let mut command = world.declaration(&spec(&["nightly"]));
-        let Command::Declare { schedules, hash, .. } = &mut command else { return };
+        let Command::Declare { declared: Declared { hash, .. }, schedules } = &mut command else {
+            return;
+        };
         schedules[0].next = (1..9).map(Timestamp).collect();
         *hash = given::hash(9_999);
         world.ask(command);

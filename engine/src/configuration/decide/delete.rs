@@ -28,6 +28,7 @@ mod tests {
     use alloc::vec;
 
     use crate::configuration::Command;
+    use crate::declared::Declared;
     use crate::effect::Once;
     use crate::outbox::Answer;
     use crate::rejection::Rejection;
@@ -98,7 +99,7 @@ mod tests {
         let mut world = World::ready();
         let mut command = world.declaration(&given::configuration(vec![given::session("weekly")]));
         let other = named("other");
-        if let Command::Declare { uid, key, .. } = &mut command {
+        if let Command::Declare { declared: Declared { uid, key, .. }, .. } = &mut command {
             *uid = other;
             *key = given::key("other");
         }

@@ -17,11 +17,7 @@ use crate::rejection::Rejection;
 /// Decides on one command.
 pub(crate) fn decide(draft: &mut Draft, command: &Command) -> Result<(), Rejection> {
     match command {
-        Command::Declare { uid, key, generation, hash, spec, schedules } => {
-            let declared =
-                declare::Declared { uid: *uid, key, generation: *generation, hash: *hash };
-            declare::decide(draft, &declared, spec, schedules)
-        }
+        Command::Declare { declared, schedules } => declare::decide(draft, declared, schedules),
         Command::Reconcile { uid } => reconcile::decide(draft, *uid),
         Command::SchedulerReported { uid, session, outcome } => {
             scheduler::decide(draft, *uid, session, outcome)

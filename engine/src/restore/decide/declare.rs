@@ -1,8 +1,9 @@
 //! The object is there, or a fact around it has changed: check it, and start it when it can start.
 
 use crate::condition::Type;
+use crate::declared::Declared;
 use crate::draft::Draft;
-use crate::ids::{Hash, Key, Uid};
+use crate::ids::Uid;
 use crate::rejection::Rejection;
 use crate::restore::bounds::recordable;
 use crate::restore::check::{self, Obstacle, Ready};
@@ -14,25 +15,16 @@ use crate::run::decide::advance;
 
 use super::get;
 
-pub(super) fn declare(
-    draft: &mut Draft<'_>,
-    uid: Uid,
-    key: &Key,
-    generation: u64,
-    hash: Hash,
-    spec: &Spec,
-) -> Result<(), Rejection> {
-    match draft.restore(uid) {
-        // A restore runs once: what its user changes afterwards has no effect.
-        Some(known) if known.step != Step::Created => return Ok(()),
-        Some(known) if known.hash == hash => {}
-        _ => draft.emit(Event::Declared {
-            uid,
-            key: key.clone(),
-            generation,
-            hash,
-            spec: recordable(spec),
-        }),
+pub(super) fn declare(draft: &mut Draft<'_>, declared: &Declared<Spec>) -> Result<(), Rejection> {
+    let uid = declared.uid;
+    let found = draft.restore(uid);
+    // A restore runs once: what its user changes afterwards has no effect.
+    if found.is_some_and(|found| found.step != Step::Created) {
+        return Ok(());
+    }
+    if declared.is_news(found.map(|found| found.hash.into()))? {
+        let spec = recordable(&declared.spec);
+        draft.emit(Event::from(Declared { spec, ..declared.clone() }));
     }
     consider(draft, &get(draft, uid)?)
 }
@@ -155,12 +147,14 @@ mod tests {
     fn the_same_object_and_any_change_after_the_start_are_nothing_new() {
         let mut world = World::restorable();
         let (key, hash) = (key("back"), given::hash(1));
-        let declare = |hash| Command::Declare {
-            uid: BACK,
-            key: key.clone(),
-            generation: 1,
-            hash,
-            spec: given::restore(&[]),
+        let declare = |hash| {
+            Command::Declare(Declared {
+                uid: BACK,
+                key: key.clone(),
+                generation: 1,
+                hash,
+                spec: given::restore(&[]),
+            })
         };
         assert_eq!(world.ask(declare(hash)), STARTS);
         assert_eq!(world.ask(declare(hash)), "");
@@ -292,13 +286,13 @@ mod tests {
         let hooked = HookSpec { template: template.clone(), ..given::hook("freeze") };
         let mut elsewhere = given::template(Executor::Pod);
         elsewhere.usage = Some(crate::usage::UsagePolicy::Same);
-        world.ask(crate::hook::Command::Declare {
+        world.ask(crate::hook::Command::Declare(Declared {
             uid: named("elsewhere"),
             key: template,
             generation: 1,
             hash: given::hash(9),
             spec: elsewhere,
-        });
+        }));
         let (_, said) = invalid(&mut world, spec(|spec| spec.pre_hooks = vec![hooked]));
         assert_eq!(
             said,

@@ -23,6 +23,7 @@ mod tests {
 
     use crate::condition::Type;
     use crate::configuration::Command as App;
+    use crate::declared::Declared;
     use crate::hook::{Executor, HookSpec, Policy};
     use crate::outcome::Outcome;
     use crate::restore::Command;
@@ -104,13 +105,13 @@ mod tests {
         let mut world = World::restorable();
         world.restoring(given::restore(&["pod-0"]));
         let other = named("other");
-        world.ask(Command::Declare {
+        world.ask(Command::Declare(Declared {
             uid: other,
             key: given::key("other"),
             generation: 1,
             hash: given::hash(1),
             spec: given::restore(&["pod-1"]),
-        });
+        }));
         world.reported(BACK, "pod-0");
         assert!(world.state.configurations[&APP].is_paused());
         assert_eq!(world.state.configurations[&APP].resumed_at, None);

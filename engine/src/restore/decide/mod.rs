@@ -15,9 +15,7 @@ use crate::restore::state::Restore;
 /// Routes a command.
 pub(crate) fn decide(draft: &mut Draft<'_>, command: &Command) -> Result<(), Rejection> {
     match command {
-        Command::Declare { uid, key, generation, hash, spec } => {
-            declare::declare(draft, *uid, key, *generation, *hash, spec)
-        }
+        Command::Declare(declared) => declare::declare(draft, declared),
         Command::Reconcile { uid } => declare::reconcile(draft, *uid),
         Command::Delete { session } => delete::decide(draft, *session),
     }

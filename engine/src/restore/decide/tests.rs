@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::backup::Worker;
 use crate::configuration::{self, AddonRef, TaskRef};
+use crate::declared::Declared;
 use crate::dependency::state::{addon, function, secret};
 use crate::dependency::{self, Driver, Facts, Task};
 use crate::effect::Once;
@@ -238,7 +239,7 @@ impl World {
     fn declare(&mut self, spec: Spec) -> Result<Vec<String>, Rejection> {
         let hash = Hash([u8::try_from(self.now % 251).unwrap(); 32]);
         let key = Key::new(Group::KubeStash, "demo", "restore");
-        self.ask(Command::Declare { uid: RESTORE, key, generation: 1, hash, spec })
+        self.ask(Command::Declare(Declared { uid: RESTORE, key, generation: 1, hash, spec }))
     }
 
     fn restore(&self) -> &Restore {
@@ -474,7 +475,9 @@ fn references_to_other_namespaces_need_an_annotation() {
         });
         let (key, hash) = (Key::new(Group::KubeStash, "other", "restore"), Hash([7; 32]));
         let spec = elsewhere.clone();
-        world.ask(Command::Declare { uid: RESTORE, key, generation: 1, hash, spec }).unwrap();
+        world
+            .ask(Command::Declare(Declared { uid: RESTORE, key, generation: 1, hash, spec }))
+            .unwrap();
         assert_eq!(world.restore().is_going(), going);
     }
 }
