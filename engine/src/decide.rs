@@ -147,7 +147,7 @@ mod tests {
             repository::Command::Delete { uid: world.repository("two") }.into(),
             run::Command::WorkerVanished { attempt: attempt(session, "pod-0"), failure }.into(),
             snapshot::Command::Delete { uid: named("snapshot/old") }.into(),
-            restore::Command::Delete { session: BACK }.into(),
+            restore::Command::Delete { session: named("idle") }.into(),
             outbox::Command::Answer { effect: world.effect(&stop), answer: outbox::Answer::Done }
                 .into(),
         ]
@@ -165,6 +165,13 @@ mod tests {
         let session = world.working(1);
         world.restoring(given::restore(&["pod-0"]));
         world.ask(run::Command::Cancel { session: BACK, cause: "no".into() });
+        world.ask(restore::Command::Declare(Declared {
+            uid: named("idle"),
+            key: given::key("idle"),
+            generation: 1,
+            hash: given::hash(1),
+            spec: given::restore(&[]),
+        }));
         (world, session)
     }
 

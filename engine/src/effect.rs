@@ -82,6 +82,12 @@ impl Once {
         }
     }
 
+    /// It stops a worker of this session.
+    #[must_use]
+    pub fn stops(&self, session: Uid) -> bool {
+        matches!(self, Self::StopWorker { attempt } if attempt.session == session)
+    }
+
     /// Its name, for messages.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -41,6 +41,8 @@ pub(crate) enum Looked {
     Source(String),
     /// A dependency, by reference.
     Dependency(TypedRef),
+    /// What restores write to, one after the other.
+    Target(TypedRef),
     /// An object of ours, by uid: it is listed by name.
     Listed(Uid),
     /// A backup session that another one waits for.

@@ -18,7 +18,7 @@ use crate::table::Table;
 use crate::{
     binding, configuration, dependency, hook, lease, namespace, repository, retention, schedule,
 };
-use crate::{snapshot, storage};
+use crate::{outbox, snapshot, storage};
 
 /// Something to be looked at again.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,6 +77,10 @@ pub(crate) fn concerned(state: &State, index: &Index, recorded: &Recorded) -> Ve
         }
         Event::Binding(binding::Event::Missed { made, .. }) => found.add(made.kind, made.uid),
         Event::Binding(binding::Event::Bound { .. }) => {}
+        // A restore that has ended keeps its target until its workers have stopped.
+        Event::Outbox(
+            outbox::Event::EffectDone { subject, .. } | outbox::Event::EffectFailed { subject, .. },
+        ) => target_of(state, *subject, &mut found),
         Event::Lease(_) | Event::Outbox(_) | Event::Reaction(_) => {}
         // A namespace's labels decide whom usage policies allow.
         Event::Namespace(
@@ -98,7 +102,10 @@ pub(crate) fn concerned(state: &State, index: &Index, recorded: &Recorded) -> Ve
         Event::Configuration(event) => of_configuration(state, event, &mut found),
         Event::Repository(event) => of_repository(state, event, &mut found),
         Event::Backup(event) => found.add(StreamKind::Backup, event.uid()),
-        Event::Restore(event) => found.add(StreamKind::Restore, event.uid()),
+        Event::Restore(event) => {
+            found.add(StreamKind::Restore, event.uid());
+            target_of(state, event.uid(), &mut found);
+        }
         Event::Snapshot(event) => of_snapshot(state, event, &mut found),
     }
     found.levels.into_iter().collect()
@@ -203,6 +210,14 @@ fn of_repository(state: &State, event: &repository::Event, found: &mut Found) {
 }
 
 /// A snapshot is listed by its session, counted by its repository, and weighed by its storage.
+/// Restores that wait for what this one writes to.
+fn target_of(state: &State, restore: Uid, found: &mut Found) {
+    let known = state.restores.get(&restore);
+    if let Some(target) = known.and_then(|known| known.spec.target.as_ref()) {
+        found.lookers(&Looked::Target(target.clone()));
+    }
+}
+
 fn of_snapshot(state: &State, event: &snapshot::Event, found: &mut Found) {
     let uid = event.uid();
     found.add(StreamKind::Snapshot, uid);

@@ -1,7 +1,7 @@
 //! What something that happened to one aggregate means for others.
 //!
 //! An aggregate decides about itself only. Here is one table, [`ROWS`]: what happened, and which reactions
-//! follow from it; and one match, [`carry_out`], which hands a reaction to the aggregate whose decision it is.
+//! follow from it; and one match, `carry.rs`, which hands a reaction to the aggregate whose decision it is.
 //! No other file of the engine names the decisions of two aggregates, but for the routers of commands and of
 //! answers (`decide.rs`, `answers.rs`), which name each for itself. An aggregate that called another one's
 //! decisions would have to be called back by it some day, and that is a ring of imports: tidy's rule `rings`
@@ -50,12 +50,15 @@ use crate::reaction::{Opener, Owner, Reaction, Watched};
 use crate::repository;
 use crate::restore;
 use crate::retention;
-use crate::run;
+use crate::run::{StopCause, session};
 use crate::schedule;
 use crate::snapshot;
 use crate::storage;
 
+mod carry;
 pub(crate) mod waiting;
+
+pub(crate) use carry::carry_out;
 
 /// Something that reactions may follow from.
 #[derive(Clone, Copy)]
@@ -252,6 +255,13 @@ pub const ROWS: &[Row] = &[
         reacts: workers_that_were_stopped,
     },
     Row {
+        name: "sessions whose object is gone",
+        cause: "outbox EffectDone, EffectFailed",
+        reaction: "Advance",
+        why: "a session stays until its workers have stopped, since it says what they write to",
+        reacts: sessions_whose_object_is_gone,
+    },
+    Row {
         name: "descriptions",
         cause: "snapshot MetadataUploaded",
         reaction: "Advance",
@@ -330,116 +340,6 @@ pub(crate) fn stage(reaction: &Reaction) -> usize {
         Reaction::CheckConfigurations { .. } => 3,
         Reaction::EnsureRepositories { .. } => 4,
         Reaction::TriggerBackups { .. } => 5,
-    }
-}
-
-/// Hands a reaction to the aggregate whose decision it is. What follows it: itself, behind the objects that it
-/// came to, or what comes after the last of them.
-pub(crate) fn carry_out(draft: &mut Draft, reaction: Reaction) -> Option<Reaction> {
-    match reaction {
-        Reaction::Advance { session } => {
-            run::decide::advance(draft, session);
-            None
-        }
-        Reaction::TakeSlot { configuration, session, slot, by } => {
-            schedule::decide::take(draft, configuration, &session, slot, by);
-            None
-        }
-        Reaction::OpenBackup { uid, configuration, session, trigger } => {
-            backup::decide::open_for(draft, uid, configuration, session, trigger);
-            None
-        }
-        Reaction::FinishStorage { storage } => {
-            storage::decide::finish_deletion(draft, &storage);
-            None
-        }
-        Reaction::FinishConfiguration { configuration } => {
-            configuration::decide::finish_deletion(draft, configuration);
-            None
-        }
-        many => carry_on(draft, many),
-    }
-}
-
-/// The same for those that concern many objects.
-fn carry_on(draft: &mut Draft, reaction: Reaction) -> Option<Reaction> {
-    match reaction {
-        Reaction::InterruptHooks { before, after } => {
-            let left = run::decide::interrupt(draft, before, after)?;
-            Some(Reaction::InterruptHooks { before, after: Some(left) })
-        }
-        Reaction::HoldTarget { restore, after } => {
-            let left = configuration::decide::hold(draft, restore, after)?;
-            Some(Reaction::HoldTarget { restore, after: Some(left) })
-        }
-        Reaction::ReleaseTarget { restore, after } => {
-            let left = configuration::decide::release(draft, restore, after)?;
-            Some(Reaction::ReleaseTarget { restore, after: Some(left) })
-        }
-        Reaction::ForgetSnapshots { repository, after } => {
-            let left = snapshot::decide::forget_all(draft, repository, after)?;
-            Some(Reaction::ForgetSnapshots { repository, after: Some(left) })
-        }
-        Reaction::CheckStorages { secret, after } => {
-            let left = storage::decide::check_with_secret(draft, &secret, after)?;
-            Some(Reaction::CheckStorages { secret, after: Some(left) })
-        }
-        Reaction::ReopenRepositories { opener, after } => {
-            let left = repository::decide::reopen_all(draft, &opener, after)?;
-            Some(Reaction::ReopenRepositories { opener, after: Some(left) })
-        }
-        Reaction::CheckConfigurations { watching, after } => {
-            let left = configuration::decide::check_all(draft, &watching, after);
-            Some(match left {
-                Some(_) => Reaction::CheckConfigurations { watching, after: left },
-                None => Reaction::EnsureRepositories { watching, again: false, after: None },
-            })
-        }
-        Reaction::EnsureRepositories { watching, again, after } => {
-            let left = repository::wanted::ensure_all(draft, &watching, again, after);
-            Some(match left {
-                Some(_) => Reaction::EnsureRepositories { watching, again, after: left },
-                None => Reaction::TriggerBackups { watching, after: None },
-            })
-        }
-        Reaction::TriggerBackups { watching, after } => {
-            let left = configuration::decide::trigger_all(draft, &watching, after)?;
-            Some(Reaction::TriggerBackups { watching, after: Some(left) })
-        }
-        going => carry_away(draft, going),
-    }
-}
-
-/// The same for what goes, one thing after the other.
-fn carry_away(draft: &mut Draft, reaction: Reaction) -> Option<Reaction> {
-    match reaction {
-        Reaction::StopBackups { configuration, after } => {
-            let left = backup::decide::stop_all(draft, configuration, after);
-            Some(match left {
-                Some(_) => Reaction::StopBackups { configuration, after: left },
-                None => delete_repositories(configuration, false),
-            })
-        }
-        Reaction::DeleteRepositories { owner, after } => {
-            let left = repository::decide::delete_all(draft, &owner, after);
-            Some(match (left, owner) {
-                (Some(_), owner) => Reaction::DeleteRepositories { owner, after: left },
-                (None, Owner::Storage(uid)) => {
-                    Reaction::FinishStorage { storage: draft.storage(uid)?.key.clone() }
-                }
-                (None, Owner::Configuration { uid, .. }) => {
-                    Reaction::ArchiveBackups { configuration: uid, after: None }
-                }
-            })
-        }
-        Reaction::ArchiveBackups { configuration, after } => {
-            let left = backup::decide::archive_all(draft, configuration, after);
-            Some(match left {
-                Some(_) => Reaction::ArchiveBackups { configuration, after: left },
-                None => Reaction::FinishConfiguration { configuration },
-            })
-        }
-        _ => None,
     }
 }
 
@@ -708,14 +608,28 @@ fn names_and_directories(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
     }
 }
 
-fn workers_that_were_stopped(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
+/// What an effect was about that is not outstanding any more.
+fn settled(cause: &Cause) -> Option<Uid> {
     use outbox::Event as Of;
     match cause {
         Cause::Event(Event::Outbox(
             Of::EffectDone { subject, .. } | Of::EffectFailed { subject, .. },
-        )) => goes_on(draft, draft.backup(*subject).map(|known| known.configuration), false),
-        _ => Vec::new(),
+        )) => Some(*subject),
+        _ => None,
     }
+}
+
+fn workers_that_were_stopped(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
+    let session = settled(cause).and_then(|subject| draft.backup(subject));
+    goes_on(draft, session.map(|known| known.configuration), false)
+}
+
+fn sessions_whose_object_is_gone(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
+    let known = settled(cause).and_then(|subject| session::get(draft, subject));
+    let goes = known.filter(|known| {
+        known.run().is_finished() && known.run().cancelled == Some(StopCause::Deleted)
+    });
+    goes.map(|known| Reaction::Advance { session: known.uid() }).into_iter().collect()
 }
 
 fn configuration_of_a_backup(draft: &Draft, cause: &Cause) -> Vec<Reaction> {

@@ -240,8 +240,7 @@ impl<P: Place> Publisher<P> {
                 (state.epoch, views)
             })
             .await?;
-        if epoch != self.epoch || self.term.is_over() {
-            tracing::warn!(epoch = self.epoch, "nothing is published any more: the term is over");
+        if epoch != self.epoch {
             return Err(Stopped);
         }
         let mut gone = Vec::new();
@@ -260,9 +259,8 @@ impl<P: Place> Publisher<P> {
         let gone = gone.into_iter().filter_map(|level| Some((self.last(&level)?, level)));
         let gone = gone.map(|((name, live), level)| (level, Work::Retract(name, live)));
         let gone: Vec<_> = gone.collect();
-        self.carry_out(gone).await;
-        self.carry_out(work).await;
-        Ok(())
+        self.carry_out(gone).await?;
+        self.carry_out(work).await
     }
 
     /// The name under which an object that is gone is still shown; none where it is another object's by now.
@@ -307,12 +305,14 @@ impl<P: Place> Publisher<P> {
         Some(Box::new(published))
     }
 
-    /// Carries out, some at once, until all have ended.
-    async fn carry_out(&mut self, work: Vec<(Level, Work)>) {
+    /// Carries out, some at once, until all have ended. A pass may take long: each of its objects asks whether the
+    /// term is over before it is shown.
+    async fn carry_out(&mut self, work: Vec<(Level, Work)>) -> Result<(), Stopped> {
         let mut work = work.into_iter();
         let mut under_way = JoinSet::new();
         loop {
             while under_way.len() < AT_ONCE
+                && !self.term.is_over()
                 && let Some((level, work)) = work.next()
             {
                 let place = Arc::clone(&self.place);
@@ -335,7 +335,11 @@ impl<P: Place> Publisher<P> {
                 Some(Ok((level, ended))) => self.ended(level, ended),
                 // The process ends.
                 Some(Err(_)) => {}
-                None => return,
+                None if self.term.is_over() => {
+                    tracing::warn!(epoch = self.epoch, "nothing is published: the term is over");
+                    return Err(Stopped);
+                }
+                None => return Ok(()),
             }
         }
     }

@@ -176,6 +176,10 @@ impl Session for Backup {
         }
     }
 
+    fn archived(&self) -> event::Event {
+        Event::Archived { uid: self.uid }.into()
+    }
+
     fn skip(&self, draft: &mut Draft, reason: String) -> bool {
         open::skip(draft, self.uid, reason);
         true

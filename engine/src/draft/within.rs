@@ -9,7 +9,6 @@ use super::Draft;
 use crate::backup::state::Backup;
 use crate::condition::Type;
 use crate::configuration::state::Configuration;
-use crate::effect::Once;
 use crate::event::StreamKind;
 use crate::ids::{Key, Uid};
 use crate::index::Looked;
@@ -82,6 +81,12 @@ impl Draft<'_> {
             .find(|restore| restore.is_going() && restore.snapshot == Some(snapshot))
     }
 
+    /// A worker of the session has to stop, and may not have yet: also after the session's end.
+    #[must_use]
+    pub fn is_stopping(&self, session: Uid) -> bool {
+        !self.effects(|once| once.stops(session)).is_empty()
+    }
+
     /// A repository that a session reads or writes is not deleted under its hands.
     ///
     /// # Errors
@@ -92,14 +97,9 @@ impl Draft<'_> {
         let mut backups = self
             .lookers(StreamKind::Backup, &Looked::Listed(uid), touched)
             .filter_map(|uid| self.backup(uid));
-        let stops = |session: Uid| {
-            let stopped = |once: &Once| matches!(once, Once::StopWorker { attempt } if attempt.session == session);
-            !self.effects(stopped).is_empty()
-        };
-        // One that has ended may have a worker that nobody has stopped yet.
         let writes = |known: &&Backup| {
             known.snapshots.iter().any(|listed| listed.repository == uid)
-                && (known.is_going() || stops(known.uid))
+                && (known.is_going() || self.is_stopping(known.uid))
         };
         if let Some(writer) = backups.find(writes) {
             let message = format!("BackupSession {} writes to it", writer.key);

@@ -248,6 +248,7 @@ fn of_restore(state: &State, known: &Restore) -> BTreeSet<Looked> {
     found.extend(functions(state, &spec.addon, true).into_iter().map(Looked::Dependency));
     found.insert(Looked::Dependency(spec.addon.object()));
     found.extend(spec.target.clone().map(Looked::Dependency));
+    found.extend(spec.target.clone().map(Looked::Target));
     found.extend(spec.target.as_ref().map(|t| Looked::Namespace(usage::home(t).into())));
     found.insert(Looked::References);
     found.extend(spec.source.secret.as_ref().map(dependency::secret).map(Looked::Dependency));

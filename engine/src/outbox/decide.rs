@@ -89,11 +89,16 @@ mod tests {
     }
 
     #[test]
-    fn it_outlives_its_session() {
+    fn its_session_outlives_it() {
         let (mut world, session, effect) = stopped();
         world.closed();
-        assert_eq!(world.ask(crate::backup::Command::Delete { session }), "backup.Archived");
+        let delete = crate::backup::Command::Delete { session };
+        assert_eq!(
+            world.refused(delete.clone()),
+            Rejection::retry("demo/app-nightly-1700438400", "a worker of it has not stopped yet")
+        );
         assert_eq!(world.ask(answer(effect, Answer::Done)), "done");
+        assert_eq!(world.ask(delete), "backup.Archived");
     }
 
     #[test]

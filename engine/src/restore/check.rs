@@ -79,6 +79,7 @@ pub fn check(state: &State, restore: &Restore) -> Result<Ready, Obstacle> {
     let selected = source::select(&spec.source, snapshot).map_err(invalid)?;
     every_component_has_a_task(restore, &selected, &tasks)?;
     target_exists(state, restore, &tasks)?;
+    target_is_free(state, restore, &selected)?;
     let frozen = Frozen { invoker: restore.hash, addon: addon_hash, functions, hooks };
     Ok(Ready { snapshot: snapshot.uid, frozen })
 }
@@ -198,6 +199,33 @@ fn secret_is_usable(state: &State, restore: &Restore) -> Result<(), Obstacle> {
             Ok(())
         }
         _ => Err(waiting("Secret", key)),
+    }
+}
+
+/// Two restores that write to the same files would leave a mixture of both.
+fn target_is_free(
+    state: &State,
+    restore: &Restore,
+    selected: &[(String, String)],
+) -> Result<(), Obstacle> {
+    let Some(target) = &restore.spec.target else { return Ok(()) };
+    let stops = |uid: Uid| state.outbox.values().any(|once| once.stops(uid));
+    let meets = |other: &Restore| {
+        let snapshot = other.snapshot.and_then(|uid| state.snapshots.get(&uid));
+        let theirs = snapshot.and_then(|known| source::select(&other.spec.source, known).ok());
+        // Where it is not known any more what the other one selected, it may be anything.
+        theirs.is_none_or(|theirs| {
+            theirs.iter().any(|(_, name)| selected.iter().any(|(_, own)| own == name))
+        })
+    };
+    let same =
+        |other: &&Restore| other.uid != restore.uid && other.spec.target.as_ref() == Some(target);
+    let mut others = state.restores.values().filter(same);
+    match others.find(|other| (other.is_going() || stops(other.uid)) && meets(other)) {
+        Some(other) => {
+            Err(Obstacle::Waiting(format!("RestoreSession {} restores into {target}", other.key)))
+        }
+        None => Ok(()),
     }
 }
 

@@ -117,6 +117,10 @@ impl Session for Restore {
 
     fn force(&self, _: &mut Draft, _: &str) {}
 
+    fn archived(&self) -> event::Event {
+        Event::Archived { uid: self.uid }.into()
+    }
+
     fn skip(&self, _: &mut Draft, _: String) -> bool {
         false
     }

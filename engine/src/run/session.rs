@@ -74,6 +74,8 @@ pub(crate) trait Session {
     fn conclude(&self, draft: &mut Draft) -> bool;
     /// Ends whatever its end still waits for besides hooks: nobody answered in time.
     fn force(&self, draft: &mut Draft, message: &str);
+    /// It leaves the state.
+    fn archived(&self) -> event::Event;
     /// It has not started, and will not; false where that is nothing to say of it.
     fn skip(&self, draft: &mut Draft, reason: String) -> bool;
 }

@@ -198,6 +198,9 @@ pub(crate) struct Weather {
 /// Troubles of the moment that one effect has at most in benign weather: after more its class would give up.
 const LOSSES: u32 = 3;
 
+/// When no effect fails any more: a store may be silent for hours again and again, but not for ever.
+const CLEARS: i64 = 9 * 60 * 60_000;
+
 impl Weather {
     /// The weather of a seed.
     pub(crate) fn new(season: Season, seed: u64, time: Arc<Time>) -> Arc<Self> {
@@ -296,6 +299,9 @@ impl Weather {
         }
         if let Some(fate) = self.strike(what) {
             return fate;
+        }
+        if self.time.passed() > CLEARS {
+            return Fate { before: Duration::ZERO, fault: Fault::None, after: Duration::ZERO };
         }
         let mut dice = self.dice.lock().unwrap();
         let most = if what == What::StopWorker { 10_000 } else { 600_000 };

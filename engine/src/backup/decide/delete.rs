@@ -9,7 +9,9 @@ use crate::run::decide::stop;
 
 pub(crate) fn decide(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     let Some(backup) = draft.backup(uid) else { return Ok(()) };
-    if backup.is_finished() {
+    if backup.is_finished() && draft.is_stopping(uid) {
+        return Err(Rejection::retry(&backup.key, "a worker of it has not stopped yet"));
+    } else if backup.is_finished() {
         draft.emit(Event::Archived { uid });
     } else if backup.is_going() && backup.is_work_over() {
         return Err(Rejection::retry(&backup.key, "it is ending"));
@@ -28,8 +30,10 @@ mod tests {
 
     use super::*;
     use crate::backup::Command;
+    use crate::effect::Once;
+    use crate::outbox::Answer;
     use crate::testing::given;
-    use crate::testing::world::{World, named};
+    use crate::testing::world::{World, attempt, named};
 
     fn delete(session: Uid) -> Command {
         Command::Delete { session }
@@ -57,7 +61,14 @@ mod tests {
             world.refused(delete(session)),
             Rejection::retry("demo/app-nightly-1700438400", "it is ending")
         );
-        assert!(world.described().ends_with("backup.MetricsPushed backup.Archived"));
+        assert!(world.described().ends_with("backup.MetricsPushed"));
+        let stop = |name| Once::StopWorker { attempt: attempt(session, name) };
+        assert_eq!(world.answer_to(&stop("pod-0"), Answer::Done), "done");
+        assert_eq!(
+            world.refused(delete(session)),
+            Rejection::retry("demo/app-nightly-1700438400", "a worker of it has not stopped yet")
+        );
+        assert_eq!(world.answer_to(&stop("pod-1"), Answer::Done), "done backup.Archived");
         assert!(world.state.backups.is_empty());
     }
 

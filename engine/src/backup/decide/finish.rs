@@ -8,7 +8,6 @@ use crate::backup::state::Backup;
 use crate::draft::Draft;
 use crate::ids::Uid;
 use crate::outcome::Outcome;
-use crate::run::StopCause;
 use crate::time::Timestamp;
 
 /// The final step; false, because nothing follows it.
@@ -17,17 +16,19 @@ pub(crate) fn finish(draft: &mut Draft, uid: Uid) -> bool {
     draft.emit(Event::HistoryCleaned { uid });
     draft.emit(Event::MetricsPushed { uid });
     schedule_retry(draft, uid);
-    after_end(draft, uid);
     false
 }
 
-/// Older finished sessions of the same name leave the state; one whose retry is due stays for it.
+/// Older finished sessions of the same name leave the state. One whose retry is due stays for it, and one that has a
+/// worker to be stopped until that has stopped.
 fn clean_history(draft: &mut Draft, uid: Uid) {
     let Some(backup) = draft.backup(uid) else { return };
     // The session itself is the newest that is kept.
     let others = history_limit(draft, backup).saturating_sub(1);
     for old in older(draft, backup, |_| true).into_iter().skip(others) {
-        draft.emit(Event::Archived { uid: old });
+        if !draft.is_stopping(old) {
+            draft.emit(Event::Archived { uid: old });
+        }
     }
 }
 
@@ -95,13 +96,6 @@ fn retry_time(draft: &Draft, backup: &Backup) -> Option<Timestamp> {
 fn is_permanent(backup: &Backup) -> bool {
     let mut ended = backup.components.iter().filter_map(|known| known.outcome.as_ref());
     ended.any(|outcome| matches!(outcome, Outcome::Failed(failure) if failure.permanent))
-}
-
-/// One whose object is being deleted leaves with its end.
-pub(crate) fn after_end(draft: &mut Draft, uid: Uid) {
-    if draft.backup(uid).is_some_and(|known| known.cancelled == Some(StopCause::Deleted)) {
-        draft.emit(Event::Archived { uid });
-    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::event::StreamKind;
 use crate::ids::{Hash, Key, TypedRef, Uid};
 use crate::names;
 use crate::run::StopCause;
-use crate::run::decide::{advance, stop};
+use crate::run::decide::{advance, leave, stop};
 use crate::snapshot;
 use crate::time::{Millis, Timestamp};
 
@@ -154,7 +154,7 @@ fn concurrency(configuration: &Configuration, session: &str) -> Concurrency {
 pub(crate) fn skip(draft: &mut Draft, uid: Uid, reason: String) {
     draft.emit(Event::Skipped { uid, reason });
     finish::clean_skipped(draft, uid);
-    finish::after_end(draft, uid);
+    leave(draft, uid);
 }
 
 fn queue(draft: &mut Draft, backup: &Backup, configuration: &Configuration, behind: Uid) {

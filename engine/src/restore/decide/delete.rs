@@ -11,7 +11,9 @@ use super::get;
 
 pub(super) fn decide(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
     let restore = get(draft, uid)?;
-    if !restore.is_going() {
+    if !restore.is_going() && draft.is_stopping(uid) {
+        return Err(Rejection::retry(&restore.key, "a worker of it has not stopped yet"));
+    } else if !restore.is_going() {
         draft.emit(Event::Archived { uid });
     } else if !restore.is_work_over() {
         stop(draft, uid, StopCause::Deleted);
@@ -26,15 +28,21 @@ pub(super) fn decide(draft: &mut Draft<'_>, uid: Uid) -> Result<(), Rejection> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effect::Once;
+    use crate::outbox::Answer;
     use crate::outcome::Outcome;
     use crate::restore::Command;
     use crate::restore::phase::Step;
     use crate::restore::phase::{Phase, phase};
     use crate::run::Command as Run;
     use crate::testing::given;
-    use crate::testing::world::{BACK, World, named};
+    use crate::testing::world::{BACK, World, attempt, named};
 
     const DELETE: Command = Command::Delete { session: BACK };
+
+    fn stop() -> Once {
+        Once::StopWorker { attempt: attempt(BACK, "pod-0") }
+    }
 
     /// A restore of `pod-0` with a hook after it, whose worker is asked for.
     fn thawing() -> World {
@@ -70,10 +78,15 @@ mod tests {
         );
         assert_eq!(world.ask(DELETE), "", "asked for once more, nothing is new");
         assert!(
-            world.hook_ended(BACK, Outcome::Succeeded).ends_with(
-                "restore.MetricsPushed restore.Archived configuration.ResumedAfterRestore"
-            )
+            world
+                .hook_ended(BACK, Outcome::Succeeded)
+                .ends_with("restore.MetricsPushed configuration.ResumedAfterRestore")
         );
+        assert_eq!(
+            world.refused(DELETE),
+            Rejection::retry("demo/back", "a worker of it has not stopped yet")
+        );
+        assert_eq!(world.answer_to(&stop(), Answer::Done), "done restore.Archived");
         assert!(world.state.restores.is_empty());
     }
 
@@ -101,6 +114,12 @@ mod tests {
         world.ask(Run::Cancel { session: BACK, cause: "enough".into() });
         assert_eq!(world.ask(DELETE), "restore.Cancelled");
         assert_eq!(world.back().cancelled, Some(StopCause::Deleted));
+        let before = world.clone();
+        let end = world.hook_ended(BACK, Outcome::Succeeded);
+        assert!(end.ends_with("restore.MetricsPushed configuration.ResumedAfterRestore"), "{end}");
+        // Whichever comes first.
+        let mut world = before;
+        assert_eq!(world.answer_to(&stop(), Answer::Done), "done");
         let end = world.hook_ended(BACK, Outcome::Succeeded);
         assert!(end.ends_with("restore.Archived configuration.ResumedAfterRestore"), "{end}");
         let nobody = named("nobody");

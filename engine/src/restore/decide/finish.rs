@@ -3,16 +3,10 @@
 use crate::draft::Draft;
 use crate::ids::Uid;
 use crate::restore::Event;
-use crate::run::StopCause;
 
 /// The final step.
 pub(crate) fn finish(draft: &mut Draft, uid: Uid) {
-    let Some(restore) = draft.restore(uid) else { return };
-    let deleted = restore.cancelled == Some(StopCause::Deleted);
     draft.emit(Event::MetricsPushed { uid });
-    if deleted {
-        draft.emit(Event::Archived { uid });
-    }
 }
 
 #[cfg(test)]
@@ -23,15 +17,20 @@ mod tests {
 
     use crate::condition::Type;
     use crate::configuration::Command as App;
+    use crate::deadline;
     use crate::declared::Declared;
+    use crate::due::Due;
+    use crate::effect::Once;
     use crate::hook::{Executor, HookSpec, Policy};
+    use crate::outbox::Answer;
     use crate::outcome::Outcome;
     use crate::restore::Command;
     use crate::restore::phase::{Phase, phase};
     use crate::run::Command as Run;
     use crate::storage::DeletionPolicy;
     use crate::testing::given;
-    use crate::testing::world::{APP, BACK, World, named};
+    use crate::testing::world::{APP, BACK, World, attempt, named};
+    use crate::time::Millis;
     use alloc::vec::Vec;
 
     fn conditions(world: &World) -> String {
@@ -118,6 +117,33 @@ mod tests {
         world.surveyed(other, 2);
         world.reported(other, "pod-1");
         assert!(!world.state.configurations[&APP].is_paused());
+    }
+
+    #[test]
+    fn two_restores_into_one_target_go_one_after_the_other() {
+        let mut world = World::restorable();
+        world.restoring(given::restore(&["pod-0"]));
+        let other = named("other");
+        let (key, hash) = (given::key("other"), given::hash(1));
+        let spec = given::restore(&[]);
+        let declared = Declared { uid: other, key, generation: 1, hash, spec };
+        assert_eq!(world.ask(Command::Declare(declared)), "restore.Declared");
+        let waiting = |world: &World| {
+            let known = &world.state.restores[&other];
+            crate::view::restore::status(&world.state, known).waiting
+        };
+        let sentence = "RestoreSession demo/back restores into StatefulSet demo/db";
+        assert_eq!(waiting(&world).as_deref(), Some(sentence));
+        world.ask(Run::Cancel { session: BACK, cause: "no".into() });
+        assert_eq!(waiting(&world).as_deref(), Some(sentence), "its worker may still write");
+        let again = Command::Reconcile { uid: other };
+        assert_eq!(world.ask(again.clone()), "");
+        let stop = Once::StopWorker { attempt: attempt(BACK, "pod-0") };
+        world.answer_to(&stop, Answer::Done);
+        assert_eq!(waiting(&world), None);
+        let due = deadline::due(&world.state, world.now, Millis(0));
+        assert!(due.contains(&Due::ReconcileRestore { uid: other }), "{due:?}");
+        assert!(world.ask(again).starts_with("restore.ValidationPassed restore.Started"));
     }
 
     #[test]

@@ -711,8 +711,9 @@ fn deletion_stops_first_and_archives_at_the_end() {
     let mut busy = World::working(spec(&["pod-0"]));
     busy.started("pod-0").unwrap();
     let end = busy.ask(Command::Delete { session: RESTORE }).unwrap();
-    let expected = ["Cancelled", "ComponentEnded", "Incomplete", "MetricsPushed", "Archived"];
-    assert_eq!(end, expected);
+    assert_eq!(end, ["Cancelled", "ComponentEnded", "Incomplete", "MetricsPushed"]);
+    let stop = busy.effect(|once| matches!(once, Once::StopWorker { .. }));
+    assert_eq!(busy.answer(stop, Answer::Done).unwrap(), ["Archived"]);
     assert!(busy.state.restores.is_empty());
     assert!(!busy.state.configurations[&CONFIGURATION].is_paused());
 
@@ -722,6 +723,8 @@ fn deletion_stops_first_and_archives_at_the_end() {
         thawing.ask(Command::Delete { session: RESTORE }).unwrap(),
         ["Cancelled", "ComponentEnded", "Incomplete", "ExecutorNotEnsured", "HookStarted"]
     );
+    let stop = thawing.effect(|once| matches!(once, Once::StopWorker { .. }));
+    assert!(thawing.answer(stop, Answer::Done).unwrap().is_empty());
     let end = thawing.hook_ended(Stage::Post, Outcome::Succeeded).unwrap();
     assert_eq!(end.last().map(String::as_str), Some("Archived"));
 }

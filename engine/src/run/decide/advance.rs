@@ -18,15 +18,17 @@ use crate::hook::Stage;
 use crate::hook::run::{self, Next};
 use crate::ids::Uid;
 use crate::outcome::Outcome;
+use crate::run::Event;
 use crate::run::component;
+use crate::run::decide::{leave, survey};
 use crate::run::phase::Step;
 use crate::run::session::{self, Session};
 use crate::run::state::Run;
-use crate::run::{Event, decide::survey};
 
-/// Takes the session as far as it can go.
+/// Takes the session as far as it can go, out of the state where its object goes.
 pub(crate) fn advance(draft: &mut Draft, uid: Uid) {
     while step(draft, uid) {}
+    leave(draft, uid);
 }
 
 /// One step; false where something outside has to answer.

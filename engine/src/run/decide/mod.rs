@@ -12,7 +12,7 @@ mod worker;
 
 pub(crate) use advance::advance;
 use advance::has_run;
-pub(crate) use end::stop;
+pub(crate) use end::{leave, stop};
 pub(crate) use hook::{hook_ended, interrupt};
 pub(crate) use places::fill;
 pub(crate) use survey::surveyed;
