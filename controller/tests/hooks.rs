@@ -65,6 +65,8 @@ fn it_ends_as_its_command_does() {
     assert_eq!((&*output.stdout, &*output.stderr), (&b"out\n"[..], &b"err\n"[..]));
     assert!(waited_for(&["true"]).status.success());
     assert_eq!(waited_for(&["sh", "-c", "kill -9 $$"]).status.signal(), Some(9));
+    let own = waited_for(&["sh", "-c", "trap 'trap \"\" TERM; kill 0' EXIT; exit 4"]);
+    assert_eq!(own.status.code(), Some(4), "it ends its own group only");
     let missing = waited_for(&["/no/such/program"]);
     assert_eq!(missing.status.code(), Some(127));
     assert!(missing.stderr.starts_with(b"cannot run /no/such/program: "));

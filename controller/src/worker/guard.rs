@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Read as _};
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio, exit};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,7 +33,10 @@ static GIVEN_UP: AtomicBool = AtomicBool::new(false);
 pub fn work(command: &[OsString]) -> anyhow::Result<()> {
     let (program, arguments) = command.split_first().context("there is no command to run")?;
     set_child_subreaper(Some(getpid())).context("cannot take in orphans")?;
-    let started = Command::new(program).args(arguments).stdin(Stdio::null()).spawn();
+    let mut command = Command::new(program);
+    // A group of its own: a script that ends its group at its own end must not end the guard with it.
+    command.args(arguments).stdin(Stdio::null()).process_group(0);
+    let started = command.spawn();
     let child = match started {
         Ok(child) => child,
         Err(error) => {

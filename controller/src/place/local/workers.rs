@@ -3,9 +3,11 @@
 //! A worker outlives its operator. Whether one is there is read from its directory: who attends it, and
 //! whether that very process still runs.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use holdfast_engine::{Attempt, Failure, Uid};
@@ -38,13 +40,17 @@ pub struct Workers {
     root: PathBuf,
     program: PathBuf,
     ids: ids::Handle,
+    ends: Ends,
 }
+
+/// How workers of this operator ended, by their directories; absent until they have. Only their parent is told.
+type Ends = Arc<Mutex<BTreeMap<PathBuf, Option<ExitStatus>>>>;
 
 impl Workers {
     /// Workers below `root`, as processes of `program`.
     #[must_use]
     pub fn new(root: PathBuf, program: PathBuf, ids: ids::Handle) -> Self {
-        Self { root, program, ids }
+        Self { root, program, ids, ends: Ends::default() }
     }
 
     /// The directories of an attempt, one for each time that somebody started a worker for it. More than one
@@ -108,7 +114,15 @@ impl Workers {
             tokio::time::sleep(POLL).await;
         };
         // Somebody has to take note of its end, or it stays in the process table.
-        tokio::spawn(async move { child.wait().await });
+        let path = directory.path().to_owned();
+        self.told().insert(path.clone(), None);
+        let workers = self.clone();
+        tokio::spawn(async move {
+            match child.wait().await {
+                Ok(status) => workers.told().insert(path, Some(status)),
+                Err(_) => workers.told().remove(&path),
+            };
+        });
         match failed {
             // It may have been quicker than the look.
             Some(_) if directory.result().is_some() => Ok(()),
@@ -138,14 +152,14 @@ impl Workers {
     #[must_use]
     pub fn ended(&self, attempt: &Attempt) -> Option<End> {
         let starts = self.starts(attempt);
-        let running = starts.iter().any(is_attended);
+        let running = starts.iter().any(|start| is_attended(start) || self.is_awaited(start));
         // In this order: a worker that leaves its result and ends between the two looks is found.
         if let Some(ended) = starts.iter().find_map(Directory::result) {
             return Some(End::Reported(Box::new(ended)));
         }
         let last = starts.into_iter().next_back();
         let last = last.unwrap_or_else(|| Directory::at(&self.root.join(attempt_name(attempt))));
-        (!running).then(|| End::Vanished(vanished(&last)))
+        (!running).then(|| End::Vanished(self.vanished(&last)))
     }
 
     /// Stops a worker and sees that it is gone.
@@ -170,7 +184,32 @@ impl Workers {
     /// # Errors
     /// What the file system says.
     pub fn remove(&self, attempt: &Attempt) -> std::io::Result<()> {
-        Directory::at(&self.root.join(attempt_name(attempt))).remove()
+        let path = self.root.join(attempt_name(attempt));
+        self.told().retain(|start, _| !start.starts_with(&path));
+        Directory::at(&path).remove()
+    }
+
+    /// It has ended at most a moment ago: how, is about to be told.
+    fn is_awaited(&self, start: &Directory) -> bool {
+        self.told().get(start.path()).is_some_and(Option::is_none)
+    }
+
+    fn told(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Option<ExitStatus>>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn vanished(&self, directory: &Directory) -> Failure {
+        let how = self.told().get(directory.path()).copied().flatten();
+        let how = how.map(|status| format!(" ({status})"));
+        let how = how.unwrap_or_default();
+        let words = directory.last_words();
+        let said =
+            if words.is_empty() { "it said nothing".into() } else { format!("it said: {words}") };
+        Failure {
+            reason: "WorkerVanished".into(),
+            message: format!("the worker ended without a report{how}; {said}"),
+            permanent: false,
+        }
     }
 
     /// Removes what is left of attempts that nobody waits for.
@@ -208,25 +247,12 @@ fn not_started(path: &Path, error: &std::io::Error) -> Failure {
     }
 }
 
-fn vanished(directory: &Directory) -> Failure {
-    let words = directory.last_words();
-    let said =
-        if words.is_empty() { "it said nothing".into() } else { format!("it said: {words}") };
-    Failure {
-        reason: "WorkerVanished".into(),
-        message: format!("the worker ended without a report; {said}"),
-        permanent: false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use holdfast_executor::job::{
         Passphrase, Repository, Resources, Restore, RestoreOptions, Work,
     };
     use holdfast_executor::report::{FailureKind, Outcome, Report};
-
-    use std::sync::Arc;
 
     use super::*;
     use crate::worker::directory::Ended;
@@ -366,6 +392,18 @@ mod tests {
         }
         bench.workers.remove(&attempt()).unwrap();
         assert_eq!(bench.started(), 0);
+    }
+
+    #[tokio::test]
+    async fn how_a_worker_was_ended_is_told() {
+        let bench = Bench::new(&format!("{ATTEND}\nsleep 0.2\nkill -9 $$"));
+        bench.workers.start(&attempt(), &job()).await.unwrap();
+        let end = bench.workers.wait(&attempt(), |_| {}).await;
+        let End::Vanished(failure) = end else { panic!("{end:?}") };
+        let said = "the worker ended without a report (signal: 9 (SIGKILL)); it said nothing";
+        assert_eq!(failure.message, said);
+        bench.workers.remove(&attempt()).unwrap();
+        assert!(bench.workers.told().is_empty());
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_engine::Failure;
@@ -9,6 +10,7 @@ use holdfast_executor::report::printable;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::task::JoinHandle;
 
 use super::failure::{failed, timed_out};
 use super::pods::Pod;
@@ -27,6 +29,9 @@ const ENDED: Duration = Duration::from_secs(1);
 /// How long one look at it waits.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// How long the rest of the output is waited for, once the command has ended.
+const DRAIN: Duration = Duration::from_millis(500);
+
 /// A command under its guard: it ends, with all that it started, when nobody waits for it any more.
 struct Guarded {
     child: Child,
@@ -41,12 +46,15 @@ impl Drop for Guarded {
         let Some(group) = self.group else { return };
         self.leash = None;
         let mut left = ENDED;
-        while matches!(self.child.try_wait(), Ok(None)) && !left.is_zero() {
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if left.is_zero() {
+                // Its number is its own as long as nobody has taken note of its end.
+                let _ = kill_process_group(group, Signal::KILL);
+                return;
+            }
             std::thread::sleep(LOOK);
             left = left.saturating_sub(LOOK);
         }
-        // It may have ended by itself meanwhile.
-        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 
@@ -82,11 +90,11 @@ pub(super) async fn run(
     let (leash, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let mut guarded = Guarded { child, leash, group };
-    let ended = tokio::time::timeout(limit, async {
-        tokio::join!(guarded.child.wait(), capped(out), capped(err))
-    });
-    let Ok((status, out, err)) = ended.await else { return Err(timed_out(limit)) };
+    let (out, err) = (Output::of(out), Output::of(err));
+    let ended = tokio::time::timeout(limit, guarded.child.wait()).await;
+    let Ok(status) = ended else { return Err(timed_out(limit)) };
     guarded.group = None;
+    let (out, err) = tokio::join!(out.end(), err.end());
     let status =
         status.map_err(|error| failed("ExecFailed", format!("{program}: {error}"), false))?;
     if status.code() == Some(guard::CANNOT_RUN) && err.starts_with(b"cannot run ") {
@@ -106,19 +114,42 @@ pub(super) async fn run(
     Err(failed("ExitCode", message, false))
 }
 
-/// All that a pipe gives, of which the first part is kept.
-async fn capped(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
-    let mut kept = Vec::new();
-    let Some(mut pipe) = pipe else { return kept };
-    let mut buffer = vec![0; 8192];
-    while let Ok(count) = pipe.read(&mut buffer).await {
-        if count == 0 {
-            break;
-        }
-        let room = OUTPUT_BYTES.saturating_sub(kept.len()).min(count);
-        kept.extend_from_slice(&buffer[..room]);
+/// What a pipe gives, read beside the command, of which the first part is kept.
+struct Output {
+    kept: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Output {
+    fn of(pipe: Option<impl AsyncRead + Unpin + Send + 'static>) -> Self {
+        let kept = Arc::<Mutex<Vec<u8>>>::default();
+        let into = Arc::clone(&kept);
+        let reader = tokio::spawn(async move {
+            let Some(mut pipe) = pipe else { return };
+            let mut buffer = vec![0; 8192];
+            while let Ok(count) = pipe.read(&mut buffer).await {
+                if count == 0 {
+                    break;
+                }
+                let mut kept = into.lock().unwrap_or_else(PoisonError::into_inner);
+                let room = OUTPUT_BYTES.saturating_sub(kept.len()).min(count);
+                kept.extend_from_slice(&buffer[..room]);
+            }
+        });
+        Self { kept, reader }
     }
-    kept
+
+    /// All of it, once the command has ended: what that has left behind may hold the pipe for as long as it likes.
+    async fn end(mut self) -> Vec<u8> {
+        let _ = tokio::time::timeout(DRAIN, &mut self.reader).await;
+        std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
 }
 
 /// `source-data` becomes `SOURCE_DATA`.
@@ -169,6 +200,14 @@ mod tests {
                 .await
                 .unwrap_err();
         assert!(failure.message.len() < 2 * SHOWN_BYTES);
+    }
+
+    #[tokio::test]
+    async fn a_command_ends_when_it_ends_whoever_holds_its_output() {
+        let text = "echo said; sleep 20 & exit 3";
+        let failure = shell(text, Duration::from_secs(15)).await.unwrap_err();
+        assert_eq!(failure.reason.as_str(), "ExitCode");
+        assert!(failure.message.ends_with("said"), "{failure:?}");
     }
 
     #[tokio::test]
