@@ -30,6 +30,9 @@ const LONGEST_SLEEP: Millis = Millis(60_000);
 /// The shortest sleep: a deadline that is refused again and again must not keep the processor busy.
 const SHORTEST_SLEEP: Millis = Millis(20);
 
+/// What is left to others between two batches of deadlines.
+const MOMENT: Millis = Millis(1);
+
 /// How often a deadline that waits for a place's answer is looked at.
 const HELD_SLEEP: Millis = Millis(250);
 
@@ -69,8 +72,6 @@ pub struct Dispatcher {
     epoch: u64,
     /// Attempts of an earlier operator for which their place has not answered yet.
     held: BTreeSet<Attempt>,
-    /// The next deadline, and the event after which it was computed.
-    next: Option<(u64, Option<Timestamp>)>,
 }
 
 impl Dispatcher {
@@ -87,7 +88,7 @@ impl Dispatcher {
     ) -> Result<Self, Error> {
         let epoch = ledger.state().epoch + 1;
         let held = BTreeSet::new();
-        let mut dispatcher = Self { ledger, ports, mail, listeners, epoch, held, next: None };
+        let mut dispatcher = Self { ledger, ports, mail, listeners, epoch, held };
         let begin = Command::Lease(lease::Command::Begin { holder: holder.into() });
         dispatcher.take(vec![Order::new(Actor::Operator, begin)])?;
         if dispatcher.ledger.state().epoch != epoch {
@@ -102,7 +103,7 @@ impl Dispatcher {
     /// # Errors
     /// When the log cannot be written.
     pub fn take(&mut self, orders: Vec<Order>) -> Result<(), Error> {
-        self.decide(orders.into_iter().map(Waiting::nobody).collect())
+        self.decide(orders.into_iter().map(Waiting::nobody).collect()).map(drop)
     }
 
     /// The state, between two batches.
@@ -151,10 +152,7 @@ impl Dispatcher {
     /// Takes what waits already, up to a batch, the kernel's own first; false when it has to end.
     fn gather(&mut self, orders: &mut Vec<Waiting>) -> Result<bool, Error> {
         // Questions count as well: whoever asks without end must not keep a deadline from waking.
-        for _ in 0..BATCH {
-            if orders.len() >= BATCH {
-                break;
-            }
+        for _ in orders.len()..BATCH {
             if let Ok(message) = self.mail.line.try_recv() {
                 self.own(message, orders)?;
             } else if let Ok(message) = self.mail.inbox.try_recv() {
@@ -175,10 +173,7 @@ impl Dispatcher {
                 self.decide(std::mem::take(orders))?;
                 question(self.ledger.state());
             }
-            Own::Answered(attempt) => {
-                self.held.remove(&attempt);
-                self.next = None;
-            }
+            Own::Answered(attempt) => drop(self.held.remove(&attempt)),
             Own::Look => {}
         }
         Ok(())
@@ -218,10 +213,8 @@ impl Dispatcher {
         self.ports.clock.now().max(self.ledger.state().last_at)
     }
 
-    fn decide(&mut self, orders: Vec<Waiting>) -> Result<(), Error> {
-        if orders.is_empty() {
-            return Ok(());
-        }
+    /// Whether anything was recorded.
+    fn decide(&mut self, orders: Vec<Waiting>) -> Result<bool, Error> {
         let at = self.now();
         let mut answers = Vec::with_capacity(orders.len());
         let batch: Vec<Envelope> = orders
@@ -234,7 +227,8 @@ impl Dispatcher {
             .collect();
         let submitted = self.ledger.submit(&batch)?;
         let state = self.ledger.state();
-        if !submitted.recorded.is_empty() {
+        let is_recorded = !submitted.recorded.is_empty();
+        if is_recorded {
             let changed = |recorded| level::changed(state, recorded);
             self.listeners.marks.mark(submitted.recorded.iter().flat_map(changed));
             self.listeners.recorded.send_replace(state.seq);
@@ -248,59 +242,41 @@ impl Dispatcher {
                 let _ = sender.send(answer);
             }
         }
-        Ok(())
+        Ok(is_recorded)
     }
 
-    /// When the next deadline wakes; computed anew only after something was recorded.
-    fn next(&mut self) -> Option<Timestamp> {
-        let seq = self.ledger.state().seq;
-        match self.next {
-            Some((known, next)) if known == seq => next,
-            _ => {
-                let next = deadline::next_wakeup(self.ledger.state(), SLOT_GRACE);
-                self.next = Some((seq, next));
-                next
-            }
-        }
-    }
-
-    /// Turns every deadline that has passed into a command; how long to sleep until the next one.
+    /// Turns deadlines that have passed into commands, up to a batch of which something is recorded; how long to sleep
+    /// until the next.
     fn wake(&mut self) -> Result<Millis, Error> {
         let now = self.now();
-        let mut least = SHORTEST_SLEEP;
-        if self.next().is_some_and(|next| next <= now) {
-            let passed = deadline::due(self.ledger.state(), now, SLOT_GRACE);
-            let (held, awake): (Vec<Due>, Vec<Due>) =
-                passed.into_iter().partition(|due| self.is_held(due, now));
-            if !held.is_empty() {
-                least = HELD_SLEEP;
-            }
-            // A midnight is decided in batches, so that whoever asks meanwhile is answered between two of them;
-            // what is refused keeps nothing from its turn.
-            let before = self.ledger.state().seq;
-            for batch in awake.chunks(BATCH) {
-                let state = self.ledger.state();
-                let commands = batch.iter().filter_map(|due| due::command(state, due.clone(), now));
-                let orders = commands.map(|command| Order::new(Actor::Clock, command)).collect();
-                self.take(orders)?;
-                if self.ledger.state().seq > before {
-                    break;
-                }
-            }
-            if awake.len() > BATCH && self.ledger.state().seq > before {
-                least = Millis(0);
+        let passed = deadline::due(self.ledger.state(), now, SLOT_GRACE);
+        let held = |due: &Due| self.held_until(due).filter(|until| now < *until);
+        let until = passed.iter().filter_map(held).min();
+        let awake: Vec<Due> = passed.into_iter().filter(|due| held(due).is_none()).collect();
+        // A midnight is decided in batches, so that whoever asks meanwhile is answered between two of them; what is
+        // refused keeps nothing from its turn.
+        for batch in awake.chunks(BATCH) {
+            let state = self.ledger.state();
+            let commands = batch.iter().filter_map(|due| due::command(state, due.clone(), now));
+            let orders = commands.map(|command| Order::new(Actor::Clock, command));
+            if self.decide(orders.map(Waiting::nobody).collect())? {
+                return Ok(MOMENT);
             }
         }
-        let next = self.next();
-        let wait = next.map_or(LONGEST_SLEEP, |at| at.since(self.now()).min(LONGEST_SLEEP));
-        Ok(wait.max(least))
+        let next = match until {
+            // What is due after those that are held is looked for: they stand before it.
+            Some(until) => Some(until.min(now.plus(HELD_SLEEP))),
+            None => deadline::next_wakeup(self.ledger.state(), SLOT_GRACE),
+        };
+        let wait = next.map_or(LONGEST_SLEEP, |at| at.since(now).min(LONGEST_SLEEP));
+        Ok(wait.max(SHORTEST_SLEEP))
     }
 
-    /// Whether a deadline waits for a place's answer about an attempt of its session.
-    fn is_held(&self, due: &Due, now: Timestamp) -> bool {
-        let Due::Expire { session } = due else { return false };
-        let waits = self.held.iter().any(|attempt| attempt.session == *session);
-        waits && self.deadline(*session).is_some_and(|deadline| now < deadline.plus(HOLD))
+    /// Until when a deadline waits for a place's answer about an attempt of its session, if it does.
+    fn held_until(&self, due: &Due) -> Option<Timestamp> {
+        let Due::Expire { session } = due else { return None };
+        self.held.iter().find(|attempt| attempt.session == *session)?;
+        self.deadline(*session).map(|deadline| deadline.plus(HOLD))
     }
 
     fn deadline(&self, session: Uid) -> Option<Timestamp> {
@@ -311,23 +287,25 @@ impl Dispatcher {
         }
     }
 
-    fn look(&mut self) {
+    fn look(&self) {
         let quiet = self.is_quiet();
         self.listeners
             .quiet
             .send_modify(|seen| *seen = Quiet { quiet, look: seen.look.wrapping_add(1) });
     }
 
-    fn is_quiet(&mut self) -> bool {
-        let busy = self.listeners.tasks.is_any() || !self.listeners.marks.is_clean();
-        if busy || !self.mail.is_empty() || !self.ledger.state().outbox.is_empty() {
-            return false;
-        }
-        let now = self.now();
-        if self.next().is_some_and(|at| at <= now) {
-            return false;
-        }
-        !deadline::is_anything_open(self.ledger.state())
+    fn is_quiet(&self) -> bool {
+        let (state, listeners) = (self.ledger.state(), &self.listeners);
+        let busy = [
+            listeners.tasks.is_any(),
+            !listeners.marks.is_clean(),
+            !self.mail.inbox.is_empty(),
+            !self.mail.line.is_empty(),
+            !state.outbox.is_empty(),
+            !deadline::due(state, self.now(), SLOT_GRACE).is_empty(),
+            deadline::is_anything_open(state),
+        ];
+        !busy.contains(&true)
     }
 }
 

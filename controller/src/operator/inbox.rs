@@ -102,12 +102,6 @@ pub fn open() -> (Inbox, Line, Mail) {
     (Inbox(inbox), Line(line), Mail { inbox: client, line: own })
 }
 
-impl Mail {
-    pub(super) fn is_empty(&self) -> bool {
-        self.inbox.is_empty() && self.line.is_empty()
-    }
-}
-
 impl Inbox {
     /// Submits commands, in order, and waits for their answers.
     ///

@@ -80,13 +80,7 @@ impl Marks {
 
     pub(super) fn take(&self, most: usize) -> Vec<Level> {
         let mut dirty = self.0.dirty.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut taken = Vec::new();
-        while taken.len() < most
-            && let Some(level) = dirty.pop_first()
-        {
-            taken.push(level);
-        }
-        taken
+        std::iter::from_fn(|| dirty.pop_first()).take(most).collect()
     }
 }
 
@@ -189,21 +183,22 @@ impl<P: Place> Publisher<P> {
 
     /// Waits until something is marked, or a try is due.
     async fn wait(&mut self) {
-        let due = self.later.values().map(|later| later.at).min();
+        let first = self.later.iter().min_by_key(|(_, later)| later.at);
         let again = async {
-            match due {
-                Some(at) => tokio::time::sleep_until(at).await,
+            match first {
+                Some((level, later)) => {
+                    tokio::time::sleep_until(later.at).await;
+                    level.clone()
+                }
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             biased;
+            // It comes first: news without end keep no try waiting.
+            level = again => self.marks.mark([level]),
             () = self.marks.0.news.notified() => {}
-            () = again => {}
         }
-        let now = Instant::now();
-        let due = self.later.iter().filter(|(_, later)| later.at <= now);
-        self.marks.mark(due.map(|(level, _)| level.clone()).collect::<Vec<_>>());
     }
 
     /// Shows all that is marked.
@@ -227,22 +222,15 @@ impl<P: Place> Publisher<P> {
 
     /// Shows some levels, all as they were at one sequence number.
     async fn pass(&mut self, levels: Vec<Level>) -> Result<(), Stopped> {
-        let (epoch, views) = self
-            .line
-            .ask(move |state| {
-                let views: Vec<(Level, View)> = levels
-                    .into_iter()
-                    .map(|level| {
-                        let view = view(state, &level);
-                        (level, view)
-                    })
-                    .collect();
-                (state.epoch, views)
-            })
-            .await?;
-        if epoch != self.epoch {
-            return Err(Stopped);
-        }
+        let epoch = self.epoch;
+        let asked = self.line.ask(move |state| {
+            let views = levels.into_iter().map(|level| {
+                let view = view(state, &level);
+                (level, view)
+            });
+            (state.epoch == epoch).then(|| views.collect::<Vec<_>>())
+        });
+        let views = asked.await?.ok_or(Stopped)?;
         let mut gone = Vec::new();
         let mut work = Vec::new();
         for (level, view) in views {

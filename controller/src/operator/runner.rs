@@ -136,9 +136,10 @@ impl<P: Place> Crew<P> {
         // From before the first question on: whoever gives it up from now on is heard.
         let gone = self.place.ends_when_dropped(&once).then(|| self.given_up.note(id));
         let ended = self.tries(id, &once, class, gone).await;
-        self.given_up.forget(id);
         let Some((answer, left)) = ended else { return };
-        if self.is_ours().await {
+        if self.term.is_over() {
+            tracing::warn!(epoch = self.epoch, "an effect of a term that is over is not answered");
+        } else {
             let attended = attended_by(&answer, left.work);
             let answer = outbox::Command::Answer { effect: id, answer: fitting(&once, answer) };
             let order = Order::new(Actor::Operator, Command::Outbox(answer));
@@ -289,16 +290,6 @@ impl<P: Place> Crew<P> {
             Err(Err(_ended)) => None,
         }
     }
-
-    /// Whether it is still our term, in the log and outside.
-    async fn is_ours(&self) -> bool {
-        let epoch = self.line.ask(|state| state.epoch).await;
-        let ours = epoch.is_ok_and(|epoch| epoch == self.epoch) && !self.term.is_over();
-        if !ours {
-            tracing::warn!(epoch = self.epoch, "an effect of a term that is over is not answered");
-        }
-        ours
-    }
 }
 
 type Working = tokio::task::JoinHandle<Result<Answer, Trouble>>;
@@ -335,9 +326,6 @@ fn attended_by(answer: &Answer, work: Option<(Attempt, Work)>) -> Option<Attende
 }
 
 fn is_wanted(state: &State, id: EffectId, epoch: u64) -> bool {
-    if state.epoch != epoch {
-        tracing::warn!(epoch, "an effect of a term that is over is left undone");
-    }
     state.epoch == epoch && state.outbox.contains_key(&id)
 }
 
@@ -346,10 +334,6 @@ impl GivenUp {
         let (keep, gone) = oneshot::channel();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, keep);
         gone
-    }
-
-    fn forget(&self, id: EffectId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     fn known(&self) -> Vec<EffectId> {

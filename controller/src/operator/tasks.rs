@@ -50,10 +50,9 @@ pub struct Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        // Nothing in the log tells that the last task has ended.
-        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.line.nudge();
-        }
+        self.count.fetch_sub(1, Ordering::AcqRel);
+        // Nothing in the log tells that it has ended, and it may have been the last one.
+        self.line.nudge();
     }
 }
 
