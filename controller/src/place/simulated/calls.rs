@@ -13,10 +13,13 @@ use std::time::Duration;
 
 use holdfast_engine::plan::Plan;
 use holdfast_engine::{EffectId, Key};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::cluster::Cluster;
 use crate::operator::stores;
+use crate::sighting::name::ObjectName;
+use crate::translate::kubestash::object::Published;
 
 /// Short calls at stores at once.
 const AT_STORES: usize = 8;
@@ -26,6 +29,9 @@ const AT_SILENT_ONES: usize = 4;
 
 /// Objects that are shown at once.
 const SHOWN_AT_ONCE: usize = 2;
+
+/// How many times an object may be shown as it is where nothing goes wrong.
+const SHOWN_ALIKE: u32 = 2;
 
 /// What the clock of the runtime rounds up to.
 const ROUNDED: Duration = Duration::from_millis(2);
@@ -71,6 +77,11 @@ fn terms(plan: &Plan) -> (String, Duration, Duration) {
         Plan::Survey(_) => (String::new(), quick, seconds(60)),
         Plan::RunHook(hook) => (hook.summary.session.to_string(), quick, seconds(24 * 3_600)),
     }
+}
+
+/// What a call is about; empty where its plan does not name it.
+pub(super) fn subject(plan: &Plan) -> String {
+    terms(plan).0
 }
 
 /// A call that is under way.
@@ -131,6 +142,13 @@ impl Calls {
     }
 }
 
+impl Calls {
+    /// Whether a call is under way.
+    pub(super) fn is_any(&self) -> bool {
+        !self.0.lock().unwrap().under_way.is_empty()
+    }
+}
+
 impl Tries {
     /// What is wrong about one more.
     fn wrong(&self, begun: Instant, least: Duration, limit: Option<Duration>) -> Option<String> {
@@ -162,7 +180,11 @@ impl Drop for Call {
 
 /// What is being shown.
 #[derive(Default)]
-pub(super) struct Shows(Arc<Mutex<usize>>);
+pub(super) struct Shows {
+    under_way: Arc<Mutex<usize>>,
+    /// What was asked to be shown last of each object, and how many times in a row.
+    last: Mutex<BTreeMap<ObjectName, (Value, u32)>>,
+}
 
 /// Something is being shown.
 pub(super) struct Show(Arc<Mutex<usize>>);
@@ -170,12 +192,31 @@ pub(super) struct Show(Arc<Mutex<usize>>);
 impl Shows {
     /// It begins.
     pub(super) fn begin(&self, cluster: &Cluster) -> Show {
-        let mut under_way = self.0.lock().unwrap();
+        let mut under_way = self.under_way.lock().unwrap();
         *under_way += 1;
         if *under_way > SHOWN_AT_ONCE {
             cluster.breach(format!("{under_way} objects are shown at once"));
         }
-        Show(Arc::clone(&self.0))
+        Show(Arc::clone(&self.under_way))
+    }
+
+    /// Whether something is being shown.
+    pub(super) fn is_any(&self) -> bool {
+        *self.under_way.lock().unwrap() > 0
+    }
+
+    /// Where nothing goes wrong, nothing is shown again as it is; but once, until the log knows which live object it is.
+    pub(super) fn is_news(&self, cluster: &Cluster, shown: &Published) {
+        let name = ObjectName::own(shown.kind, &shown.key);
+        let mut last = self.last.lock().unwrap();
+        let times = match last.get(&name) {
+            Some((before, times)) if *before == shown.object => times + 1,
+            _ => 1,
+        };
+        if times > SHOWN_ALIKE {
+            cluster.breach(format!("{name} is shown {times} times as it is"));
+        }
+        last.insert(name, (shown.object.clone(), times));
     }
 }
 

@@ -322,6 +322,12 @@ impl Cluster {
         self.version.send_modify(|version| *version += 1);
     }
 
+    /// The uid of a live object that no user declared.
+    pub(super) fn live(&self, name: &ObjectName) -> Option<Uid> {
+        let inner = self.now();
+        inner.live.get(name).filter(|_| !inner.declared.contains_key(name)).copied()
+    }
+
     /// Whether an object is to be seen.
     pub(crate) fn shows(&self, name: &ObjectName) -> bool {
         self.now().published.contains_key(name)

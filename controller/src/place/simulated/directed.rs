@@ -13,13 +13,13 @@ use super::script::{Script, Step};
 use super::weather::{Aimed, Fault, Fixed, MUTE, Span, Weather, What};
 use crate::sighting::name::ObjectName;
 
-const MINUTE: i64 = 60_000;
+pub(super) const MINUTE: i64 = 60_000;
 
 /// All that was shown of one object, with its times.
-type History = Vec<(i64, Value)>;
+pub(super) type History = Vec<(i64, Value)>;
 
 /// A run of a script; what came of it, and what was shown.
-fn run(script: Script, fixed: Fixed) -> (Outcome, Vec<(i64, ObjectName, Value)>) {
+pub(super) fn run(script: Script, fixed: Fixed) -> (Outcome, Vec<(i64, ObjectName, Value)>) {
     let fixed = Fixed { is_fixed: true, ..fixed };
     let world = World::new(script, |time| Weather::fixed(time, fixed));
     let cluster = Arc::clone(&world.cluster);
@@ -29,12 +29,12 @@ fn run(script: Script, fixed: Fixed) -> (Outcome, Vec<(i64, ObjectName, Value)>)
     (outcome, history)
 }
 
-fn of(history: &[(i64, ObjectName, Value)], kind: &str, name: &str) -> History {
+pub(super) fn history_of(history: &[(i64, ObjectName, Value)], kind: &str, name: &str) -> History {
     let mine = history.iter().filter(|(_, of, _)| of.kind == kind && of.name == name);
     mine.map(|(at, _, object)| (*at, object.clone())).collect()
 }
 
-fn aimed(what: What, fault: Fault, always: bool) -> Option<Aimed> {
+pub(super) fn aimed(what: What, fault: Fault, always: bool) -> Option<Aimed> {
     Some(Aimed { what, fault, late: 0, always })
 }
 
@@ -69,8 +69,8 @@ fn in_a_simulation_what_is_not_answered_fails_after_its_time_and_in_its_words() 
         }
         for (fixed, words) in ends {
             let (outcome, _) = run(script("6h"), fixed.clone());
-            let found = outcome.log.iter().any(|line| line.contains(words));
-            assert!(found, "{what:?} {fixed:?}: {words}\n{}", outcome.log.join("\n"));
+            let found = outcome.log.iter().any(|(_, event)| event.contains(words));
+            assert!(found, "{what:?} {fixed:?}: {words}\n{}", outcome.log());
         }
     }
 }
@@ -107,7 +107,7 @@ fn in_a_simulation_long_work_is_seen_to_come_forward_now_and_then() {
         ("Snapshot", "app-0-one", "/resticStats/0/progress", "/backupDone"),
         ("RestoreSession", "back", "/progress", "/restoreDone"),
     ] {
-        let history = of(&history, kind, name);
+        let history = history_of(&history, kind, name);
         let mut times = Vec::new();
         for pod in ["pod-0", "pod-1"] {
             let at = format!("/status/components/{pod}{of_component}");
@@ -165,7 +165,7 @@ fn in_a_simulation_a_deadline_waits_for_whoever_has_not_said_yet_how_an_attempt_
         let fixed = Fixed { work, survey, lives, ..Fixed::default() };
         let (outcome, history) = run(script, fixed);
         assert_eq!(outcome.breaches, [] as [String; 0]);
-        let (at, is) = end(&of(&history, "BackupSession", "one"));
+        let (at, is) = end(&history_of(&history, "BackupSession", "one"));
         assert_eq!(is, phase, "back after {back}, {survey:?}: {at}");
         assert!((expected..expected + 1.5).contains(&at), "back after {back}, {survey:?}: {at}");
     }
@@ -189,7 +189,7 @@ fn in_a_simulation_stores_that_do_not_answer_keep_nobody_waiting() {
     let (outcome, history) = run(script, fixed);
     assert_eq!(outcome.breaches, [] as [String; 0]);
     let ready = |name: &str| {
-        let all = of(&history, "BackupStorage", name);
+        let all = history_of(&history, "BackupStorage", name);
         all.iter().find(|(_, object)| object["status"]["phase"] == "Ready").map(|(at, _)| *at)
     };
     for number in 0..12 {

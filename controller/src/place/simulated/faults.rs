@@ -175,14 +175,14 @@ fn differs(calm: &Outcome, outcome: &Outcome) -> Vec<String> {
 }
 
 #[test]
-fn every_effect_has_a_row_for_every_fault_and_happens_without_one() {
+fn in_a_simulation_every_effect_has_a_row_for_every_fault_and_happens_without_one() {
     let ids: BTreeSet<String> =
         What::ALL.iter().flat_map(|what| ROWS.iter().map(|row| id(*what, *row))).collect();
     assert_eq!(ids.len(), What::ALL.len() * ROWS.len());
     assert!(ids.contains("E-run-hook-answered-twice"), "{ids:?}");
     let calm = run(None);
     assert_eq!(calm.breaches, [] as [String; 0]);
-    let happened: BTreeSet<What> = calm.effects.iter().copied().collect();
+    let happened: BTreeSet<What> = calm.begun.iter().map(|begun| begun.what).collect();
     assert_eq!(
         happened,
         What::ALL.iter().copied().collect(),
@@ -191,7 +191,7 @@ fn every_effect_has_a_row_for_every_fault_and_happens_without_one() {
 }
 
 #[test]
-fn every_row_of_the_table_of_effect_faults_ends_as_it_says() {
+fn in_a_simulation_every_row_of_the_table_of_effect_faults_ends_as_it_says() {
     let calm = run(None);
     let mut wrong = Vec::new();
     for what in What::ALL.iter().copied() {

@@ -13,6 +13,7 @@ use super::clock::BEGINNING;
 use super::place::Simulated;
 use super::run::World;
 use super::weather::Span;
+use super::witness;
 use crate::operator::Ports;
 use crate::operator::dispatcher::Quiet;
 use crate::operator::inbox::{Inbox, Order, Stopped};
@@ -156,6 +157,7 @@ async fn operate(world: &World, fuse: &Arc<Fuse>, span: &Span) -> End {
         Err(StartError::Lead(_) | StartError::Log(_)) => return End::Crashed,
     };
     place.meet(inbox.clone());
+    let looked = looks.clone();
     let watcher = Watcher { inbox: inbox.clone(), attachments, ports, known: Known::default() };
     let run = dispatcher.run();
     tokio::pin!(run);
@@ -177,6 +179,8 @@ async fn operate(world: &World, fuse: &Arc<Fuse>, span: &Span) -> End {
         () = user(world) => return End::Crashed,
         () = lose(span, &place) => return End::Crashed,
         () = inspect(world, &inbox) => return End::Crashed,
+        () = witness::quiet(world, &inbox, &place, looked.clone()) => return End::Crashed,
+        () = witness::asks(world, &inbox, looked) => return End::Crashed,
     };
     inbox.stop().await;
     match run.await {

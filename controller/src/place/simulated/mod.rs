@@ -17,6 +17,7 @@ mod cluster;
 mod dice;
 mod directed;
 mod faults;
+mod kernel;
 mod life;
 pub(super) mod manifests;
 mod panics;
@@ -28,6 +29,7 @@ mod shown;
 mod simulation;
 mod store;
 mod weather;
+mod witness;
 mod worker;
 
 pub(super) use self::clock::Time;

@@ -51,6 +51,8 @@ pub(crate) struct Simulated {
     lost_at: Mutex<Option<i64>>,
     calls: Calls,
     shows: Shows,
+    /// When something was under way here last.
+    active: Mutex<Instant>,
 }
 
 struct Watched {
@@ -79,12 +81,24 @@ impl Simulated {
             lost_at: Mutex::default(),
             calls: Calls::default(),
             shows: Shows::default(),
+            active: Mutex::new(Instant::now()),
         }
     }
 
     /// Who can be told things twice.
     pub(super) fn meet(&self, inbox: Inbox) {
         *self.inbox.lock().unwrap() = Some(inbox);
+    }
+
+    /// Whether something is under way here for the kernel, and since when nothing was.
+    pub(super) fn activity(&self) -> (bool, Instant) {
+        let busy = self.calls.is_any() || self.shows.is_any();
+        (busy, *self.active.lock().unwrap())
+    }
+
+    /// Something ends, or is asked for that ends at once.
+    fn acts(&self) {
+        *self.active.lock().unwrap() = Instant::now();
     }
 
     /// Another one leads now.
@@ -377,6 +391,7 @@ impl Place for Simulated {
             Fault::Twice => self.say_twice(effect, answer.clone()),
             _ => {}
         }
+        self.acts();
         Ok(answer)
     }
 
@@ -434,6 +449,7 @@ impl Place for Simulated {
 
     async fn release(&self, attempt: &Attempt) {
         self.fuse.call();
+        self.acts();
         self.cluster.release(attempt);
     }
 
@@ -449,20 +465,31 @@ impl Place for Simulated {
     async fn publish(&self, object: &Published) -> Result<Option<Uid>, Trouble> {
         self.fuse.call();
         self.led("an object is shown");
-        let _call = self.shows.begin(&self.cluster);
-        self.shows(|| self.cluster.publish(object)).await
+        let show = self.shows.begin(&self.cluster);
+        if self.weather.is_calm() {
+            self.shows.is_news(&self.cluster, object);
+        }
+        let shown = self.shows(|| self.cluster.publish(object)).await;
+        drop(show);
+        self.acts();
+        shown
     }
 
     async fn retract(&self, name: &ObjectName, live: Option<Uid>) -> Result<(), Trouble> {
         self.fuse.call();
         self.led("an object is taken away");
-        let _call = self.shows.begin(&self.cluster);
-        self.shows(|| self.cluster.retract(name, live)).await
+        let show = self.shows.begin(&self.cluster);
+        let shown = self.shows(|| self.cluster.retract(name, live)).await;
+        drop(show);
+        self.acts();
+        shown
     }
 
     async fn trigger(&self, _: &Trigger) -> Result<Option<Uid>, Trouble> {
         self.fuse.call();
-        self.shows(|| None).await
+        let set_up = self.shows(|| None).await;
+        self.acts();
+        set_up
     }
 
     async fn sweep(&self, known: &[ObjectName]) {

@@ -1,6 +1,5 @@
 //! A whole run: a script and a weather, life after life, until all is quiet; and what came of it.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use holdfast_engine::State;
@@ -12,7 +11,7 @@ use super::life::{self, End};
 use super::panics;
 use super::script::Script;
 use super::shown;
-use super::weather::{Weather, What};
+use super::weather::{Begun, Weather};
 use crate::ports::ids;
 use crate::ports::ids::tests::Seeded;
 
@@ -48,14 +47,25 @@ pub(super) struct Outcome {
     pub(super) chain: String,
     /// What the weather did.
     pub(super) told: Vec<String>,
-    /// Kinds of effects that were carried out.
-    pub(super) effects: BTreeSet<What>,
-    /// What was recorded, where something is wrong or fixed.
-    pub(super) log: Vec<String>,
+    /// Calls for effects, in their order.
+    pub(super) begun: Vec<Begun>,
+    /// When something could not be shown, where somebody says until when.
+    pub(super) unseen: Vec<i64>,
+    /// What was recorded and when, in milliseconds since the beginning, where something is wrong or fixed.
+    pub(super) log: Vec<(i64, String)>,
     /// Events that were recorded.
     pub(super) events: u64,
     /// Lives of the operator.
     pub(super) lives: u64,
+}
+
+impl Outcome {
+    /// What was recorded, one line each.
+    pub(super) fn log(&self) -> String {
+        let lines =
+            self.log.iter().map(|(at, event)| format!("{:.3} min: {event}", *at as f64 / 60_000.0));
+        lines.collect::<Vec<_>>().join("\n  ")
+    }
 }
 
 impl World {
@@ -154,16 +164,16 @@ impl World {
         let is_told = !cluster.breaches().is_empty() || self.weather.is_fixed();
         let reader = is_told.then(|| Reader::open_in(&files, None).ok()).flatten();
         let recorded = reader.and_then(|reader| reader.range(1, events).ok()).unwrap_or_default();
-        let log = recorded.iter().map(|recorded| {
-            let minutes = (recorded.at.0 - BEGINNING) as f64 / 60_000.0;
-            format!("{minutes:.3} min, {}: {:?}", recorded.seq, recorded.event)
-        });
+        let log = recorded
+            .iter()
+            .map(|recorded| (recorded.at.0 - BEGINNING, format!("{:?}", recorded.event)));
         Outcome {
             lines: shown::lines(cluster),
             breaches: cluster.breaches(),
             chain,
             told: self.weather.told(),
-            effects: self.weather.seen(),
+            begun: self.weather.begun(),
+            unseen: self.weather.unseen(),
             events,
             lives,
             log: log.collect(),

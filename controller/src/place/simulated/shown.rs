@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_engine::binding::Made;
 use holdfast_engine::view::object::object;
 use holdfast_engine::{Level, State, level};
 use serde_json::Value;
@@ -46,11 +47,17 @@ pub(super) fn look_for_leaks(cluster: &Cluster, state: &State) {
 pub(super) fn compare(cluster: &Cluster, state: &State) {
     let mut expected: BTreeMap<ObjectName, Value> = BTreeMap::new();
     for level in level::all(state) {
-        let Level::Object { kind, uid } = level else { continue };
-        let Some(found) = object(state, kind, uid) else { continue };
+        let Level::Object { kind: kind_of, uid } = level else { continue };
+        let Some(found) = object(state, kind_of, uid) else { continue };
         let (kind, key) = kubestash::name(&found);
         let published = kubestash::render(&found, cluster.declared(kind, &key));
-        expected.insert(ObjectName::own(kind, &key), published.object);
+        let name = ObjectName::own(kind, &key);
+        // Which live object is ours, of those that we made.
+        let (live, bound) = (cluster.live(&name), state.bound.get(&Made::whole(kind_of, uid)));
+        if live.as_ref() != bound {
+            cluster.breach(format!("{name} is {live:?} outside, and {bound:?} in the log"));
+        }
+        expected.insert(name, published.object);
     }
     let shown = cluster.now().published.clone();
     let names: BTreeSet<&ObjectName> = expected.keys().chain(shown.keys()).collect();

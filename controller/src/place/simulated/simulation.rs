@@ -64,7 +64,7 @@ impl Seed {
         );
         let told = outcome.told.join("\n  ");
         let wrong = wrong.join("\n  ");
-        let log = std::env::var_os("HOLDFAST_EVENTS").map(|_| outcome.log.join("\n  "));
+        let log = std::env::var_os("HOLDFAST_EVENTS").map(|_| outcome.log());
         write!(text, "the user:\n{script}the weather:\n  {told}\nwrong:\n  {wrong}\n").unwrap();
         log.into_iter().for_each(|log| write!(text, "the log:\n  {log}\n").unwrap());
         text

@@ -6,13 +6,15 @@
 //! | benign | delays below every deadline, crashes, lost and doubled answers and reports, troubles of the moment |
 //! | harmful | the same without bounds, and panics, refusals, silence, workers that vanish or hang, full disks |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_engine::plan::Plan;
 use holdfast_engine::{EffectId, Once};
 
+use super::calls;
 use super::clock::Time;
 use super::dice::Dice;
 use super::worker::Ending;
@@ -91,7 +93,7 @@ impl What {
     }
 }
 
-/// What befalls one call for an effect.
+/// What goes wrong with one call for an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It is done and answered.
@@ -116,7 +118,17 @@ pub(crate) enum Fault {
     DiesAfter,
 }
 
-/// One call for an effect.
+/// A call for an effect that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Begun {
+    /// Milliseconds since the beginning.
+    pub(super) at: i64,
+    pub(super) what: What,
+    /// What it is about, where its plan names it.
+    pub(super) subject: String,
+}
+
+/// What befalls one call for an effect.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fate {
     pub(super) before: Duration,
@@ -163,6 +175,14 @@ pub(super) struct Fixed {
     pub(super) children: bool,
     /// Until when storages whose names begin with [`MUTE`] do not answer.
     pub(super) mute_until: i64,
+    /// Until when all stores refuse.
+    pub(super) refused_until: i64,
+    /// Until when nothing can be shown.
+    pub(super) unseen_until: i64,
+    /// How long a call at a store takes.
+    pub(super) slow: Duration,
+    /// From when on and until when somebody asks about every batch that is decided.
+    pub(super) asks: Range<i64>,
     /// How long workers work, one after the other; empty: ninety seconds.
     pub(super) work: Vec<u64>,
     /// How long a question about an attempt takes.
@@ -191,7 +211,10 @@ pub(crate) struct Weather {
     /// Crashes that are left.
     crashes: Mutex<u64>,
     aimed: Mutex<Option<Aimed>>,
-    seen: Mutex<BTreeSet<What>>,
+    /// Calls for effects: when, which, and at what.
+    begun: Mutex<Vec<Begun>>,
+    /// When something could not be shown.
+    unseen: Mutex<Vec<i64>>,
     told: Mutex<Vec<String>>,
 }
 
@@ -221,7 +244,8 @@ impl Weather {
             workers: Mutex::default(),
             crashes: Mutex::new(crashes),
             aimed: Mutex::default(),
-            seen: Mutex::default(),
+            begun: Mutex::default(),
+            unseen: Mutex::default(),
             told: Mutex::default(),
         })
     }
@@ -233,8 +257,10 @@ impl Weather {
 
     /// Calm but for one fault.
     pub(super) fn aimed(time: Arc<Time>, aimed: Aimed) -> Arc<Self> {
-        let weather = Self::calm(time);
-        *weather.aimed.lock().unwrap() = Some(aimed);
+        let mut weather = Self::calm(time);
+        let calm = Arc::get_mut(&mut weather).unwrap();
+        calm.aimed = Mutex::new(Some(aimed));
+        calm.fixed.aimed = Some(aimed);
         weather
     }
 
@@ -259,6 +285,11 @@ impl Weather {
         self.children
     }
 
+    /// From when on and until when somebody asks about every batch that is decided.
+    pub(super) fn asks(&self) -> Range<i64> {
+        self.fixed.asks.clone()
+    }
+
     /// Whether how it ends may differ from a calm run.
     pub(super) fn is_harmful(&self) -> bool {
         self.season == Season::Harmful
@@ -269,9 +300,19 @@ impl Weather {
         self.told.lock().unwrap().clone()
     }
 
-    /// Kinds of effects that were asked for.
-    pub(super) fn seen(&self) -> BTreeSet<What> {
-        self.seen.lock().unwrap().clone()
+    /// Whether nothing goes wrong, and nobody has said what else is different.
+    pub(super) fn is_calm(&self) -> bool {
+        self.season == Season::Calm && !self.is_fixed() && self.fixed.aimed.is_none()
+    }
+
+    /// When something could not be shown, where somebody says until when.
+    pub(super) fn unseen(&self) -> Vec<i64> {
+        self.unseen.lock().unwrap().clone()
+    }
+
+    /// All calls for effects, in their order.
+    pub(super) fn begun(&self) -> Vec<Begun> {
+        self.begun.lock().unwrap().clone()
     }
 
     pub(super) fn tell(&self, what: impl FnOnce() -> String) {
@@ -292,13 +333,20 @@ impl Weather {
 
     /// What befalls a call for an effect.
     pub(super) fn effect(&self, id: EffectId, what: What, plan: &Plan) -> Fate {
-        self.seen.lock().unwrap().insert(what);
+        let (at, subject) = (self.time.passed(), calls::subject(plan));
+        self.begun.lock().unwrap().push(Begun { at, what, subject });
         let mute = self.time.passed() < self.fixed.mute_until;
         if mute && stores::of(plan).is_some_and(|(at, _)| at.name.starts_with(MUTE)) {
             return Fate { before: Duration::ZERO, fault: Fault::Silent, after: Duration::ZERO };
         }
         if let Some(fate) = self.strike(what) {
             return fate;
+        }
+        if self.time.passed() < self.fixed.refused_until && stores::of(plan).is_some() {
+            return Fate { before: Duration::ZERO, fault: Fault::Forbidden, after: Duration::ZERO };
+        }
+        if !self.fixed.slow.is_zero() && stores::of(plan).is_some() {
+            return Fate { before: self.fixed.slow, fault: Fault::None, after: Duration::ZERO };
         }
         if self.time.passed() > CLEARS {
             return Fate { before: Duration::ZERO, fault: Fault::None, after: Duration::ZERO };
@@ -424,6 +472,11 @@ impl Weather {
 
     /// What befalls something that is shown.
     pub(super) fn publish(&self) -> Fate {
+        let (at, fault) = (self.time.passed(), Fault::NotDone);
+        if at < self.fixed.unseen_until {
+            self.unseen.lock().unwrap().push(at);
+            return Fate { before: Duration::ZERO, fault, after: Duration::ZERO };
+        }
         let mut dice = self.dice.lock().unwrap();
         let (before, after) = (self.delay(&mut dice, 500, 15_000), Duration::ZERO);
         let fault = match self.season {
