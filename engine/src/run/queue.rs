@@ -116,12 +116,9 @@ fn places(waiter: &Waiter<'_>) -> (Vec<usize>, Vec<usize>) {
     let wanted = wanted.map(|(number, _)| number);
     match run.step {
         Step::Planning => {
-            let planned =
-                u32::try_from(run.components.len()).is_ok_and(|n| n == run.total_components);
             let begun = run.hooks.tries.iter().any(|known| known.run.stage == Stage::Pre);
             let first = || wanted.clone().take(1).collect();
             match (waiter.freezes, begun) {
-                _ if !planned => (Vec::new(), Vec::new()),
                 (false, _) => (Vec::new(), wanted.collect()),
                 (true, false) => (Vec::new(), first()),
                 (true, true) => (first(), Vec::new()),
