@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use holdfast_engine::backup::phase::{Phase, phase};
 use holdfast_engine::run::limit::Limits;
-use holdfast_engine::{Event, Timestamp, backup, run};
+use holdfast_engine::{Command, Event, Rejection, Timestamp, backup, lease, run};
 use proptest::prelude::*;
 use world::{World, minutes, spec};
 
@@ -78,6 +78,22 @@ proptest! {
             prop_assert_eq!(phase(one), Phase::Succeeded, "{:#?}", one);
         }
         prop_assert_eq!(world.replay(), world.state.clone(), "replay = live");
+    }
+}
+
+/// Whoever is to have no worker at all would wait for ever.
+#[test]
+fn a_limit_of_nothing_is_refused() {
+    let none = Limits::default();
+    for limits in [
+        Limits { cluster: Some(0), ..none },
+        Limits { namespace: Some(0), ..none },
+        Limits { node: Some(0), ..none },
+        Limits { storage: Some(0), ..none },
+    ] {
+        let mut world = World::new();
+        let refused = world.ask(Command::Lease(lease::Command::Limit { limits }));
+        assert!(matches!(refused, Err(Rejection::Never { .. })), "{limits:?}: {refused:?}");
     }
 }
 

@@ -15,7 +15,7 @@ use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
     Actor, Command, CommandId, Due, Envelope, Event, Group, Key, Millis, Once, Recorded, State,
     Timestamp, Uid, apply, configuration, decide, dependency, due, lease, limits, namespace,
-    outbox, reaction, retention, storage,
+    outbox, reaction, repository, retention, storage,
 };
 use proptest::prelude::*;
 use world::spec::{self, NAMESPACE};
@@ -60,6 +60,67 @@ fn hooks_of_a_former_leader_end_in_whatever_pieces() {
         // Pieces of one, two and three.
         world.reordered = Some(seed << 8);
         world.restart();
+    }
+}
+
+/// A first backup rests on all of its repositories: those that have to be opened anew are first, in whatever pieces
+/// and whichever row comes first.
+#[test]
+fn a_first_backup_waits_for_repositories_that_are_opened_anew() {
+    for seed in 0..12_u64 {
+        let mut world = World::new();
+        world.furnish();
+        world.outside.silent.insert("InitializeRepository".into());
+        world.declare_retention("keep", spec::retention(2));
+        world.declare_storage("store", spec::storage("store"));
+        let mut declare = |name: &str, paused: bool, repositories: &[&str]| {
+            let mut session = spec::session("nightly");
+            session.repositories = repositories.iter().map(|name| spec::repository(name)).collect();
+            let spec = configuration::Spec { paused, ..spec::configuration(vec![session]) };
+            world.declare(name, &spec, &[("nightly".into(), minutes(60))]);
+        };
+        // Those of another one are opened first.
+        declare("neighbour", true, &["two", "three", "four", "five", "six", "seven"]);
+        declare("app", false, &["one"]);
+        world.settle();
+        let names = world.state.repositories.values().map(|known| known.key.name.as_str());
+        let mine = names.clone().position(|name| name == "one").unwrap();
+        assert_eq!((names.count(), mine > 1), (7, true));
+        // Its policy is closed while they are opened, so it has no first backup yet.
+        let closed = retention::Spec { usage: None, ..spec::retention(2) };
+        world.declare_retention("keep", closed);
+        world.outside.silent.clear();
+        world.restart();
+        world.settle();
+        assert!(world.state.repositories.values().all(|known| known.id.is_some()));
+        // Their backend breaks, and the policy opens meanwhile.
+        world.outside.broken_storages.insert("store".into(), "AccessDenied".into());
+        act(&mut world, &Action::Storage);
+        world.settle();
+        world.declare_retention("keep", spec::retention(2));
+        world.settle();
+        assert!(world.state.backups.is_empty(), "{:#?}", world.state.backups);
+        // It works again; pieces of one, two and three.
+        world.outside.broken_storages.clear();
+        let before = world.log.len();
+        world.reordered = Some(seed << 8);
+        world.pass(minutes(2));
+        let home = world.state.repositories.keys().nth(mine).copied().unwrap();
+        let of = |wanted: &dyn Fn(&Event) -> bool| {
+            let all = world.log.iter().enumerate().skip(before);
+            let all = all.filter(|(_, recorded)| wanted(&recorded.event));
+            all.map(|(number, _)| number).collect::<Vec<_>>()
+        };
+        let opened = of(&|event| match event {
+            Event::Repository(repository::Event::Initialized { uid, .. }) => *uid == home,
+            _ => false,
+        });
+        let triggered = of(&|event| match event {
+            Event::Configuration(configuration::Event::InitialBackupTriggered { .. }) => true,
+            _ => false,
+        });
+        assert_eq!((opened.len(), triggered.len()), (1, 1), "{opened:?} {triggered:?}");
+        assert!(triggered[0] > opened[0], "not before its repository is open");
     }
 }
 

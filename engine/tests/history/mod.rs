@@ -282,10 +282,7 @@ pub fn act(world: &mut World, action: &Action) {
             let session = restore_uid(world, *number);
             ask(world, Command::Restore(restore::Command::Delete { session }));
         }
-        Action::LoseTarget(true) => {
-            let uid = uid(&spec::target().to_string());
-            ask(world, Command::Dependency(dependency::Command::Forget { uid }));
-        }
+        Action::LoseTarget(true) => forget(world, &spec::target()),
         Action::LoseTarget(false) => {
             world.observe(spec::target(), Facts::Target { replicas: Some(1) });
         }
@@ -421,10 +418,7 @@ fn act_around(world: &mut World, action: &Action) {
     let secret = Key::core(NAMESPACE, "key");
     match action {
         Action::Secret { there: true } => world.secret(&secret, None),
-        Action::Secret { there: false } => {
-            let uid = uid(&reference::secret(&secret).to_string());
-            ask(world, Command::Dependency(dependency::Command::Forget { uid }));
-        }
+        Action::Secret { there: false } => forget(world, &reference::secret(&secret)),
         Action::Neighbour { paused } => {
             let spec = configured(1, *paused, false);
             world.declare("neighbour", &spec, &[("s0".into(), minutes(60))]);

@@ -17,6 +17,7 @@ use holdfast_engine::backup::Trigger;
 use holdfast_engine::backup::phase::{Phase, Step, phase};
 use holdfast_engine::effect::Once;
 use holdfast_engine::hook::{self, Executor, HookSpec, Stage};
+use holdfast_engine::run::state::Run;
 use holdfast_engine::{
     Actor, Command, CommandId, EffectId, Envelope, Event, Family, Level, Millis, Outcome, Recorded,
     Rejection, State, StreamKind, Timestamp, Uid, apply, backup, configuration, deadline, decide,
@@ -239,6 +240,12 @@ impl World {
         }
     }
 
+    fn run_of(&self, session: Uid) -> &Run {
+        let backup = self.state.backups.get(&session).map(|known| &known.run);
+        let run = backup.or_else(|| self.state.restores.get(&session).map(|known| &known.run));
+        run.expect("a session")
+    }
+
     /// What must not begin does not begin.
     fn check_beginning(&self, event: &Event) {
         if let Event::Backup(backup::Event::Started { uid, .. }) = event {
@@ -253,9 +260,7 @@ impl World {
             assert!(!stopped, "whoever stopped it does not want another try: {before:#?}");
         }
         if let Some(run::Event::AttemptStarted { uid, .. }) = event.run() {
-            let backup = self.state.backups.get(uid).map(|known| &known.run);
-            let run = backup.or_else(|| self.state.restores.get(uid).map(|known| &known.run));
-            let run = run.expect("a session");
+            let run = self.run_of(*uid);
             assert!(run.cancelled.is_none(), "no work begins after a stop: {run:#?}");
             // Hooks before the work hold the first one's place, also while a limit is lowered.
             let freezes = run.hooks.tries.iter().any(|known| known.run.stage == Stage::Pre);
@@ -274,13 +279,16 @@ impl World {
         {
             assert!(failure.reason.as_str() != "Cancelled" || failure.permanent, "{event:?}");
         }
+        if let run::Event::HooksFinished { uid, stage, outcome: Outcome::Failed(_) } = event {
+            let tries = &self.run_of(*uid).hooks.tries;
+            let tried = tries.iter().any(|known| known.run.stage == *stage);
+            assert!(tried, "hooks that nobody ran have not failed: {event:?}");
+        }
         let run::Event::ComponentEnded { uid, component, duration, reported: false, .. } = event
         else {
             return;
         };
-        let backup = self.state.backups.get(uid).map(|known| &known.run);
-        let run = backup.or_else(|| self.state.restores.get(uid).map(|known| &known.run));
-        let known = run.and_then(|run| run.component(component)).expect("it was planned");
+        let known = self.run_of(*uid).component(component).expect("it was planned");
         let began = known.started_at.filter(|_| known.worker.is_some());
         if let Some(began) = began {
             assert_eq!(*duration, at.since(began), "{known:#?}");

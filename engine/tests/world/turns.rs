@@ -39,7 +39,7 @@ impl Standing<'_> {
     /// Numbers of the components that hold a place.
     fn holds(&self) -> Vec<usize> {
         let all = self.run.components.iter().enumerate();
-        let frozen = self.is_frozen() && self.is_planned();
+        let frozen = self.is_frozen();
         let holds = all.filter(|(number, known)| known.is_running() || frozen && *number == 0);
         holds.map(|(number, _)| number).collect()
     }
@@ -50,16 +50,11 @@ impl Standing<'_> {
         let wanted = all.filter(|(_, known)| known.attempt == 0 && known.outcome.is_none());
         let wanted = wanted.map(|(number, _)| number);
         match self.run.step {
-            Step::Planning if !self.is_planned() || self.is_frozen() => vec![],
+            Step::Planning if self.is_frozen() => vec![],
             Step::Planning if self.freezes => wanted.take(1).collect(),
             Step::Planning | Step::Working => wanted.collect(),
             _ => vec![],
         }
-    }
-
-    /// All of its components are known.
-    fn is_planned(&self) -> bool {
-        self.run.components.len() == self.run.total_components as usize
     }
 
     fn node(&self, number: usize) -> &str {
