@@ -156,6 +156,8 @@ fn in_a_simulation_a_deadline_waits_for_whoever_has_not_said_yet_how_an_attempt_
         (112, 5, 112.0, "Succeeded"),
         (112, 600, 122.0, "Succeeded"),
         (112, 3 * 3_600, 130.0, "Failed"),
+        // Nobody goes on to ask for what the log has the end of.
+        (112, 48 * 3_600, 130.0, "Failed"),
         (150, 3 * 3_600, 151.0, "Failed"),
     ] {
         let mut script = script("20m");
