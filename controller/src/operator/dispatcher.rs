@@ -185,27 +185,19 @@ impl Dispatcher {
         message: Option<Client>,
         orders: &mut Vec<Waiting>,
     ) -> Result<bool, Error> {
+        // What came before it is decided before it, on whichever lane it came.
+        while let Ok(message) = self.mail.line.try_recv() {
+            self.own(message, orders)?;
+        }
         match message {
             Some(Client::Submit(more)) => orders.extend(more),
-            None | Some(Client::Stop) => {
-                self.drain(orders)?;
-                return Ok(false);
-            }
+            None | Some(Client::Stop) => return Ok(false),
             Some(Client::Ask(question)) => {
-                // What came before the question is part of its answer, on whichever lane it came.
-                self.drain(orders)?;
                 self.decide(std::mem::take(orders))?;
                 question(self.ledger.state());
             }
         }
         Ok(true)
-    }
-
-    fn drain(&mut self, orders: &mut Vec<Waiting>) -> Result<(), Error> {
-        while let Ok(message) = self.mail.line.try_recv() {
-            self.own(message, orders)?;
-        }
-        Ok(())
     }
 
     /// The later of the clock and the log: time in the log never runs backwards.
