@@ -90,6 +90,11 @@ impl Simulated {
         *self.inbox.lock().unwrap() = Some(inbox);
     }
 
+    /// Whoever calls it without a kernel keeps to no order.
+    fn has_kernel(&self) -> bool {
+        self.inbox.lock().unwrap().is_some()
+    }
+
     /// Whether something is under way here for the kernel, and since when nothing was.
     pub(super) fn activity(&self) -> (bool, Instant) {
         let busy = self.calls.is_any() || self.shows.is_any();
@@ -363,9 +368,7 @@ impl Place for Simulated {
         self.fuse.call();
         self.led("an effect begins");
         let what = Effect::planned(&plan);
-        // Whoever calls it without a kernel keeps to no order.
-        let has_kernel = self.inbox.lock().unwrap().is_some();
-        let _call = has_kernel.then(|| {
+        let _call = self.has_kernel().then(|| {
             let children = self.weather.are_stores_children();
             self.calls.begin(&self.cluster, effect, &plan, children)
         });
@@ -466,7 +469,7 @@ impl Place for Simulated {
         self.fuse.call();
         self.led("an object is shown");
         let show = self.shows.begin(&self.cluster);
-        if self.weather.is_calm() {
+        if self.weather.is_calm() && self.has_kernel() {
             self.shows.is_news(&self.cluster, object);
         }
         let shown = self.shows(|| self.cluster.publish(object)).await;
