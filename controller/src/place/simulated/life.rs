@@ -142,6 +142,7 @@ async fn operate(world: &World, fuse: &Arc<Fuse>, span: &Span) -> End {
         let have = ledger.state().seq;
         world.cluster.breach(format!("the log ends at {have}, {acknowledged} was acknowledged"));
     }
+    let former = ledger.state().epoch;
     let (time, weather) = (Arc::clone(&world.time), Arc::clone(&world.weather));
     let place =
         Simulated::new(Arc::clone(&world.cluster), weather, Arc::clone(&time), Arc::clone(fuse));
@@ -156,6 +157,9 @@ async fn operate(world: &World, fuse: &Arc<Fuse>, span: &Span) -> End {
         Ok(started) => started,
         Err(StartError::Lead(_) | StartError::Log(_)) => return End::Crashed,
     };
+    if dispatcher.state().epoch != former + 1 || dispatcher.epoch() != former + 1 {
+        world.cluster.breach(format!("after term {former} no other one has begun"));
+    }
     place.meet(inbox.clone());
     let looked = looks.clone();
     let watcher = Watcher { inbox: inbox.clone(), attachments, ports, known: Known::default() };
