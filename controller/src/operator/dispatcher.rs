@@ -294,7 +294,7 @@ impl Dispatcher {
             !self.mail.inbox.is_empty(),
             !self.mail.line.is_empty(),
             !state.outbox.is_empty(),
-            !deadline::due(state, self.now(), SLOT_GRACE).is_empty(),
+            deadline::next_wakeup(state, SLOT_GRACE).is_some_and(|at| at <= self.now()),
             deadline::is_anything_open(state),
         ];
         !busy.contains(&true)

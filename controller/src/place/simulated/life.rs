@@ -197,6 +197,9 @@ fn open(memory: &Memory, span: &Span) -> Result<Ledger, holdfast_eventlog::Error
     if let Some(call) = span.disk {
         memory.fail_at(memory.calls() + call, holdfast_eventlog::Failure::Stop);
     }
+    if let Some(call) = span.broken {
+        memory.fail_at(memory.calls() + call, holdfast_eventlog::Failure::Io);
+    }
     for call in &span.full {
         memory.fail_at(memory.calls() + call, holdfast_eventlog::Failure::NoSpace);
     }

@@ -147,6 +147,8 @@ pub(super) struct Span {
     pub(super) disk: Option<u64>,
     /// The lead is lost after so many milliseconds.
     pub(super) lead: Option<u64>,
+    /// The call of the disk at which that breaks, so that what it has taken is not known.
+    pub(super) broken: Option<u64>,
     /// Calls of the disk at which it is full.
     pub(super) full: Vec<u64>,
     /// How long nobody is there afterwards.
@@ -534,10 +536,11 @@ impl Weather {
             return span;
         }
         *crashes -= 1;
-        match dice.below(4) {
+        match dice.below(5) {
             0 => span.millis = Some(dice.below(14_400_000)),
             1 => span.disk = Some(dice.between(1, 700)),
             2 => span.lead = Some(dice.below(14_400_000)),
+            3 => span.broken = Some(dice.between(1, 700)),
             _ => span.calls = Some((dice.between(1, 150), dice.below(24))),
         }
         drop(dice);
