@@ -82,6 +82,11 @@ pub(crate) fn session(name: &str) -> SessionSpec {
     }
 }
 
+/// A task of the Addon, without parameters.
+pub(crate) fn task_ref(name: &str) -> TaskRef {
+    TaskRef { name: name.into(), params: vec![], mounts: vec![] }
+}
+
 /// A repository reference; its directory follows from its name.
 pub(crate) fn repository(name: &str) -> RepositoryRef {
     RepositoryRef {
@@ -166,11 +171,7 @@ pub(crate) fn restore(components: &[&str]) -> restore::Spec {
             group: Group::KubeStashAddons,
             pod: crate::configuration::PodParts::default(),
             name: "workload-addon".into(),
-            tasks: vec![TaskRef {
-                name: "logical-backup-restore".into(),
-                params: vec![],
-                mounts: vec![],
-            }],
+            tasks: vec![task_ref("logical-backup-restore")],
         },
         pre_hooks: vec![],
         post_hooks: vec![],

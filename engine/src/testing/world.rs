@@ -281,12 +281,16 @@ impl World {
     }
 
     pub fn declare_hook(&mut self, name: &str, executor: Executor) -> String {
+        self.declare_template(name, given::template(executor))
+    }
+
+    pub fn declare_template(&mut self, name: &str, spec: hook::Spec) -> String {
         self.ask(hook::Command::Declare(Declared {
             uid: named(&format!("hook/{name}")),
             key: key(name),
             generation: 1,
             hash: hash(self.state.seq),
-            spec: given::template(executor),
+            spec,
         }))
     }
 
