@@ -115,9 +115,9 @@ fn a_first_backup_waits_for_repositories_that_are_opened_anew() {
             Event::Repository(repository::Event::Initialized { uid, .. }) => *uid == home,
             _ => false,
         });
-        let triggered = of(&|event| match event {
-            Event::Configuration(configuration::Event::InitialBackupTriggered { .. }) => true,
-            _ => false,
+        let triggered = of(&|event| {
+            use configuration::Event as Of;
+            matches!(event, Event::Configuration(Of::InitialBackupTriggered { .. }))
         });
         assert_eq!((opened.len(), triggered.len()), (1, 1), "{opened:?} {triggered:?}");
         assert!(triggered[0] > opened[0], "not before its repository is open");

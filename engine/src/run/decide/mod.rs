@@ -6,14 +6,16 @@
 mod advance;
 mod end;
 mod hook;
+mod leave;
 mod places;
 mod survey;
 mod worker;
 
 pub(crate) use advance::advance;
 use advance::has_run;
-pub(crate) use end::{leave, stop};
+pub(crate) use end::stop;
 pub(crate) use hook::{hook_ended, interrupt};
+pub(crate) use leave::leave;
 pub(crate) use places::fill;
 pub(crate) use survey::surveyed;
 pub(crate) use worker::{not_started, started};
