@@ -316,6 +316,11 @@ impl Status {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
+    use serde::de::IntoDeserializer;
+    use serde::de::value::StrDeserializer;
+
     use super::*;
 
     #[test]
@@ -333,6 +338,31 @@ mod tests {
             seen,
             [(Type::ValidationPassed, Timestamp(4)), (Type::MetricsPushed, Timestamp(2))]
         );
+    }
+
+    /// Every type and every usual reason has a row in the document, in the words of the code.
+    #[test]
+    fn all_of_them_are_explained() {
+        let document = include_str!("../../docs/conditions.md");
+        let (_, rows) = document.split_once("\n|---|---|---|---|---|\n").unwrap();
+        let rows: Vec<&str> = rows.lines().take_while(|line| line.starts_with('|')).collect();
+        let code = include_str!("condition.rs");
+        let (_, variants) = code.split_once("pub enum Type {\n").unwrap();
+        let (variants, _) = variants.split_once("\n}\n").unwrap();
+        let variants = variants.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+        let variants: Vec<&str> = variants.filter_map(|line| line.strip_suffix(',')).collect();
+        assert_eq!(variants.len(), rows.len());
+        for name in variants {
+            let word: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+            let kind = Type::deserialize(word).unwrap();
+            let (good, bad) = (kind.good_reason(), kind.bad_reason());
+            let reasons = match good == bad {
+                true => format!("| `{bad}` | - |"),
+                false => format!("| `{good}` | `{bad}` |"),
+            };
+            let row = rows.iter().find(|row| row.starts_with(&format!("| `{name}` |")));
+            assert!(row.is_some_and(|row| row.ends_with(&reasons)), "{name}: {row:?}, {reasons}");
+        }
     }
 
     #[test]

@@ -16,7 +16,6 @@
 pub mod addons;
 pub mod aliases;
 pub mod condition;
-pub mod conditions;
 pub mod core;
 pub mod crds;
 pub mod driver;
