@@ -251,7 +251,7 @@ pub const ROWS: &[Row] = &[
         name: "workers that were stopped",
         cause: "outbox EffectDone, EffectFailed",
         reaction: "DeleteRepositories",
-        why: "a repository is not deleted while a worker may still write to it",
+        why: "a repository is not deleted while a worker may still use it",
         reacts: workers_that_were_stopped,
     },
     Row {
@@ -620,8 +620,9 @@ fn settled(cause: &Cause) -> Option<Uid> {
 }
 
 fn workers_that_were_stopped(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
-    let session = settled(cause).and_then(|subject| draft.backup(subject));
-    goes_on(draft, session.map(|known| known.configuration), false)
+    let Some(subject) = settled(cause) else { return Vec::new() };
+    let written = draft.backup(subject).map(|known| known.configuration);
+    goes_on(draft, written.or_else(|| source_of(draft, subject)), false)
 }
 
 fn sessions_whose_object_is_gone(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
@@ -687,8 +688,12 @@ fn source_of_a_restore(draft: &Draft, cause: &Cause) -> Vec<Reaction> {
     let Cause::Event(Event::Restore(restore::Event::MetricsPushed { uid })) = cause else {
         return Vec::new();
     };
-    let snapshot = draft.restore(*uid).and_then(|known| known.snapshot);
-    let repository = snapshot.and_then(|uid| draft.snapshot(uid)).map(|known| known.repository);
-    let source = repository.and_then(|uid| draft.repository(uid));
-    goes_on(draft, source.map(|known| known.configuration), false)
+    goes_on(draft, source_of(draft, *uid), false)
+}
+
+/// The configuration that the repository was made for which a restore reads from.
+fn source_of(draft: &Draft, restore: Uid) -> Option<Uid> {
+    let snapshot = draft.restore(restore).and_then(|known| known.snapshot)?;
+    let repository = draft.snapshot(snapshot)?.repository;
+    draft.repository(repository).map(|known| known.configuration)
 }

@@ -46,6 +46,10 @@ const LIMIT: Duration = Duration::from_secs(10);
 const BACKOFF: Backoff =
     Backoff { least: Duration::from_millis(500), most: Duration::from_secs(60) };
 
+/// How long a trigger that stands may fail to be shown before it is said to be missing: while it is said so, sessions
+/// that others make are skipped.
+const HICCUP: Duration = Duration::from_secs(30);
+
 /// Hears of every object whose status may have changed.
 pub trait Readers: Send {
     /// An object as it is published now.
@@ -107,6 +111,8 @@ struct Shown {
 struct Later {
     at: Instant,
     wait: Duration,
+    /// Since when it has failed.
+    since: Instant,
 }
 
 /// The publisher of one term.
@@ -359,13 +365,16 @@ impl<P: Place> Publisher<P> {
             }
             Err(trouble) => {
                 tracing::error!(?level, %trouble, "it was not published");
-                if let Level::Scheduler { configuration, session } = level.clone() {
+                let last = self.later.get(&level);
+                let wait = BACKOFF.after(last.map(|later| later.wait), &*self.ports.ids);
+                let now = Instant::now();
+                let since = last.map_or(now, |later| later.since);
+                self.later.insert(level.clone(), Later { at: now + wait, wait, since });
+                let is_told = trouble.failure.permanent || since + HICCUP <= now;
+                if let (Level::Scheduler { configuration, session }, true) = (level, is_told) {
                     let trigger = Trigger { configuration, session };
                     self.triggered(trigger, Outcome::Failed(trouble.failure));
                 }
-                let last = self.later.get(&level).map(|later| later.wait);
-                let wait = BACKOFF.after(last, &*self.ports.ids);
-                self.later.insert(level, Later { at: Instant::now() + wait, wait });
             }
         }
     }

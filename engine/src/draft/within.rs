@@ -75,10 +75,15 @@ impl Draft<'_> {
     /// The restore that goes and reads a snapshot.
     #[must_use]
     pub fn reader_of(&self, snapshot: Uid) -> Option<&Restore> {
+        self.readers_of(snapshot).find(|restore| restore.is_going())
+    }
+
+    /// Restores that read a snapshot, or have.
+    fn readers_of(&self, snapshot: Uid) -> impl Iterator<Item = &Restore> {
         let touched = self.scratch.restores.keys();
         self.lookers(StreamKind::Restore, &Looked::Listed(snapshot), touched)
             .filter_map(|uid| self.restore(uid))
-            .find(|restore| restore.is_going() && restore.snapshot == Some(snapshot))
+            .filter(move |restore| restore.snapshot == Some(snapshot))
     }
 
     /// A worker of the session has to stop, and may not have yet: also after the session's end.
@@ -105,7 +110,9 @@ impl Draft<'_> {
             let message = format!("BackupSession {} writes to it", writer.key);
             return Err(Rejection::retry(key, message));
         }
-        match self.snapshots_in(uid).find_map(|snapshot| self.reader_of(snapshot.uid)) {
+        let reads = |known: &&Restore| known.is_going() || self.is_stopping(known.uid);
+        let mut read = self.snapshots_in(uid);
+        match read.find_map(|snapshot| self.readers_of(snapshot.uid).find(reads)) {
             Some(reader) => {
                 let message = format!("RestoreSession {} reads from it", reader.key);
                 Err(Rejection::retry(key, message))

@@ -170,7 +170,7 @@ impl Workers {
             let Some(there) = directory.attendance() else { continue };
             there.process.signal(Signal::TERM);
             let asked = Instant::now();
-            while there.process.is_running() {
+            while there.process.is_running() || self.is_awaited(&directory) {
                 if asked.elapsed() > STOP_LIMIT {
                     there.process.signal(Signal::KILL);
                 }

@@ -208,3 +208,18 @@ fn in_a_simulation_what_cannot_be_shown_is_tried_again_after_a_while() {
     let shown = history_of(&history, "BackupStorage", "one");
     assert!(shown[0].0 <= 31 * MINUTE + 1_000, "{:?}", shown[0]);
 }
+
+/// A trigger that cannot be shown for a moment is not said to be missing: whoever makes a session then is not skipped.
+#[test]
+fn in_a_simulation_a_trigger_is_said_to_be_missing_only_when_it_stays_so() {
+    for (unseen_until, is_told) in [(15_000, false), (10 * MINUTE, true)] {
+        let fixed = Fixed { unseen_until, ..Fixed::default() };
+        let (outcome, _) = run(script("1h"), fixed);
+        let times = outcome.log.iter().filter(|(_, event)| event.contains("SchedulerNotEnsured"));
+        let times: Vec<i64> = times.map(|(at, _)| *at).collect();
+        assert_eq!(!times.is_empty(), is_told, "{unseen_until}: {times:?}");
+        assert!(times.iter().all(|at| (30_000..unseen_until + 10_000).contains(at)), "{times:?}");
+        let ensured = outcome.log.iter().any(|(_, event)| event.contains("SchedulerEnsured"));
+        assert!(ensured, "{unseen_until}");
+    }
+}

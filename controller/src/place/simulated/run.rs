@@ -161,7 +161,8 @@ impl World {
         };
         shown::look_for_leaks(cluster, &state);
         shown::compare(cluster, &state);
-        let is_told = !cluster.breaches().is_empty() || self.weather.is_fixed();
+        let is_wanted = std::env::var_os("HOLDFAST_EVENTS").is_some();
+        let is_told = is_wanted || self.weather.is_fixed() || !cluster.breaches().is_empty();
         let reader = is_told.then(|| Reader::open_in(&files, None).ok()).flatten();
         let recorded = reader.and_then(|reader| reader.range(1, events).ok()).unwrap_or_default();
         let log = recorded

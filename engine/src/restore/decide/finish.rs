@@ -120,6 +120,20 @@ mod tests {
     }
 
     #[test]
+    fn the_deletion_of_what_it_read_from_waits_for_its_worker() {
+        let mut session = given::session("nightly");
+        session.repositories[0].deletion = Some(DeletionPolicy::WipeOut);
+        let mut world = World::with(vec![session]);
+        world.adopt("snap", &["pod-0"]);
+        world.restoring(given::restore(&[]));
+        world.ask(App::Delete { uid: APP });
+        let end = world.ask(Run::Cancel { session: BACK, cause: "no".into() });
+        assert!(end.ends_with("configuration.ResumedAfterRestore"), "{end}");
+        let stop = Once::StopWorker { attempt: attempt(BACK, "pod-0") };
+        assert_eq!(world.answer_to(&stop, Answer::Done), "done repository.DeletionRequested");
+    }
+
+    #[test]
     fn two_restores_into_one_target_go_one_after_the_other() {
         let mut world = World::restorable();
         world.restoring(given::restore(&["pod-0"]));
