@@ -3,7 +3,7 @@
 //! | Season | What happens |
 //! |---|---|
 //! | calm | nothing, and everything takes a moment |
-//! | benign | delays below every deadline, crashes, lost and doubled answers and reports, troubles of the moment |
+//! | benign | delays below every deadline, crashes, broken disks, lost and doubled answers and reports, troubles of the moment |
 //! | harmful | the same without bounds, and panics, refusals, silence, workers that vanish or hang, full disks |
 
 use std::collections::BTreeMap;
