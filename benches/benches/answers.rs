@@ -14,11 +14,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use holdfast_engine::declared::Declared;
+use holdfast_engine::testing::given;
 use holdfast_engine::{
     Actor, Command, CommandId, Envelope, Group, Key, Timestamp, Uid, configuration, lease,
 };
 use holdfast_eventlog::{Ledger, Options};
-use world::spec;
 
 const ANSWERS: u64 = 2_000;
 /// Events between two checkpoints: several fall into what is measured.
@@ -39,15 +39,15 @@ fn begin() -> Command {
 }
 
 fn declared(number: u64) -> Command {
-    let mut session = spec::session("nightly");
-    session.repositories = vec![spec::repository(&format!("repository-{number}"))];
+    let mut session = given::session("nightly");
+    session.repositories = vec![given::repository(&format!("repository-{number}"))];
     Command::Configuration(configuration::Command::Declare {
         declared: Declared {
             uid: Uid(u128::from(number).to_be_bytes()),
             key: Key::new(Group::KubeStash, "shop", format!("configuration-{number}")),
             generation: 1,
-            hash: spec::hash(number),
-            spec: spec::configuration(vec![session]),
+            hash: given::hash(number),
+            spec: given::configuration(vec![session]),
         },
         schedules: Vec::new(),
     })

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_engine::condition::Type;
 use holdfast_engine::run::limit::Limits;
+use holdfast_engine::testing::given;
 use holdfast_engine::{
     Actor, Command, CommandId, Due, EffectId, Envelope, Millis, Outcome, State, Timestamp,
     configuration, deadline, due, lease, next_wakeup, schedule,
@@ -24,7 +25,7 @@ use holdfast_engine::{
 use holdfast_eventlog::{Ledger, Options};
 use world::outside::Outside;
 use world::tenants::{configuration_uid, tenant};
-use world::{World, minutes, spec};
+use world::{World, minutes};
 
 /// What the dispatcher decides together.
 const BATCH: usize = 128;
@@ -125,8 +126,8 @@ fn command(state: &State, due: Due) -> Option<Command> {
 fn furnished(dir: &Path) -> (Night, Timestamp) {
     let mut world = World::new();
     world.furnish();
-    world.declare_retention("keep", spec::retention(1));
-    world.declare_storage("store", spec::storage("store"));
+    world.declare_retention("keep", given::retention(1));
+    world.declare_storage("store", given::storage("store"));
     world.settle();
     let mut ledger = Ledger::open(dir, Options::default()).unwrap();
     ledger.submit(&world.asked).unwrap();

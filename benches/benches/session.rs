@@ -7,18 +7,19 @@
 mod world;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use holdfast_engine::testing::given;
 use holdfast_engine::{Envelope, Recorded, State, apply, decide, level};
-use world::{World, minutes, spec};
+use world::{World, minutes};
 
 /// A world with one hourly configuration that has had its initial backup.
 fn hourly() -> World {
     let mut world = World::new();
     world.furnish();
-    world.declare_retention("keep", spec::retention(2));
-    world.declare_storage("store", spec::storage("store"));
-    let mut session = spec::session("hourly");
-    session.repositories = vec![spec::repository("one")];
-    let configuration = spec::configuration(vec![session]);
+    world.declare_retention("keep", given::retention(2));
+    world.declare_storage("store", given::storage("store"));
+    let mut session = given::session("hourly");
+    session.repositories = vec![given::repository("one")];
+    let configuration = given::configuration(vec![session]);
     world.declare("app", &configuration, &[("hourly".into(), minutes(60))]);
     world.pass(minutes(10));
     world

@@ -54,8 +54,8 @@ pub mod storage;
 pub mod stream;
 pub mod survey;
 pub mod table;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 pub mod ulid;
 pub mod units;

@@ -2,20 +2,20 @@
 
 mod world;
 
+use holdfast_engine::testing::given::{self, NAMESPACE};
 use holdfast_engine::{
     Command, Due, Group, Key, Millis, Timestamp, Uid, backup, due, next_wakeup, schedule,
 };
-use world::spec::{self, NAMESPACE};
 use world::{World, minutes, uid};
 
 fn hourly() -> (World, Uid) {
     let mut world = World::new();
     world.furnish();
-    world.declare_retention("keep", spec::retention(2));
-    world.declare_storage("store", spec::storage("store"));
-    let mut session = spec::session("hourly");
-    session.repositories = vec![spec::repository("one")];
-    let spec = spec::configuration(vec![session]);
+    world.declare_retention("keep", given::retention(2));
+    world.declare_storage("store", given::storage("store"));
+    let mut session = given::session("hourly");
+    session.repositories = vec![given::repository("one")];
+    let spec = given::configuration(vec![session]);
     let uid = world.declare("app", &spec, &[("hourly".into(), minutes(60))]);
     world.pass(minutes(10));
     (world, uid)
@@ -90,12 +90,12 @@ fn late_report(work: i64) -> World {
     let mut world = World::new();
     world.furnish();
     world.outside.work = work;
-    world.declare_retention("keep", spec::retention(2));
-    world.declare_storage("store", spec::storage("store"));
-    let mut session = spec::session("nightly");
-    session.repositories = vec![spec::repository("one")];
+    world.declare_retention("keep", given::retention(2));
+    world.declare_storage("store", given::storage("store"));
+    let mut session = given::session("nightly");
+    session.repositories = vec![given::repository("one")];
     session.timeout = Some(Millis(30 * 60_000));
-    let spec = spec::configuration(vec![session]);
+    let spec = given::configuration(vec![session]);
     world.declare("app", &spec, &[("nightly".into(), minutes(24 * 60))]);
     world.settle();
     assert_eq!(world.arrivals.len(), 1, "only the report is on its way");

@@ -91,6 +91,13 @@ fn no_session_outlives_its_deadline(world: &mut World) -> Result<(), TestCaseErr
     Ok(())
 }
 
+fn delete_restores(world: &mut World) {
+    for number in 0..2 {
+        let session = restore_uid(world, number);
+        ask(world, Command::Restore(restore::Command::Delete { session }));
+    }
+}
+
 fn the_outbox_empties_when_answers_come(world: &mut World) -> Result<(), TestCaseError> {
     world.outside.silent.clear();
     world.outside.broken_repositories.clear();
@@ -105,13 +112,13 @@ fn the_outbox_empties_when_answers_come(world: &mut World) -> Result<(), TestCas
     let first = world.state.seq.is_multiple_of(2);
     // One that a session uses is not taken away from it.
     let goes = first && world.ask(delete.clone()).is_ok();
-    for number in 0..2 {
-        let session = restore_uid(world, number);
-        ask(world, Command::Restore(restore::Command::Delete { session }));
-    }
+    delete_restores(world);
     world.restart();
     world.pass(minutes(24 * 60));
     world.pass(minutes(24 * 60));
+    // One whose worker had not stopped stayed, and its deletion is asked for again.
+    delete_restores(world);
+    world.settle();
     if !goes {
         ask(world, delete);
         world.settle();

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use holdfast_engine::backup::phase::{Phase, phase};
 use holdfast_engine::run::limit::Limits;
+use holdfast_engine::testing::given;
 use holdfast_engine::{Command, Event, Rejection, Timestamp, backup, lease, run};
 use proptest::prelude::*;
-use world::{World, minutes, spec};
+use world::{World, minutes};
 
 const DAY: i64 = 24 * 60;
 
@@ -18,8 +19,8 @@ fn tenants(counts: &[u64], limits: Limits) -> World {
     let mut world = World::new();
     world.furnish();
     world.outside.work = minutes(10);
-    world.declare_retention("keep", spec::retention(2));
-    world.declare_storage("store", spec::storage("store"));
+    world.declare_retention("keep", given::retention(2));
+    world.declare_storage("store", given::storage("store"));
     world.settle();
     let midnight = Timestamp(world.now.0 + minutes(DAY));
     for (number, count) in counts.iter().enumerate() {

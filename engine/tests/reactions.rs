@@ -11,6 +11,7 @@ use holdfast_engine::condition::Type;
 use holdfast_engine::configuration::state::Configuration;
 use holdfast_engine::declared::Declared;
 use holdfast_engine::reactions::ROWS;
+use holdfast_engine::testing::given::{self, NAMESPACE};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
     Actor, Command, CommandId, Due, Envelope, Event, Group, Key, Millis, Once, Recorded, State,
@@ -18,7 +19,6 @@ use holdfast_engine::{
     outbox, reaction, repository, retention, storage,
 };
 use proptest::prelude::*;
-use world::spec::{self, NAMESPACE};
 use world::{World, minutes, uid};
 
 fn anything() -> impl Strategy<Value = Action> {
@@ -71,12 +71,13 @@ fn a_first_backup_waits_for_repositories_that_are_opened_anew() {
         let mut world = World::new();
         world.furnish();
         world.outside.silent.insert("InitializeRepository".into());
-        world.declare_retention("keep", spec::retention(2));
-        world.declare_storage("store", spec::storage("store"));
+        world.declare_retention("keep", given::retention(2));
+        world.declare_storage("store", given::storage("store"));
         let mut declare = |name: &str, paused: bool, repositories: &[&str]| {
-            let mut session = spec::session("nightly");
-            session.repositories = repositories.iter().map(|name| spec::repository(name)).collect();
-            let spec = configuration::Spec { paused, ..spec::configuration(vec![session]) };
+            let mut session = given::session("nightly");
+            session.repositories =
+                repositories.iter().map(|name| given::repository(name)).collect();
+            let spec = configuration::Spec { paused, ..given::configuration(vec![session]) };
             world.declare(name, &spec, &[("nightly".into(), minutes(60))]);
         };
         // Those of another one are opened first.
@@ -87,7 +88,7 @@ fn a_first_backup_waits_for_repositories_that_are_opened_anew() {
         let mine = names.clone().position(|name| name == "one").unwrap();
         assert_eq!((names.count(), mine > 1), (7, true));
         // Its policy is closed while they are opened, so it has no first backup yet.
-        let closed = retention::Spec { usage: None, ..spec::retention(2) };
+        let closed = retention::Spec { usage: None, ..given::retention(2) };
         world.declare_retention("keep", closed);
         world.outside.silent.clear();
         world.restart();
@@ -97,7 +98,7 @@ fn a_first_backup_waits_for_repositories_that_are_opened_anew() {
         world.outside.broken_storages.insert("store".into(), "AccessDenied".into());
         act(&mut world, &Action::Storage);
         world.settle();
-        world.declare_retention("keep", spec::retention(2));
+        world.declare_retention("keep", given::retention(2));
         world.settle();
         assert!(world.state.backups.is_empty(), "{:#?}", world.state.backups);
         // It works again; pieces of one, two and three.
@@ -234,9 +235,9 @@ fn key(name: &str) -> Key {
 }
 
 fn policy(hash: u64, usage: Option<UsagePolicy>) -> Command {
-    let spec = retention::Spec { usage, ..spec::retention(2) };
+    let spec = retention::Spec { usage, ..given::retention(2) };
     let (uid, key) = (uid("retention/keep"), key("keep"));
-    let hash = spec::hash(hash);
+    let hash = given::hash(hash);
     Command::Retention(retention::Command::Declare(Declared {
         uid,
         key,
@@ -261,20 +262,20 @@ fn many() -> Log {
         uid: uid("storage/store"),
         key: key("store"),
         generation: 1,
-        hash: spec::hash(1),
-        spec: spec::storage("store"),
+        hash: given::hash(1),
+        spec: given::storage("store"),
     })));
     for number in 0..MANY {
-        let mut session = spec::session("s");
-        session.repositories = vec![spec::repository(&format!("r{number}"))];
+        let mut session = given::session("s");
+        session.repositories = vec![given::repository(&format!("r{number}"))];
         let name = format!("c{number}");
         log.ask(Command::Configuration(configuration::Command::Declare {
             declared: Declared {
                 uid: uid(&format!("configuration/{name}")),
                 key: Key::new(Group::KubeStash, NAMESPACE, name),
                 generation: 1,
-                hash: spec::hash(1),
-                spec: spec::configuration(vec![session]),
+                hash: given::hash(1),
+                spec: given::configuration(vec![session]),
             },
             schedules: vec![],
         }));

@@ -7,27 +7,21 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use holdfast_engine::backup::{Command as Backup, Worker};
-use holdfast_engine::configuration::{
-    AddonRef, Backend, Concurrency, RepositoryRef, ScheduleEvaluation, Scheduler, SessionSpec,
-    Spec, TaskRef,
-};
+use holdfast_engine::configuration::{ScheduleEvaluation, SessionSpec, Spec};
 use holdfast_engine::declared::Declared;
-use holdfast_engine::dependency::{self, Driver, Facts, Parameter, Task, state as reference};
+use holdfast_engine::dependency::{self, Facts, state as reference};
 use holdfast_engine::effect::Once;
 use holdfast_engine::outbox::{self, Answer};
 use holdfast_engine::report::{BackupReport, Grade, PathResult, RepositoryResult};
 use holdfast_engine::run::{self, Report};
-use holdfast_engine::storage::{self, DeletionPolicy, Provider};
-use holdfast_engine::survey::{Claim, Host, Role, Surroundings, Volume};
-use holdfast_engine::usage::UsagePolicy;
+use holdfast_engine::survey::Host;
+use holdfast_engine::testing::given;
 use holdfast_engine::{
-    Actor, Attempt, Command, CommandId, EffectId, Envelope, Event, Failure, Group, Hash, Key,
-    Millis, Outcome, Timestamp, TypedRef, Uid, configuration, lease, retention,
+    Actor, Attempt, Command, CommandId, EffectId, Envelope, Event, Failure, Hash, Millis, Outcome,
+    Timestamp, TypedRef, Uid, configuration, lease, retention, storage,
 };
 use holdfast_eventlog::{Archivable, Export, Ledger, Options};
 
-/// The namespace of everything.
-const NAMESPACE: &str = "demo";
 /// How long a worker works.
 const WORK: i64 = 7_250;
 
@@ -80,7 +74,7 @@ impl Log {
     pub fn backup(&mut self, name: &str) {
         self.ask(Command::Backup(Backup::Create {
             uid: uid(name),
-            key: Key::new(Group::KubeStash, NAMESPACE, name),
+            key: given::key(name),
             configuration: "app".into(),
             session: "nightly".into(),
             retry_left: 0,
@@ -175,23 +169,11 @@ impl Log {
     }
 
     fn furnish(&mut self) {
-        let task = Task {
-            name: "logical-backup".into(),
-            restore: false,
-            function: "workload-backup".into(),
-            driver: Driver::Restic,
-            singleton: false,
-            parameters: vec![Parameter { name: "paths".into(), required: true, default: None }],
-        };
-        self.observe(reference::addon("workload-addon"), Facts::Addon { tasks: vec![task] });
+        let tasks = vec![given::task("logical-backup", false)];
+        self.observe(reference::addon("workload-addon"), Facts::Addon { tasks });
         self.observe(reference::function("workload-backup"), Facts::Function { supported: true });
         self.observe(target(), Facts::Target { replicas: Some(2) });
-        let secret = Facts::Secret {
-            version: "1".into(),
-            keys: vec!["RESTIC_PASSWORD".into()],
-            allowed_namespaces: None,
-        };
-        self.observe(reference::secret(&Key::core(NAMESPACE, "key")), secret);
+        self.observe(reference::secret(&given::core("key")), given::passphrase(1, None));
     }
 
     fn observe(&mut self, object: TypedRef, facts: Facts) {
@@ -203,38 +185,22 @@ impl Log {
         let (generation, hash) = (1, Hash::default());
         self.ask(Command::Storage(storage::Command::Declare(Declared {
             uid: uid("storage"),
-            key: Key::new(Group::KubeStashStorage, NAMESPACE, "store"),
+            key: given::stored("store"),
             generation,
             hash,
-            spec: storage::Spec {
-                provider: Provider::S3,
-                identity: "s3/store".into(),
-                secret: None,
-                usage: Some(UsagePolicy::All),
-                default: false,
-                deletion: DeletionPolicy::Delete,
-                own_namespace_only: false,
-                invalid: None,
-            },
+            spec: given::storage("store"),
         })));
         self.ask(Command::Retention(retention::Command::Declare(Declared {
             uid: uid("retention"),
-            key: Key::new(Group::KubeStashStorage, NAMESPACE, "keep"),
+            key: given::stored("keep"),
             generation,
             hash,
-            spec: retention::Spec {
-                max_period: String::new(),
-                successful: Some(retention::Keep { last: Some(keep_last), ..Default::default() }),
-                failed_last: 1,
-                usage: Some(UsagePolicy::All),
-                default: false,
-                invalid: None,
-            },
+            spec: given::retention(keep_last),
         })));
         self.ask(Command::Configuration(configuration::Command::Declare {
             declared: Declared {
                 uid: uid("configuration"),
-                key: Key::new(Group::KubeStash, NAMESPACE, "app"),
+                key: given::key("app"),
                 generation,
                 hash,
                 spec: configured(),
@@ -269,72 +235,20 @@ impl Log {
 }
 
 fn target() -> TypedRef {
-    TypedRef {
-        api_group: "apps".into(),
-        kind: "StatefulSet".into(),
-        namespace: NAMESPACE.into(),
-        name: "app".into(),
-    }
+    TypedRef { name: "app".into(), ..given::target() }
 }
 
 fn hosts() -> Vec<Host> {
-    let (name, claim) = ("data".into(), Some(Claim::named("data")));
-    let volume = Volume { name, claim, mount_path: "/source/data".into(), ..Volume::default() };
-    let host = |ordinal: u32| Host {
-        role: Role::Ordinal(ordinal),
-        pod: format!("app-{ordinal}"),
-        node: "node-1".into(),
-        ready: true,
-        created_ms: 0,
-        surroundings: Surroundings::default(),
-        volumes: vec![volume.clone()],
-    };
+    let host = |ordinal| Host { pod: format!("app-{ordinal}"), ..given::pod(ordinal) };
     vec![host(0), host(1)]
 }
 
 fn configured() -> Spec {
-    let task = TaskRef {
-        name: "logical-backup".into(),
-        params: vec![("paths".into(), "/source/data".into())],
-        mounts: Vec::new(),
-    };
     let session = SessionSpec {
-        name: "nightly".into(),
-        scheduler: Some(Scheduler {
-            schedule: "0 3 1 1 *".into(),
-            starting_deadline: None,
-            concurrency: Concurrency::Allow,
-            suspend: false,
-        }),
-        pre_hooks: Vec::new(),
-        post_hooks: Vec::new(),
-        retry: None,
         timeout: Some(Millis(3_600_000)),
         history_limit: 2,
-        addon: AddonRef {
-            group: Group::KubeStashAddons,
-            pod: holdfast_engine::configuration::PodParts::default(),
-            name: "workload-addon".into(),
-            tasks: vec![task],
-        },
-        repositories: vec![RepositoryRef {
-            name: "repo".into(),
-            backend: "main".into(),
-            directory: "dir/repo".into(),
-            secret: Some(Key::core(NAMESPACE, "key")),
-            deletion: None,
-        }],
+        repositories: vec![given::repository("repo")],
+        ..given::session("nightly")
     };
-    Spec {
-        target: Some(target()),
-        backends: vec![Backend {
-            name: "main".into(),
-            storage: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "store")),
-            retention: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "keep")),
-        }],
-        sessions: vec![session],
-        paused: false,
-        allow_partial: false,
-        invalid: None,
-    }
+    Spec { target: Some(target()), ..given::configuration(vec![session]) }
 }

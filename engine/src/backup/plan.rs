@@ -127,7 +127,7 @@ mod tests {
             name: format!("pod-{ordinal}"),
             driver: crate::dependency::Driver::Restic,
             task: "logical-backup".into(),
-            params: vec![("paths".into(), "/data".into())],
+            params: vec![("paths".into(), "/source/data".into())],
             pod: format!("db-{ordinal}"),
             node: "n1".into(),
             surroundings: crate::survey::Surroundings::default(),

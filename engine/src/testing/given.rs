@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::configuration::{
-    AddonRef, Backend, Concurrency, RepositoryRef, Scheduler, SessionSpec, Spec, TaskRef,
+    AddonRef, Backend, Concurrency, PodParts, RepositoryRef, Scheduler, SessionSpec, Spec, TaskRef,
 };
 use crate::dependency::{Driver, Facts, Parameter, Task};
 use crate::group::Group;
@@ -19,32 +19,32 @@ use crate::survey::{Claim, Host, Role, Surroundings, Volume};
 use crate::usage::UsagePolicy;
 
 /// The namespace of nearly everything.
-pub(crate) const NAMESPACE: &str = "demo";
+pub const NAMESPACE: &str = "demo";
 
 /// A configuration's, a session's, a restore's or a template's name in [`NAMESPACE`].
-pub(crate) fn key(name: &str) -> Key {
+pub fn key(name: &str) -> Key {
     Key::new(Group::KubeStash, NAMESPACE, name)
 }
 
 /// A storage's, a policy's, a repository's or a snapshot's name in [`NAMESPACE`].
-pub(crate) fn stored(name: &str) -> Key {
+pub fn stored(name: &str) -> Key {
     Key::new(Group::KubeStashStorage, NAMESPACE, name)
 }
 
 /// A Secret's name in [`NAMESPACE`].
-pub(crate) fn core(name: &str) -> Key {
+pub fn core(name: &str) -> Key {
     Key::core(NAMESPACE, name)
 }
 
 /// A hash that is told from others by one number.
-pub(crate) fn hash(number: u64) -> Hash {
+pub fn hash(number: u64) -> Hash {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
     Hash(bytes)
 }
 
 /// The target of all configurations and restores.
-pub(crate) fn target() -> TypedRef {
+pub fn target() -> TypedRef {
     TypedRef {
         api_group: "apps".into(),
         kind: "StatefulSet".into(),
@@ -54,7 +54,7 @@ pub(crate) fn target() -> TypedRef {
 }
 
 /// A session of one repository, `one`, without extras.
-pub(crate) fn session(name: &str) -> SessionSpec {
+pub fn session(name: &str) -> SessionSpec {
     SessionSpec {
         name: name.into(),
         scheduler: Some(Scheduler {
@@ -70,11 +70,11 @@ pub(crate) fn session(name: &str) -> SessionSpec {
         history_limit: 10,
         addon: AddonRef {
             group: Group::KubeStashAddons,
-            pod: crate::configuration::PodParts::default(),
+            pod: PodParts::default(),
             name: "workload-addon".into(),
             tasks: vec![TaskRef {
                 name: "logical-backup".into(),
-                params: vec![("paths".into(), "/data".into())],
+                params: vec![("paths".into(), "/source/data".into())],
                 mounts: vec![],
             }],
         },
@@ -83,12 +83,12 @@ pub(crate) fn session(name: &str) -> SessionSpec {
 }
 
 /// A task of the Addon, without parameters.
-pub(crate) fn task_ref(name: &str) -> TaskRef {
+pub fn task_ref(name: &str) -> TaskRef {
     TaskRef { name: name.into(), params: vec![], mounts: vec![] }
 }
 
 /// A repository reference; its directory follows from its name.
-pub(crate) fn repository(name: &str) -> RepositoryRef {
+pub fn repository(name: &str) -> RepositoryRef {
     RepositoryRef {
         name: name.into(),
         backend: "main".into(),
@@ -99,7 +99,7 @@ pub(crate) fn repository(name: &str) -> RepositoryRef {
 }
 
 /// A configuration of the target with these sessions.
-pub(crate) fn configuration(sessions: Vec<SessionSpec>) -> Spec {
+pub fn configuration(sessions: Vec<SessionSpec>) -> Spec {
     Spec {
         target: Some(target()),
         backends: vec![Backend {
@@ -115,7 +115,7 @@ pub(crate) fn configuration(sessions: Vec<SessionSpec>) -> Spec {
 }
 
 /// A storage that everybody may use.
-pub(crate) fn storage(name: &str) -> storage::Spec {
+pub fn storage(name: &str) -> storage::Spec {
     storage::Spec {
         provider: Provider::S3,
         identity: format!("s3/{name}"),
@@ -129,7 +129,7 @@ pub(crate) fn storage(name: &str) -> storage::Spec {
 }
 
 /// A policy that keeps the newest `last` successful snapshots.
-pub(crate) fn retention(last: u32) -> retention::Spec {
+pub fn retention(last: u32) -> retention::Spec {
     retention::Spec {
         max_period: String::new(),
         successful: Some(retention::Keep { last: Some(last), ..retention::Keep::default() }),
@@ -141,12 +141,12 @@ pub(crate) fn retention(last: u32) -> retention::Spec {
 }
 
 /// A template that its own namespace may use.
-pub(crate) fn template(executor: Executor) -> hook::Spec {
+pub fn template(executor: Executor) -> hook::Spec {
     hook::Spec { usage: Some(UsagePolicy::Same), executor, params: vec![], invalid: None }
 }
 
 /// A hook that always runs, once, by the template of its own name.
-pub(crate) fn hook(name: &str) -> HookSpec {
+pub fn hook(name: &str) -> HookSpec {
     HookSpec {
         name: name.into(),
         template: key(name),
@@ -158,7 +158,7 @@ pub(crate) fn hook(name: &str) -> HookSpec {
 }
 
 /// A restore of the newest snapshot of repository `one`; no component named: all of them.
-pub(crate) fn restore(components: &[&str]) -> restore::Spec {
+pub fn restore(components: &[&str]) -> restore::Spec {
     restore::Spec {
         target: Some(target()),
         source: restore::Source {
@@ -169,7 +169,7 @@ pub(crate) fn restore(components: &[&str]) -> restore::Spec {
         },
         addon: AddonRef {
             group: Group::KubeStashAddons,
-            pod: crate::configuration::PodParts::default(),
+            pod: PodParts::default(),
             name: "workload-addon".into(),
             tasks: vec![task_ref("logical-backup-restore")],
         },
@@ -181,7 +181,7 @@ pub(crate) fn restore(components: &[&str]) -> restore::Spec {
 }
 
 /// A backup task, or a restore task, of the Addon.
-pub(crate) fn task(name: &str, restore: bool) -> Task {
+pub fn task(name: &str, restore: bool) -> Task {
     let paths = Parameter { name: "paths".into(), required: true, default: None };
     Task {
         name: name.into(),
@@ -194,7 +194,7 @@ pub(crate) fn task(name: &str, restore: bool) -> Task {
 }
 
 /// What the Addon offers.
-pub(crate) fn tasks() -> Vec<Task> {
+pub fn tasks() -> Vec<Task> {
     vec![
         task("logical-backup", false),
         task("logical-backup-restore", true),
@@ -203,7 +203,7 @@ pub(crate) fn tasks() -> Vec<Task> {
 }
 
 /// What is known of a Secret with a passphrase.
-pub(crate) fn passphrase(version: u32, allowed: Option<&str>) -> Facts {
+pub fn passphrase(version: u64, allowed: Option<&str>) -> Facts {
     Facts::Secret {
         version: format!("{version}"),
         keys: vec!["RESTIC_PASSWORD".into()],
@@ -212,7 +212,7 @@ pub(crate) fn passphrase(version: u32, allowed: Option<&str>) -> Facts {
 }
 
 /// A pod of the target.
-pub(crate) fn pod(ordinal: u32) -> Host {
+pub fn pod(ordinal: u32) -> Host {
     Host {
         role: Role::Ordinal(ordinal),
         pod: format!("db-{ordinal}"),
@@ -223,7 +223,7 @@ pub(crate) fn pod(ordinal: u32) -> Host {
         volumes: vec![Volume {
             name: "data".into(),
             claim: Some(Claim::named(format!("data-db-{ordinal}"))),
-            mount_path: "/data".into(),
+            mount_path: "/source/data".into(),
             ..Volume::default()
         }],
     }

@@ -475,7 +475,7 @@ impl World {
             grade: Grade::ReadBack,
             repository_size: 1_000,
             paths: vec![PathResult {
-                path: "/data".into(),
+                path: "/source/data".into(),
                 size: 100,
                 uploaded: 10,
                 files: 10,

@@ -9,6 +9,7 @@ use holdfast_engine::dependency::{Facts, state as reference};
 use holdfast_engine::hook::{Executor, HookSpec, Policy};
 use holdfast_engine::run::limit::Limits;
 use holdfast_engine::storage::DeletionPolicy;
+use holdfast_engine::testing::given::{self, NAMESPACE};
 use holdfast_engine::usage::{References, Selector, UsagePolicy};
 use holdfast_engine::{
     Command, Event, Group, Key, Millis, Rejection, StreamKind, TypedRef, Uid, backup,
@@ -18,7 +19,7 @@ use holdfast_engine::{
 use proptest::prelude::*;
 
 use crate::world::outside::{self, Doing};
-use crate::world::spec::{self, NAMESPACE};
+use crate::world::spec;
 use crate::world::{World, minutes, uid};
 
 /// What a history is made of.
@@ -206,8 +207,8 @@ fn hook(name: &str, policy: Policy) -> HookSpec {
 /// Two sessions with everything that a session can have.
 fn configured(sessions: u8, paused: bool, replace: bool) -> Spec {
     let all = (0..sessions).map(|number| {
-        let mut session = spec::session(&format!("s{number}"));
-        session.repositories = vec![spec::repository("one"), spec::repository("two")];
+        let mut session = given::session(&format!("s{number}"));
+        session.repositories = vec![given::repository("one"), given::repository("two")];
         session.repositories[1].deletion = Some(DeletionPolicy::WipeOut);
         session.timeout = Some(Millis(30 * 60_000));
         session.retry = Some(Retry { max: 2, delay: Millis(60_000) });
@@ -219,7 +220,7 @@ fn configured(sessions: u8, paused: bool, replace: bool) -> Spec {
         }
         session
     });
-    Spec { paused, ..spec::configuration(all.collect()) }
+    Spec { paused, ..given::configuration(all.collect()) }
 }
 
 fn declare(world: &mut World, sessions: u8, paused: bool, replace: bool) {
@@ -236,8 +237,8 @@ pub fn begin() -> World {
     world.declare_hook("freeze", Executor::Pod);
     world.declare_hook("thaw", Executor::Operator);
     world.declare_hook("alarm", Executor::Function);
-    world.declare_retention("keep", spec::retention(2));
-    world.declare_storage("store", spec::storage("store"));
+    world.declare_retention("keep", given::retention(2));
+    world.declare_storage("store", given::storage("store"));
     declare(&mut world, 2, false, false);
     world
 }
@@ -282,9 +283,9 @@ pub fn act(world: &mut World, action: &Action) {
             let session = restore_uid(world, *number);
             ask(world, Command::Restore(restore::Command::Delete { session }));
         }
-        Action::LoseTarget(true) => forget(world, &spec::target()),
+        Action::LoseTarget(true) => forget(world, &given::target()),
         Action::LoseTarget(false) => {
-            world.observe(spec::target(), Facts::Target { replicas: Some(1) });
+            world.observe(given::target(), Facts::Target { replicas: Some(1) });
         }
         Action::DeleteSnapshot | Action::DeleteRepository { .. } | Action::DeleteStorage => {
             delete(world, action);
@@ -341,7 +342,7 @@ fn act_on_rights(world: &mut World, action: &Action) {
     match action {
         Action::Policy(allows) => {
             let usage = allows.usage();
-            world.declare_retention("keep", retention::Spec { usage, ..spec::retention(2) });
+            world.declare_retention("keep", retention::Spec { usage, ..given::retention(2) });
         }
         Action::Labels(team) => {
             let labels = [("team".to_string(), team.to_string())].into();
@@ -367,7 +368,7 @@ fn act_on_rights(world: &mut World, action: &Action) {
                 params: vec![],
                 invalid: None,
             };
-            let (uid, hash) = (uid("hook/thaw"), spec::hash(world.state.seq));
+            let (uid, hash) = (uid("hook/thaw"), given::hash(world.state.seq));
             let command = holdfast_engine::hook::Command::Declare(Declared {
                 uid,
                 key,
@@ -425,10 +426,10 @@ fn act_around(world: &mut World, action: &Action) {
         }
         Action::Guest { paused } => {
             let mut spec = configured(1, *paused, false);
-            let target = TypedRef { namespace: ELSEWHERE.into(), ..spec::target() };
+            let target = TypedRef { namespace: ELSEWHERE.into(), ..given::target() };
             world.observe(target.clone(), Facts::Target { replicas: Some(1) });
             spec.target = Some(target);
-            spec.sessions[0].repositories = vec![spec::repository("three")];
+            spec.sessions[0].repositories = vec![given::repository("three")];
             spec.sessions[0].repositories[0].secret = Some(vault());
             world.declare("guest", &spec, &[("s0".into(), minutes(90))]);
         }
@@ -437,8 +438,8 @@ fn act_around(world: &mut World, action: &Action) {
                 uid: uid("storage/store"),
                 key: Key::new(Group::KubeStashStorage, NAMESPACE, "store"),
                 generation: 1,
-                hash: spec::hash(world.state.seq),
-                spec: storage::Spec { secret: Some(secret), ..spec::storage("store") },
+                hash: given::hash(world.state.seq),
+                spec: storage::Spec { secret: Some(secret), ..given::storage("store") },
             });
             ask(world, Command::Storage(command));
         }

@@ -13,6 +13,7 @@ use holdfast_engine::hook::{Executor, HookSpec, Policy};
 use holdfast_engine::run::limit::Limits;
 use holdfast_engine::snapshot::phase::phase as snapshot_phase;
 use holdfast_engine::storage::DeletionPolicy;
+use holdfast_engine::testing::given::{self, NAMESPACE};
 use holdfast_engine::usage::UsagePolicy;
 use holdfast_engine::{
     Command, Group, Key, Millis, Timestamp, Uid, backup, configuration, dependency, due,
@@ -20,7 +21,6 @@ use holdfast_engine::{
 };
 
 use crate::world::outside::Doing;
-use crate::world::spec::{self, NAMESPACE};
 use crate::world::statuses::Statuses;
 use crate::world::{World, minutes, uid};
 
@@ -123,7 +123,7 @@ impl Story {
     fn given(&mut self, words: &[&str]) {
         match words {
             ["storage", name, options @ ..] => {
-                let mut storage = spec::storage(name);
+                let mut storage = given::storage(name);
                 storage.default = options.contains(&"default");
                 if options.contains(&"wiped") {
                     storage.deletion = DeletionPolicy::WipeOut;
@@ -140,7 +140,7 @@ impl Story {
                 self.world.declare_storage(name, storage);
             }
             ["retention", name, "keeps", count, options @ ..] => {
-                let mut policy = spec::retention(count.parse().expect("a number"));
+                let mut policy = given::retention(count.parse().expect("a number"));
                 policy.default = options.contains(&"default");
                 self.world.declare_retention(name, policy);
             }
@@ -184,7 +184,7 @@ impl Story {
     }
 
     fn repository(&mut self, name: &str, options: &[&str]) {
-        let mut wanted = spec::repository(name);
+        let mut wanted = given::repository(name);
         if self.defaults_only {
             wanted.backend.clear();
         }
@@ -320,7 +320,7 @@ impl Story {
     }
 
     fn apply_as(&mut self, name: &str) {
-        let mut spec: Spec = spec::configuration(self.sessions.clone());
+        let mut spec: Spec = given::configuration(self.sessions.clone());
         spec.paused = self.paused;
         spec.allow_partial = self.allow_partial;
         if self.defaults_only {
@@ -540,7 +540,7 @@ fn said_by(conditions: &Conditions) -> Vec<String> {
 }
 
 fn session(name: &str, options: &[&str]) -> SessionSpec {
-    let mut session = spec::session(name);
+    let mut session = given::session(name);
     let mut rest = options;
     loop {
         rest = match rest {

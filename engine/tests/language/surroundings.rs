@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_engine::binding::{self, Made};
+use holdfast_engine::testing::given;
 use holdfast_engine::usage::References;
 use holdfast_engine::{
     Command, Family, Outcome, StreamKind, Timestamp, configuration, dependency, hook, lease,
@@ -11,7 +12,7 @@ use holdfast_engine::{
 
 use super::{Story, configuration_uid};
 use crate::world::outside::failure;
-use crate::world::{minutes, spec, uid};
+use crate::world::{minutes, uid};
 
 impl Story {
     pub(super) fn given_around(&mut self, words: &[&str]) {
@@ -38,7 +39,7 @@ impl Story {
                 self.ask(Command::Namespace(namespace::Command::Forget { uid }));
             }
             ["the", "target", "is", "gone"] => {
-                let uid = self.world.state.objects[&spec::target()];
+                let uid = self.world.state.objects[&given::target()];
                 self.ask(Command::Dependency(dependency::Command::Forget { uid }));
             }
             ["the", "loss", "of", from, "to", to, "is", "acknowledged"] => {
@@ -90,10 +91,10 @@ impl Story {
         let [sessions, repositories] =
             [sessions, repositories].map(|word| word.parse().expect("a number"));
         for session in 0..sessions {
-            let mut one = spec::session(&format!("s{session}"));
+            let mut one = given::session(&format!("s{session}"));
             self.periods.insert(one.name.clone(), minutes(24 * 60));
             let names = (0..repositories).map(|number| format!("r{session}-{number}"));
-            one.repositories = names.map(|name| spec::repository(&name)).collect();
+            one.repositories = names.map(|name| given::repository(&name)).collect();
             self.sessions.push(one);
         }
     }

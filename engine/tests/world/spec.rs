@@ -1,160 +1,37 @@
-//! Objects as a user would write them, with everything that does not matter filled in.
+//! Objects of [`holdfast_engine::testing::given`], declared in a world and in any family.
 
-use holdfast_engine::configuration::{
-    AddonRef, Backend, Concurrency, RepositoryRef, ScheduleEvaluation, Scheduler, SessionSpec,
-    Spec, TaskRef,
-};
+use holdfast_engine::configuration::{AddonRef, ScheduleEvaluation, Spec};
 use holdfast_engine::declared::Declared;
-use holdfast_engine::dependency::{self, Driver, Facts, Parameter, Task, state as reference};
+use holdfast_engine::dependency::{self, Facts, state as reference};
 use holdfast_engine::hook::{self, Executor};
-use holdfast_engine::storage::{self, DeletionPolicy, Provider};
-use holdfast_engine::usage::UsagePolicy;
+use holdfast_engine::testing::given::{
+    self, NAMESPACE, core, hash, passphrase, target, task, template,
+};
 use holdfast_engine::{
     Command, Family, Group, Hash, Key, StreamKind, Timestamp, TypedRef, Uid, configuration,
-    restore, retention,
+    restore, retention, storage,
 };
 
 use super::{World, uid};
 
-/// The namespace of nearly everything.
-pub const NAMESPACE: &str = "demo";
-
-/// A hash that is as new as the number.
-pub fn hash(number: u64) -> Hash {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&number.to_be_bytes());
-    Hash(bytes)
-}
-
-/// The target of all configurations.
-pub fn target() -> TypedRef {
-    TypedRef {
-        api_group: "apps".into(),
-        kind: "StatefulSet".into(),
-        namespace: NAMESPACE.into(),
-        name: "db".into(),
-    }
-}
-
-/// A session without extras.
-pub fn session(name: &str) -> SessionSpec {
-    SessionSpec {
-        name: name.into(),
-        scheduler: Some(Scheduler {
-            schedule: "0 0 * * *".into(),
-            starting_deadline: None,
-            concurrency: Concurrency::Allow,
-            suspend: false,
-        }),
-        pre_hooks: vec![],
-        post_hooks: vec![],
-        retry: None,
-        timeout: None,
-        history_limit: 10,
-        addon: AddonRef {
-            group: Group::KubeStashAddons,
-            pod: holdfast_engine::configuration::PodParts::default(),
-            name: "workload-addon".into(),
-            tasks: vec![TaskRef {
-                name: "logical-backup".into(),
-                params: vec![("paths".into(), "/source/data".into())],
-                mounts: vec![],
-            }],
-        },
-        repositories: vec![],
-    }
-}
-
-/// A repository reference; its directory follows from its name.
-pub fn repository(name: &str) -> RepositoryRef {
-    RepositoryRef {
-        name: name.into(),
-        backend: "main".into(),
-        directory: format!("dir/{name}"),
-        secret: Some(Key::core(NAMESPACE, "key")),
-        deletion: None,
-    }
-}
-
-/// A configuration of the target with these sessions.
-pub fn configuration(sessions: Vec<SessionSpec>) -> Spec {
-    Spec {
-        target: Some(target()),
-        backends: vec![Backend {
-            name: "main".into(),
-            storage: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "store")),
-            retention: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "keep")),
-        }],
-        sessions,
-        paused: false,
-        allow_partial: false,
-        invalid: None,
-    }
-}
-
 /// A restore of the newest snapshot of a repository.
 pub fn restore(repository: &str) -> restore::Spec {
-    restore::Spec {
-        target: Some(target()),
-        source: restore::Source {
-            repository: Some(repository.into()),
-            snapshot: Some("latest".into()),
-            ..restore::Source::default()
-        },
-        addon: AddonRef {
-            group: Group::KubeStashAddons,
-            pod: holdfast_engine::configuration::PodParts::default(),
-            name: "workload-addon".into(),
-            tasks: vec![TaskRef {
-                name: "logical-backup-restore".into(),
-                params: vec![],
-                mounts: vec![],
-            }],
-        },
-        pre_hooks: vec![],
-        post_hooks: vec![],
-        timeout: None,
-        invalid: None,
-    }
-}
-
-/// A storage that everybody may use.
-pub fn storage(name: &str) -> storage::Spec {
-    storage::Spec {
-        provider: Provider::S3,
-        identity: format!("s3/{name}"),
-        secret: None,
-        usage: Some(UsagePolicy::All),
-        default: false,
-        deletion: DeletionPolicy::Delete,
-        own_namespace_only: false,
-        invalid: None,
-    }
-}
-
-/// A policy that keeps the newest `last` successful snapshots.
-pub fn retention(last: u32) -> retention::Spec {
-    retention::Spec {
-        max_period: String::new(),
-        successful: Some(retention::Keep { last: Some(last), ..retention::Keep::default() }),
-        failed_last: 1,
-        usage: Some(UsagePolicy::All),
-        default: false,
-        invalid: None,
-    }
+    let mut spec = given::restore(&[]);
+    spec.source.repository = Some(repository.into());
+    spec
 }
 
 impl World {
     /// What every scenario starts with: the Addon, its Function, the target, the encryption Secret.
     pub fn furnish(&mut self) {
         let addon = addon(self.family);
-        let tasks = vec![task(), restore_task()];
+        let tasks = vec![task("logical-backup", false), task("logical-backup-restore", true)];
         self.observe(addon.object(), Facts::Addon { tasks });
         for function in ["workload-backup", "workload-restore"] {
             self.observe(addon.function(function), Facts::Function { supported: true });
         }
         self.observe(target(), Facts::Target { replicas: Some(1) });
-        self.secret(&Key::core(NAMESPACE, "key"), None);
+        self.secret(&core("key"), None);
     }
 
     /// The name of something of the family.
@@ -194,12 +71,7 @@ impl World {
     }
 
     pub fn secret(&mut self, key: &Key, allows: Option<&str>) {
-        let facts = Facts::Secret {
-            version: self.state.seq.to_string(),
-            keys: vec!["RESTIC_PASSWORD".into()],
-            allowed_namespaces: allows.map(Into::into),
-        };
-        self.observe(reference::secret(key), facts);
+        self.observe(reference::secret(key), passphrase(self.state.seq, allows));
     }
 
     pub fn declare_storage(&mut self, name: &str, spec: storage::Spec) {
@@ -225,14 +97,12 @@ impl World {
     }
 
     pub fn declare_hook(&mut self, name: &str, executor: Executor) {
-        let spec =
-            hook::Spec { usage: Some(UsagePolicy::Same), executor, params: vec![], invalid: None };
         let command = hook::Command::Declare(Declared {
             uid: self.uid_for(StreamKind::Hook, name),
             key: self.key(StreamKind::Hook, name),
             generation: 1,
             hash: hash(self.state.seq),
-            spec,
+            spec: template(executor),
         });
         self.ask(Command::Hook(command)).expect("a template is taken");
     }
@@ -290,25 +160,4 @@ impl World {
 pub fn addon(family: Family) -> AddonRef {
     let group = family.group(StreamKind::Dependency);
     AddonRef { group, name: "workload-addon".into(), tasks: vec![], pod: Default::default() }
-}
-
-fn task() -> Task {
-    Task {
-        name: "logical-backup".into(),
-        restore: false,
-        function: "workload-backup".into(),
-        driver: Driver::Restic,
-        singleton: false,
-        parameters: vec![Parameter { name: "paths".into(), required: true, default: None }],
-    }
-}
-
-fn restore_task() -> Task {
-    Task {
-        name: "logical-backup-restore".into(),
-        restore: true,
-        function: "workload-restore".into(),
-        parameters: vec![],
-        ..task()
-    }
 }

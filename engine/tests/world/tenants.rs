@@ -8,38 +8,33 @@ use holdfast_engine::dependency::{Facts, state as reference};
 use holdfast_engine::run::component::ComponentState;
 use holdfast_engine::run::limit::Limits;
 use holdfast_engine::run::state::Run;
+use holdfast_engine::testing::given::{self, hash, passphrase};
 use holdfast_engine::{
     Command, Group, Key, Millis, State, Timestamp, TypedRef, Uid, configuration, dependency, lease,
 };
 
-use super::spec::{self, hash};
 use super::{World, uid};
 
 /// The commands that declare a namespace's target and Secret, and so many configurations of one session,
 /// `nightly`, whose first slot is at `slot`, and whose initial backups count as made.
 pub fn tenant(namespace: &str, configurations: u64, slot: Timestamp, period: i64) -> Vec<Command> {
-    let mut target = spec::target();
+    let mut target = given::target();
     target.namespace = namespace.into();
     let secret = reference::secret(&Key::core(namespace, "key"));
-    let passphrase = Facts::Secret {
-        version: "1".into(),
-        keys: vec!["RESTIC_PASSWORD".into()],
-        allowed_namespaces: None,
-    };
     let observed =
-        [(target.clone(), Facts::Target { replicas: Some(1) }), (secret.clone(), passphrase)];
+        [(target.clone(), Facts::Target { replicas: Some(1) }), (secret, passphrase(1, None))];
     let observe = |(object, facts): (TypedRef, Facts)| {
         let uid = uid(&object.to_string());
         Command::Dependency(dependency::Command::Observe { uid, object, hash: hash(1), facts })
     };
     let declare = |number: u64| {
-        let mut session = spec::session("nightly");
+        let mut session = given::session("nightly");
         session.timeout = Some(Millis(3_600_000));
         session.history_limit = 1;
-        session.repositories = vec![spec::repository(&format!("repository-{number}"))];
+        session.repositories = vec![given::repository(&format!("repository-{number}"))];
         session.repositories[0].secret = Some(Key::core(namespace, "key"));
         session.repositories[0].directory = format!("{namespace}/{number}");
-        let mut spec = spec::configuration(vec![session]);
+        let mut spec = given::configuration(vec![session]);
         spec.target = Some(target.clone());
         Command::Configuration(configuration::Command::Declare {
             declared: Declared {

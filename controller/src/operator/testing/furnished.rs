@@ -1,16 +1,13 @@
 //! Everything that a backup of two pods takes, as commands.
 
-use holdfast_engine::configuration::{
-    AddonRef, Backend, Concurrency, RepositoryRef, ScheduleEvaluation, Scheduler, SessionSpec,
-    Spec, TaskRef,
-};
+use holdfast_engine::configuration::{ScheduleEvaluation, SessionSpec, Spec};
 use holdfast_engine::declared::Declared;
-use holdfast_engine::dependency::{self, Driver, Facts, Parameter, Task, state as reference};
+use holdfast_engine::dependency::{self, Facts, state as reference};
 use holdfast_engine::plan::Plan;
-use holdfast_engine::survey::{Claim, Host, Role, Surroundings, Volume};
-use holdfast_engine::usage::UsagePolicy;
+use holdfast_engine::survey::Host;
+use holdfast_engine::testing::given;
 use holdfast_engine::{
-    Command, Group, Hash, Key, Millis, Timestamp, TypedRef, Uid, backup, configuration, retention,
+    Command, Hash, Millis, Timestamp, TypedRef, Uid, backup, configuration, retention,
 };
 use holdfast_executor::report::{
     BackupFigures, Entries, Figures, Grade, Outcome, Report, RepositoryReport, SnapshotInfo,
@@ -23,8 +20,6 @@ use crate::worker::directory::Ended;
 /// How long a session may take.
 pub(crate) const TIMEOUT: Millis = Millis(3_600_000);
 
-const NAMESPACE: &str = "demo";
-
 /// The session that [`backup`] begins.
 pub(crate) const SESSION: Uid = Uid([5; 16]);
 
@@ -34,46 +29,25 @@ fn uid(name: &str) -> Uid {
 
 /// A configuration and all that it names.
 pub(crate) fn furnished() -> Vec<Command> {
-    let parameters = vec![Parameter { name: "paths".into(), required: true, default: None }];
-    let task = Task {
-        name: "logical-backup".into(),
-        restore: false,
-        function: "workload-backup".into(),
-        driver: Driver::Restic,
-        singleton: false,
-        parameters,
-    };
-    let secret = Facts::Secret {
-        version: "1".into(),
-        keys: vec!["RESTIC_PASSWORD".into()],
-        allowed_namespaces: None,
-    };
-    let policy = retention::Spec {
-        max_period: String::new(),
-        successful: Some(retention::Keep { last: Some(3), ..Default::default() }),
-        failed_last: 1,
-        usage: Some(UsagePolicy::All),
-        default: false,
-        invalid: None,
-    };
+    let tasks = vec![given::task("logical-backup", false)];
     let hash = Hash::default();
     vec![
-        observed(reference::addon("workload-addon"), Facts::Addon { tasks: vec![task] }),
+        observed(reference::addon("workload-addon"), Facts::Addon { tasks }),
         observed(reference::function("workload-backup"), Facts::Function { supported: true }),
         observed(target(), Facts::Target { replicas: Some(2) }),
-        observed(reference::secret(&Key::core(NAMESPACE, "key")), secret),
+        observed(reference::secret(&given::core("key")), given::passphrase(1, None)),
         declared(1),
         Command::Retention(retention::Command::Declare(Declared {
             uid: uid("retention"),
-            key: Key::new(Group::KubeStashStorage, NAMESPACE, "keep"),
+            key: given::stored("keep"),
             generation: 1,
             hash,
-            spec: policy,
+            spec: given::retention(3),
         })),
         Command::Configuration(configuration::Command::Declare {
             declared: Declared {
                 uid: uid("configuration"),
-                key: Key::new(Group::KubeStash, NAMESPACE, "app"),
+                key: given::key("app"),
                 generation: 1,
                 hash,
                 spec: spec(),
@@ -92,7 +66,7 @@ pub(crate) fn furnished() -> Vec<Command> {
 pub(crate) fn backup() -> Command {
     Command::Backup(backup::Command::Create {
         uid: SESSION,
-        key: Key::new(Group::KubeStash, NAMESPACE, "now"),
+        key: given::key("now"),
         configuration: "app".into(),
         session: "nightly".into(),
         retry_left: 0,
@@ -107,59 +81,17 @@ fn observed(object: TypedRef, facts: Facts) -> Command {
 }
 
 fn target() -> TypedRef {
-    TypedRef {
-        api_group: "apps".into(),
-        kind: "StatefulSet".into(),
-        namespace: NAMESPACE.into(),
-        name: "app".into(),
-    }
+    TypedRef { name: "app".into(), ..given::target() }
 }
 
 fn spec() -> Spec {
-    let task = TaskRef {
-        name: "logical-backup".into(),
-        params: vec![("paths".into(), "/source/data".into())],
-        mounts: Vec::new(),
-    };
     let session = SessionSpec {
-        name: "nightly".into(),
-        scheduler: Some(Scheduler {
-            schedule: "0 3 1 1 *".into(),
-            starting_deadline: None,
-            concurrency: Concurrency::Allow,
-            suspend: false,
-        }),
-        pre_hooks: Vec::new(),
-        post_hooks: Vec::new(),
-        retry: None,
         timeout: Some(TIMEOUT),
         history_limit: 5,
-        addon: AddonRef {
-            group: Group::KubeStashAddons,
-            pod: holdfast_engine::configuration::PodParts::default(),
-            name: "workload-addon".into(),
-            tasks: vec![task],
-        },
-        repositories: vec![RepositoryRef {
-            name: "repo".into(),
-            backend: "main".into(),
-            directory: "dir/repo".into(),
-            secret: Some(Key::core(NAMESPACE, "key")),
-            deletion: None,
-        }],
+        repositories: vec![given::repository("repo")],
+        ..given::session("nightly")
     };
-    Spec {
-        target: Some(target()),
-        backends: vec![Backend {
-            name: "main".into(),
-            storage: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "store")),
-            retention: Some(Key::new(Group::KubeStashStorage, NAMESPACE, "keep")),
-        }],
-        sessions: vec![session],
-        paused: false,
-        allow_partial: false,
-        invalid: None,
-    }
+    Spec { target: Some(target()), ..given::configuration(vec![session]) }
 }
 
 /// A place where everything succeeds at once.
@@ -175,21 +107,7 @@ pub(crate) fn willing(plan: &Plan, number: usize) -> Act {
 }
 
 fn host(ordinal: u32) -> Host {
-    let (name, claim) = ("data".into(), Some(Claim::named("data")));
-    Host {
-        role: Role::Ordinal(ordinal),
-        pod: format!("app-{ordinal}"),
-        node: "node-1".into(),
-        ready: true,
-        created_ms: 0,
-        surroundings: Surroundings::default(),
-        volumes: vec![Volume {
-            name,
-            claim,
-            mount_path: "/source/data".into(),
-            ..Volume::default()
-        }],
-    }
+    Host { pod: format!("app-{ordinal}"), ..given::pod(ordinal) }
 }
 
 /// The end of a worker that has committed to this repository what it read, and has read it back.
