@@ -182,6 +182,16 @@ mod tests {
     }
 
     #[test]
+    fn equally_old_ones_are_told_by_their_names_in_any_order() {
+        let mut all = [snapshot("b", 10, &["dump"]), snapshot("a", 10, &["dump"])];
+        for _ in 0..2 {
+            let found = newest(&source(&[], None), all.iter()).unwrap();
+            assert_eq!(found.key.name, "b");
+            all.reverse();
+        }
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         let mut snapshot = snapshot("s", 10, &["pod-0", "pod-1"]);
         assert_eq!(select(&source(&[], None), &snapshot).unwrap().len(), 2);
