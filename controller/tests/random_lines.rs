@@ -366,7 +366,7 @@ fn says_little(line: &[OsString]) -> bool {
 /// Whether a line may be run: it ends by itself, and what it writes lies where it is run.
 fn may_run(line: &[OsString]) -> bool {
     let verb = line.get(1).and_then(|word| word.to_str()).unwrap_or_default();
-    matches!(verb, "repo" | "completions" | "man" | "retention" | "session")
+    matches!(verb, "repo" | "crds" | "completions" | "man" | "retention" | "session")
 }
 
 fn is_right(line: &[OsString], output: &Output) {

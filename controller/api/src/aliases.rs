@@ -56,13 +56,9 @@ const RESTIC_STATS: &[&str] = &["status", "components", "{}", "resticStats", "[]
 const ISSUER: (&str, &str) = ("cert-manager.io", "Issuer");
 
 const ALIASES: &[Alias] = &[
-    alias(
-        Kind::BackupConfiguration,
-        &["spec", "sessions", "[]"],
-        "timeout",
-        "backupTimeout",
-        Carry::Move(&["backupTimeout"]),
-    ),
+    timeout(Kind::BackupBatch, &["spec", "sessions", "[]"]),
+    timeout(Kind::BackupBlueprint, &["spec", "backupConfigurationTemplate", "sessions", "[]"]),
+    timeout(Kind::BackupConfiguration, &["spec", "sessions", "[]"]),
     alias(
         Kind::RestoreSession,
         &["spec"],
@@ -113,6 +109,11 @@ const ALIASES: &[Alias] = &[
     summary("size", "summary.size", &["summary", "size"]),
     summary("uploaded", "summary.uploaded", &["summary", "uploaded"]),
 ];
+
+/// The time limit of a session that makes backups.
+const fn timeout(kind: Kind, parent: &'static [&'static str]) -> Alias {
+    alias(kind, parent, "timeout", "backupTimeout", Carry::Move(&["backupTimeout"]))
+}
 
 const fn issuer(parent: &'static [&'static str]) -> Alias {
     alias(Kind::RestoreSession, parent, "issuerRefName", "tlsIssuerRef.name", Carry::IssuerName)
@@ -266,6 +267,22 @@ mod tests {
             "spec": { "sessions": [{}, { "timeout": "1h" }, { "backupTimeout": "1h" }] },
         });
         assert_eq!(used(object), [("spec.sessions[1].timeout".to_owned(), "backupTimeout")]);
+    }
+
+    #[test]
+    fn sessions_of_batches_and_blueprints_take_the_older_limit_as_well() {
+        let object = |kind: &str, spec: Value| {
+            used(json!({ "apiVersion": "core.kubestash.com/v1alpha1", "kind": kind, "spec": spec }))
+        };
+        let old = json!({ "sessions": [{ "timeout": "1h" }] });
+        assert_eq!(
+            object("BackupBatch", old.clone()),
+            [("spec.sessions[0].timeout".to_owned(), "backupTimeout")]
+        );
+        assert_eq!(
+            object("BackupBlueprint", json!({ "backupConfigurationTemplate": old })),
+            [("spec.backupConfigurationTemplate.sessions[0].timeout".to_owned(), "backupTimeout")]
+        );
     }
 
     #[test]

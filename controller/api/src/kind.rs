@@ -4,7 +4,10 @@ use kube::CustomResourceExt;
 use kube::core::ApiResource;
 
 use crate::addons::{Addon, Function};
-use crate::core::{BackupConfiguration, BackupSession, HookTemplate, RestoreSession};
+use crate::core::{
+    BackupBatch, BackupBlueprint, BackupConfiguration, BackupSession, BackupVerificationSession,
+    BackupVerifier, HookTemplate, RestoreSession,
+};
 use crate::storage::{BackupStorage, Repository, RetentionPolicy, Snapshot};
 
 /// Version of all kinds.
@@ -26,10 +29,18 @@ pub enum Kind {
     Addon,
     /// [`Function`].
     Function,
+    /// [`BackupBatch`].
+    BackupBatch,
+    /// [`BackupBlueprint`].
+    BackupBlueprint,
     /// [`BackupConfiguration`].
     BackupConfiguration,
     /// [`BackupSession`].
     BackupSession,
+    /// [`BackupVerificationSession`].
+    BackupVerificationSession,
+    /// [`BackupVerifier`].
+    BackupVerifier,
     /// [`HookTemplate`].
     HookTemplate,
     /// [`RestoreSession`].
@@ -46,11 +57,15 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Addon,
         Self::Function,
+        Self::BackupBatch,
+        Self::BackupBlueprint,
         Self::BackupConfiguration,
         Self::BackupSession,
+        Self::BackupVerificationSession,
+        Self::BackupVerifier,
         Self::HookTemplate,
         Self::RestoreSession,
         Self::BackupStorage,
@@ -75,8 +90,12 @@ impl Kind {
         match self {
             Self::Addon => "Addon",
             Self::Function => "Function",
+            Self::BackupBatch => "BackupBatch",
+            Self::BackupBlueprint => "BackupBlueprint",
             Self::BackupConfiguration => "BackupConfiguration",
             Self::BackupSession => "BackupSession",
+            Self::BackupVerificationSession => "BackupVerificationSession",
+            Self::BackupVerifier => "BackupVerifier",
             Self::HookTemplate => "HookTemplate",
             Self::RestoreSession => "RestoreSession",
             Self::BackupStorage => "BackupStorage",
@@ -90,8 +109,12 @@ impl Kind {
     pub const fn group(self) -> &'static str {
         match self {
             Self::Addon | Self::Function => ADDONS_GROUP,
-            Self::BackupConfiguration
+            Self::BackupBatch
+            | Self::BackupBlueprint
+            | Self::BackupConfiguration
             | Self::BackupSession
+            | Self::BackupVerificationSession
+            | Self::BackupVerifier
             | Self::HookTemplate
             | Self::RestoreSession => CORE_GROUP,
             Self::BackupStorage | Self::Repository | Self::RetentionPolicy | Self::Snapshot => {
@@ -110,8 +133,12 @@ impl Kind {
         match self {
             Self::Addon => Addon::api_resource(),
             Self::Function => Function::api_resource(),
+            Self::BackupBatch => BackupBatch::api_resource(),
+            Self::BackupBlueprint => BackupBlueprint::api_resource(),
             Self::BackupConfiguration => BackupConfiguration::api_resource(),
             Self::BackupSession => BackupSession::api_resource(),
+            Self::BackupVerificationSession => BackupVerificationSession::api_resource(),
+            Self::BackupVerifier => BackupVerifier::api_resource(),
             Self::HookTemplate => HookTemplate::api_resource(),
             Self::RestoreSession => RestoreSession::api_resource(),
             Self::BackupStorage => BackupStorage::api_resource(),

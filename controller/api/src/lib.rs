@@ -6,7 +6,8 @@
 //! * [`kind`] names the kinds; [`core`], [`storage`] and [`addons`] hold one file for each of them.
 //! * [`schema`] makes the structural schemas, [`crds`] the definitions that carry them.
 //! * [`read`] goes from JSON to a type; [`aliases`] are the older spellings that it understands.
-//! * [`validate`] and [`unknown_fields`] say what is wrong with a manifest, field by field.
+//! * [`validate`] and [`unknown_fields`] say what is wrong with a manifest, field by field;
+//!   [`rules`] what is wrong with fields taken together.
 
 #![allow(
     clippy::duplicated_attributes,
@@ -25,6 +26,7 @@ pub mod offshoot;
 pub mod parameter;
 pub mod read;
 pub mod references;
+pub mod rules;
 pub mod schema;
 pub mod storage;
 pub mod unknown;
@@ -35,5 +37,6 @@ pub use condition::Condition;
 pub use crds::crds;
 pub use kind::Kind;
 pub use read::{ReadError, read};
+pub use rules::rules;
 pub use unknown::unknown_fields;
 pub use validate::{FieldError, validate};

@@ -1,6 +1,7 @@
 //! The command line: one verb a file, and no logic.
 
 mod completions;
+mod crds;
 mod demo;
 mod local;
 mod manual;
@@ -45,6 +46,8 @@ enum Verb {
     Session(session::Session),
     /// What a retention policy would do.
     Retention(retention::Retention),
+    /// Print the definitions of all kinds, for `kubectl apply --server-side -f -`.
+    Crds(crds::Crds),
     /// Print what a shell needs to complete words of this command line.
     Completions(completions::Completions),
     /// Write the manual pages of all verbs into a directory.
@@ -91,6 +94,7 @@ pub fn run() -> ExitCode {
         Verb::Repo(verb) => Ok(verb.run()),
         Verb::Session(verb) => verb.run(),
         Verb::Retention(verb) => verb.run(),
+        Verb::Crds(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(command()),
         Verb::Man(verb) => verb.run(command()),
     };

@@ -371,6 +371,15 @@ spec: {invoker: {apiGroup: core.kubestash.com, kind: BackupConfiguration, name: 
     }
 
     #[test]
+    fn a_kind_that_nothing_is_decided_about_leaves_no_trace_in_the_log() {
+        let text = "apiVersion: core.kubestash.com/v1alpha1\nkind: BackupBatch\n\
+                    metadata: {name: x, namespace: demo}\nspec: {}\n";
+        let mut watched = Watched::new();
+        let found = watched.declare(&[text]);
+        assert!(found.objects.is_empty() && found.refused.is_empty() && found.gone.is_empty());
+    }
+
+    #[test]
     fn a_snapshot_cannot_be_declared() {
         let text = "apiVersion: storage.kubestash.com/v1alpha1\nkind: Snapshot\n\
                     metadata: {name: x, namespace: demo}\nspec: {}\n";

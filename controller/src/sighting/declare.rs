@@ -70,6 +70,13 @@ pub fn declare(
         Some(Kind::Snapshot) => {
             return Err("Snapshots are made by sessions; take this one out".into());
         }
+        // Nothing is decided about these yet; whoever reads them for the operator says so.
+        Some(
+            Kind::BackupBatch
+            | Kind::BackupBlueprint
+            | Kind::BackupVerificationSession
+            | Kind::BackupVerifier,
+        ) => return Ok(None),
         Some(Kind::BackupSession) => return seen.session(),
         Some(Kind::BackupStorage) => seen.with(backup_storage::declare)?,
         Some(Kind::RetentionPolicy) => seen.with(retention_policy::declare)?,

@@ -19,7 +19,9 @@ use crate::Kind;
 use crate::addons::{AddonSpec, FunctionSpec};
 use crate::aliases;
 use crate::core::{
-    BackupConfigurationSpec, BackupConfigurationStatus, BackupSessionSpec, BackupSessionStatus,
+    BackupBatchSpec, BackupBatchStatus, BackupBlueprintSpec, BackupConfigurationSpec,
+    BackupConfigurationStatus, BackupSessionSpec, BackupSessionStatus,
+    BackupVerificationSessionSpec, BackupVerificationSessionStatus, BackupVerifierSpec,
     HookTemplateSpec, RestoreSessionSpec, RestoreSessionStatus,
 };
 use crate::storage::{
@@ -67,8 +69,14 @@ fn parts(kind: Kind) -> (Value, Option<Value>) {
     match kind {
         Kind::Addon => (part::<AddonSpec>(), None),
         Kind::Function => (part::<FunctionSpec>(), None),
+        Kind::BackupBatch => both::<BackupBatchSpec, BackupBatchStatus>(),
+        Kind::BackupBlueprint => (part::<BackupBlueprintSpec>(), None),
         Kind::BackupConfiguration => both::<BackupConfigurationSpec, BackupConfigurationStatus>(),
         Kind::BackupSession => both::<BackupSessionSpec, BackupSessionStatus>(),
+        Kind::BackupVerificationSession => {
+            both::<BackupVerificationSessionSpec, BackupVerificationSessionStatus>()
+        }
+        Kind::BackupVerifier => (part::<BackupVerifierSpec>(), None),
         Kind::HookTemplate => (part::<HookTemplateSpec>(), None),
         Kind::RestoreSession => both::<RestoreSessionSpec, RestoreSessionStatus>(),
         Kind::BackupStorage => both::<BackupStorageSpec, BackupStorageStatus>(),

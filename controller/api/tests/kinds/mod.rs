@@ -3,7 +3,10 @@
 #![allow(dead_code, reason = "no test that includes this module uses all of it")]
 
 use holdfast_api::addons::{Addon, Function};
-use holdfast_api::core::{BackupConfiguration, BackupSession, HookTemplate, RestoreSession};
+use holdfast_api::core::{
+    BackupBatch, BackupBlueprint, BackupConfiguration, BackupSession, BackupVerificationSession,
+    BackupVerifier, HookTemplate, RestoreSession,
+};
 use holdfast_api::storage::{BackupStorage, Repository, RetentionPolicy, Snapshot};
 use holdfast_api::{Kind, ReadError, read};
 use serde::Serialize;
@@ -15,8 +18,12 @@ pub fn through_type(kind: Kind, object: &Value) -> Value {
     match kind {
         Kind::Addon => through::<Addon>(object),
         Kind::Function => through::<Function>(object),
+        Kind::BackupBatch => through::<BackupBatch>(object),
+        Kind::BackupBlueprint => through::<BackupBlueprint>(object),
         Kind::BackupConfiguration => through::<BackupConfiguration>(object),
         Kind::BackupSession => through::<BackupSession>(object),
+        Kind::BackupVerificationSession => through::<BackupVerificationSession>(object),
+        Kind::BackupVerifier => through::<BackupVerifier>(object),
         Kind::HookTemplate => through::<HookTemplate>(object),
         Kind::RestoreSession => through::<RestoreSession>(object),
         Kind::BackupStorage => through::<BackupStorage>(object),
@@ -48,8 +55,12 @@ pub fn refusal(kind: Kind, object: &Value) -> Option<ReadError> {
     match kind {
         Kind::Addon => read::<Addon>(object).err(),
         Kind::Function => read::<Function>(object).err(),
+        Kind::BackupBatch => read::<BackupBatch>(object).err(),
+        Kind::BackupBlueprint => read::<BackupBlueprint>(object).err(),
         Kind::BackupConfiguration => read::<BackupConfiguration>(object).err(),
         Kind::BackupSession => read::<BackupSession>(object).err(),
+        Kind::BackupVerificationSession => read::<BackupVerificationSession>(object).err(),
+        Kind::BackupVerifier => read::<BackupVerifier>(object).err(),
         Kind::HookTemplate => read::<HookTemplate>(object).err(),
         Kind::RestoreSession => read::<RestoreSession>(object).err(),
         Kind::BackupStorage => read::<BackupStorage>(object).err(),

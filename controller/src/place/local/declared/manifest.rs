@@ -33,6 +33,14 @@ const WITHOUT_MEANING: &[(&str, &str)] = &[
     ("storage.k8s.io", "StorageClass"),
 ];
 
+/// Our own kinds that this release checks and does nothing with.
+const WITHOUT_EFFECT: [Kind; 4] = [
+    Kind::BackupBatch,
+    Kind::BackupBlueprint,
+    Kind::BackupVerificationSession,
+    Kind::BackupVerifier,
+];
+
 /// An object as declared, and where. A Secret's values are in it: it is shown by its name and its place only.
 #[derive(Clone)]
 pub struct Manifest {
@@ -98,7 +106,7 @@ pub struct Documents {
     pub manifests: Vec<Manifest>,
     /// Documents that cannot.
     pub problems: Vec<Problem>,
-    /// Older spellings in use, for the reader's information.
+    /// Older spellings in use and objects without effect, for the reader's information.
     pub notices: Vec<String>,
 }
 
@@ -180,6 +188,11 @@ fn read_object(object: Value, place: &Place, found: &mut Documents) {
                 found.notices.extend(holdfast_api::aliases(&object).into_iter().map(|alias| {
                     format!("{place}, {name}, {}: older spelling, write {}", alias.path, alias.new)
                 }));
+                if name.own_kind().is_some_and(|kind| WITHOUT_EFFECT.contains(&kind)) {
+                    found.notices.push(format!(
+                        "{place}, {name}: its fields are valid, and this release does nothing with it"
+                    ));
+                }
                 found.manifests.push(Manifest { name, object, place: place.clone() });
             } else {
                 found.problems.extend(problems);
@@ -259,7 +272,9 @@ fn check(name: &ObjectName, object: &Value, place: &Place) -> Vec<Problem> {
         .map(|field| problem(field, "this field does not exist".into()))
         .collect();
     let wrong = holdfast_api::validate(kind, object);
-    problems.extend(wrong.into_iter().map(|error| problem(error.path, error.message)));
+    let together = holdfast_api::rules(kind, object);
+    problems
+        .extend(wrong.into_iter().chain(together).map(|error| problem(error.path, error.message)));
     problems
 }
 
@@ -345,6 +360,26 @@ mod tests {
             assert!(message.contains(words), "{message}");
         }
         assert!(read("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n").problems.is_empty());
+    }
+
+    #[test]
+    fn objects_that_nothing_is_done_with_are_checked_and_say_so() {
+        let verifier = "apiVersion: core.kubestash.com/v1alpha1\nkind: BackupVerifier\n\
+                        metadata: {name: v, namespace: demo}\n\
+                        spec: {type: RestoreOnly, restoreOption: {addonInfo: {name: a}}}\n";
+        let found = read(verifier);
+        assert_eq!((found.manifests.len(), found.problems.len()), (1, 0), "{:?}", found.problems);
+        assert_eq!(
+            found.notices,
+            [
+                "a.yaml, document 1, BackupVerifier demo/v: its fields are valid, and this release does \
+              nothing with it"
+            ]
+        );
+        let wrong = read(&verifier.replace("RestoreOnly", "Query"));
+        assert!(wrong.manifests.is_empty() && wrong.notices.is_empty());
+        let fields: Vec<&str> = wrong.problems.iter().map(|p| p.field.as_str()).collect();
+        assert_eq!(fields, ["spec.query", "spec.function"]);
     }
 
     #[test]
