@@ -31,7 +31,8 @@ fn crds_prints_what_the_folder_holds() {
 
 #[test]
 fn crds_takes_kinds_and_plurals() {
-    let found = documents(&crds(&["BackupVerifier", "backupbatches", "BackupBatch"]));
+    let found =
+        documents(&crds(&["backupVerifier", "backupbatches.core.kubestash.com", "BackupBatch"]));
     let names: Vec<String> = found
         .iter()
         .map(|text| {

@@ -9,24 +9,31 @@ use crate::exit::Exit;
 
 /// Arguments of `holdfast crds`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  holdfast crds | kubectl apply --server-side -f -")]
+#[command(after_help = "Examples:
+  holdfast crds | kubectl apply --server-side -f -
+  holdfast crds BackupStorage snapshots")]
 pub struct Crds {
     /// Kinds or plurals, such as `BackupBatch` or `backupbatches`; all without one.
     #[arg(value_name = "KIND", value_parser = kind)]
     kinds: Vec<Kind>,
 }
 
-/// The kind that a name or a plural means.
+/// The kind that a name or a plural means, in any case and with its group or without, as kubectl takes them.
 fn kind(word: &str) -> Result<Kind, String> {
-    let found = Kind::ALL.into_iter().find(|kind| kind.name() == word || kind.plural() == word);
-    found.ok_or_else(|| {
+    let means = |kind: &Kind| {
+        let (plural, group) = (kind.plural(), kind.group());
+        [kind.name(), &plural, &format!("{plural}.{group}")]
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(word))
+    };
+    Kind::ALL.into_iter().find(means).ok_or_else(|| {
         let names = Kind::ALL.map(Kind::name).join(", ");
         format!("no kind has this name or plural; there are {names}")
     })
 }
 
 impl Crds {
-    /// Prints the definitions, in an order of their own, each once.
+    /// Prints the definitions in the order of [`Kind::ALL`], each once.
     ///
     /// # Errors
     /// When they cannot be written, for another reason than that nobody reads them.
