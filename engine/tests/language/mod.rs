@@ -540,7 +540,8 @@ fn said_by(conditions: &Conditions) -> Vec<String> {
 }
 
 fn session(name: &str, options: &[&str]) -> SessionSpec {
-    let mut session = given::session(name);
+    // A story names its repositories.
+    let mut session = SessionSpec { repositories: vec![], ..given::session(name) };
     let mut rest = options;
     loop {
         rest = match rest {

@@ -4,10 +4,11 @@
 //! |---|---|---|
 //! | 1 | its slot was taken before, or passed too long ago | Skipped |
 //! | 2 | the configuration is paused or not Ready | Skipped |
-//! | 3 | a session of the same name is open, with `Replace` | that one is cancelled, this one waits |
-//! | 4 | a session of the same name is open | Skipped |
-//! | 5 | another session of the configuration is open | it waits, until its starting deadline or its next slot |
-//! | 6 | otherwise | Started |
+//! | 3 | it comes by its slot while a repository of it is being opened, which has not failed | Skipped |
+//! | 4 | a session of the same name is open, with `Replace` | that one is cancelled, this one waits |
+//! | 5 | a session of the same name is open | Skipped |
+//! | 6 | another session of the configuration is open | it waits, until its starting deadline or its next slot |
+//! | 7 | otherwise | Started |
 
 use alloc::format;
 use alloc::string::String;
@@ -95,6 +96,9 @@ pub(crate) fn consider(draft: &mut Draft, uid: Uid) {
     if let Some(reason) = not_ready(draft, &configuration, &backup.session) {
         return skip(draft, uid, reason);
     }
+    if let Some(key) = opening(draft, &configuration, &backup) {
+        return skip(draft, uid, format!("Repository {key} is being opened"));
+    }
     let rivals = open_before(draft, &backup);
     let same: Vec<&(Uid, Key, bool)> = rivals.iter().filter(|(_, _, same)| *same).collect();
     if concurrency(&configuration, &backup.session) == Concurrency::Replace {
@@ -128,6 +132,25 @@ fn not_ready(draft: &Draft, configuration: &Configuration, session: &str) -> Opt
     }
     configuration_phase::unready(draft, configuration)
         .map(|why| format!("the configuration is not Ready: {why}"))
+}
+
+/// A repository that is being opened, where nothing has gone wrong. Somebody who asks for a session is told that
+/// it cannot be; a slot that comes with the first moments of a configuration is no failure, and its first
+/// backup follows.
+fn opening(draft: &Draft, configuration: &Configuration, backup: &Backup) -> Option<Key> {
+    if !matches!(backup.trigger, Trigger::Slot { .. }) {
+        return None;
+    }
+    let session = configuration.session(&backup.session)?;
+    let keys = session.spec.repositories.iter();
+    let mut keys =
+        keys.map(|wanted| configuration.key.sibling(StreamKind::Repository, &*wanted.name));
+    keys.find(|key| {
+        draft.repository_named(key).is_some_and(|found| {
+            let failed = found.failure.as_ref().is_some_and(|why| !why.reason.is_missing());
+            found.initializing && !found.is_ready() && !failed
+        })
+    })
 }
 
 /// Open sessions of the configuration that come before this one: those that go, then those that wait
@@ -487,6 +510,35 @@ mod tests {
             assert_eq!(facts.get(Type::SnapshotsEnsured).unwrap().message, message);
             assert_eq!(phase::phase(world.backup(session)), phase::Phase::Failed);
         }
+    }
+
+    #[test]
+    fn a_slot_in_the_first_moments_of_a_repository_is_skipped_and_whoever_asks_is_told() {
+        let mut world = World::furnished();
+        world.declare_storage("store", given::storage("store"));
+        world.answer_backends();
+        world.declare_retention("keep", given::retention(2));
+        world.declare(&given::configuration(vec![given::session("nightly")]));
+        let (session, outcome) = ("nightly".into(), Outcome::Succeeded);
+        world.ask(configuration::Command::SchedulerReported { uid: APP, session, outcome });
+        world.pass(DAY);
+
+        let slot = world.creation(named("slot"), "nightly", Some(world.now));
+        world.ask(slot);
+        assert_eq!(said(&world, named("slot")), "Repository demo/one is being opened");
+        let by_hand = world.creation(named("hand"), "nightly", None);
+        world.ask(by_hand);
+        assert_eq!(phase::phase(world.backup(named("hand"))), phase::Phase::Failed);
+
+        // What has failed is no first moment, also while it is tried again.
+        let uid = world.repository("one");
+        let failure = crate::testing::failure("WrongPassphrase");
+        world.record(repository::Event::InitializationFailed { uid, failure, retry_at: None });
+        world.record(repository::Event::InitializationRequested { uid });
+        world.pass(DAY);
+        let late = world.creation(named("late"), "nightly", Some(world.now));
+        world.ask(late);
+        assert_eq!(phase::phase(world.backup(named("late"))), phase::Phase::Failed);
     }
 
     #[test]
