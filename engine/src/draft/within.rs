@@ -3,6 +3,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::{self, Vec};
 
 use super::Draft;
@@ -15,6 +16,7 @@ use crate::index::Looked;
 use crate::rejection::Rejection;
 use crate::repository::state::Repository;
 use crate::restore::state::Restore;
+use crate::run::state::Run;
 use crate::snapshot::state::Snapshot;
 
 impl Draft<'_> {
@@ -72,18 +74,30 @@ impl Draft<'_> {
         by_name.chain(by_place).filter(is_invalid).collect()
     }
 
-    /// The restore that goes and reads a snapshot.
+    /// Who writes a snapshot or reads from it, in words: a session that goes, or that has ended and whose worker may
+    /// not have stopped yet.
     #[must_use]
-    pub fn reader_of(&self, snapshot: Uid) -> Option<&Restore> {
-        self.readers_of(snapshot).find(|restore| restore.is_going())
+    pub(crate) fn user_of(&self, snapshot: &Snapshot) -> Option<String> {
+        let writer = snapshot.backup.and_then(|uid| self.backup(uid));
+        if let Some(writer) = writer.filter(|known| self.is_at_work(known.uid, known)) {
+            return Some(format!("BackupSession {} writes it", writer.key));
+        }
+        let reader = self.reader_of(snapshot.uid)?;
+        Some(format!("RestoreSession {} reads it", reader.key))
     }
 
-    /// Restores that read a snapshot, or have.
-    fn readers_of(&self, snapshot: Uid) -> impl Iterator<Item = &Restore> {
+    /// The restore that reads a snapshot, or whose worker may still.
+    fn reader_of(&self, snapshot: Uid) -> Option<&Restore> {
         let touched = self.scratch.restores.keys();
         self.lookers(StreamKind::Restore, &Looked::Listed(snapshot), touched)
             .filter_map(|uid| self.restore(uid))
-            .filter(move |restore| restore.snapshot == Some(snapshot))
+            .filter(|restore| restore.snapshot == Some(snapshot))
+            .find(|restore| self.is_at_work(restore.uid, restore))
+    }
+
+    /// A session goes, or a worker of it may still.
+    fn is_at_work(&self, session: Uid, run: &Run) -> bool {
+        run.is_going() || self.is_stopping(session)
     }
 
     /// A worker of the session has to stop, and may not have yet: also after the session's end.
@@ -104,15 +118,14 @@ impl Draft<'_> {
             .filter_map(|uid| self.backup(uid));
         let writes = |known: &&Backup| {
             known.snapshots.iter().any(|listed| listed.repository == uid)
-                && (known.is_going() || self.is_stopping(known.uid))
+                && self.is_at_work(known.uid, known)
         };
         if let Some(writer) = backups.find(writes) {
             let message = format!("BackupSession {} writes to it", writer.key);
             return Err(Rejection::retry(key, message));
         }
-        let reads = |known: &&Restore| known.is_going() || self.is_stopping(known.uid);
         let mut read = self.snapshots_in(uid);
-        match read.find_map(|snapshot| self.readers_of(snapshot.uid).find(reads)) {
+        match read.find_map(|snapshot| self.reader_of(snapshot.uid)) {
             Some(reader) => {
                 let message = format!("RestoreSession {} reads from it", reader.key);
                 Err(Rejection::retry(key, message))

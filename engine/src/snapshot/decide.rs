@@ -105,14 +105,8 @@ fn adopted_outcome(complete: bool) -> Outcome {
 fn delete(draft: &mut Draft, uid: Uid) -> Result<(), Rejection> {
     let Some(snapshot) = draft.snapshot(uid) else { return Ok(()) };
     let (key, policy) = (snapshot.key.clone(), snapshot.deletion);
-    if let Some(writer) = snapshot.backup.and_then(|backup| draft.backup(backup))
-        && writer.is_going()
-    {
-        return Err(Rejection::retry(key, format!("BackupSession {} writes it", writer.key)));
-    }
-    if let Some(reader) = draft.reader_of(uid) {
-        let message = format!("RestoreSession {} reads it", reader.key);
-        return Err(Rejection::retry(key, message));
+    if let Some(used) = draft.user_of(snapshot) {
+        return Err(Rejection::retry(key, used));
     }
     if policy == DeletionPolicy::WipeOut {
         let removing =
@@ -342,6 +336,32 @@ mod tests {
         );
         reading.ask(Run::Cancel { session: crate::testing::world::BACK, cause: "no".into() });
         assert_eq!(reading.ask(Command::Delete { uid }), "snapshot.Forgotten");
+    }
+
+    #[test]
+    fn one_whose_worker_has_not_stopped_is_not_deleted() {
+        let mut reading = World::restorable();
+        reading.restoring(given::restore(&[]));
+        let back = crate::testing::world::BACK;
+        let mut writing = World::ready();
+        let session = writing.working(1);
+        let (read, written) = (named("snapshot/snap-1"), writing.snapshot_of(session));
+        for (mut world, session, uid, used) in [
+            (reading, back, read, "RestoreSession demo/back reads it"),
+            (writing, session, written, "BackupSession demo/app-nightly-1700438400 writes it"),
+        ] {
+            world.ask(Run::Cancel { session, cause: "no".into() });
+            world.described();
+            let stops = |world: &World| world.find(|once| once.stops(session));
+            let key = world.state.snapshots[&uid].key.clone();
+            assert!(stops(&world).is_some(), "{used}");
+            let expected = Rejection::retry(key, used);
+            assert_eq!(world.refused(Command::Delete { uid }), expected);
+            while let Some(effect) = stops(&world) {
+                world.answer(effect, crate::outbox::Answer::Done);
+            }
+            assert_eq!(world.ask(Command::Delete { uid }), "snapshot.Forgotten");
+        }
     }
 
     #[test]

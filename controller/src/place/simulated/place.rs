@@ -215,8 +215,7 @@ impl Simulated {
     fn forget(&self, doomed: &Doomed) {
         let place = store::place(&doomed.repository);
         let mut inner = self.cluster.now();
-        let read = |work: &Work| !work.writes && doomed.commits.contains(&work.commit);
-        let read = inner.at_work().any(|there| read(&there.work));
+        let used = inner.at_work().find_map(|there| there.work.uses(&place, doomed));
         let Some(found) = inner.stores.repositories.get_mut(&place) else { return };
         let described = found.snapshots.remove(&doomed.name);
         let gone: Vec<String> =
@@ -227,8 +226,8 @@ impl Simulated {
             inner.count(format!("deleted description {place} {}", doomed.name));
         }
         drop(inner);
-        if read {
-            self.cluster.breach(format!("{} is removed while it is read", doomed.name));
+        if let Some(used) = used {
+            self.cluster.breach(format!("{} is removed while it is {used}", doomed.name));
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use holdfast_engine::backup::Worker;
+use holdfast_engine::plan::Doomed;
 use holdfast_engine::{Attempt, Failure};
 
 /// How a worker ends, when nobody stops it.
@@ -37,6 +38,20 @@ pub(super) struct Work {
     pub(super) paths: Vec<String>,
     /// It backs up.
     pub(super) writes: bool,
+}
+
+impl Work {
+    /// What is done to a snapshot in a repository, if this is at it.
+    pub(super) fn uses(&self, place: &str, snapshot: &Doomed) -> Option<&'static str> {
+        if self.repositories.iter().all(|(_, other)| other != place) {
+            return None;
+        }
+        let session = self.commit.split('.').next()?;
+        match self.writes {
+            true => snapshot.name.ends_with(&format!("-{session}")).then_some("written"),
+            false => snapshot.commits.contains(&self.commit).then_some("read"),
+        }
+    }
 }
 
 /// What only one worker works at.

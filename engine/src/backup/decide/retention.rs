@@ -75,8 +75,9 @@ fn removals(
         .collect();
     let chosen = select::removals(&found.spec, draft.at(), &candidates)
         .map_err(|error| format!("RetentionPolicy {policy}: {error}"))?;
-    // A snapshot that is being restored outlives its policy by one session.
-    Ok(chosen.into_iter().filter(|uid| draft.reader_of(*uid).is_none()).collect())
+    // A snapshot that a worker still reads or writes outlives its policy by one session.
+    let is_used = |uid: &Uid| draft.snapshot(*uid).is_some_and(|s| draft.user_of(s).is_some());
+    Ok(chosen.into_iter().filter(|uid| !is_used(uid)).collect())
 }
 
 /// Records what is through; true when nothing is waited for.
@@ -259,6 +260,32 @@ mod tests {
         world.surveyed(BACK, 2);
         for component in ["pod-0", "pod-1"] {
             world.reported(BACK, component);
+        }
+        world.pass(MINUTE);
+        let (session, _) = close(&mut world);
+        assert_eq!(world.backup(session).retention[0].removing, 2);
+    }
+
+    #[test]
+    fn what_a_worker_reads_that_has_not_stopped_is_left_to_the_next_session() {
+        let mut world = World::ready();
+        world.succeed();
+        world.pass(MINUTE);
+        let mut restore = given::restore(&[]);
+        restore.target = Some(crate::ids::TypedRef { name: "copy".into(), ..given::target() });
+        world.observe(
+            restore.target.clone().unwrap(),
+            crate::dependency::Facts::Target { replicas: Some(2) },
+        );
+        world.declare_restore(restore);
+        world.surveyed(BACK, 1);
+        world.ask(Run::Cancel { session: BACK, cause: "no".into() });
+        assert!(!world.back().is_going());
+        world.declare_retention("keep", given::retention(1));
+        let (session, _) = close(&mut world);
+        assert_eq!(world.backup(session).retention[0].removing, 0, "its worker may still read");
+        while let Some(effect) = world.find(|once| once.stops(BACK)) {
+            world.answer(effect, crate::outbox::Answer::Done);
         }
         world.pass(MINUTE);
         let (session, _) = close(&mut world);
