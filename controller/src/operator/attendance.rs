@@ -7,7 +7,7 @@ use holdfast_engine::plan::{Attended, attended};
 use holdfast_engine::{Actor, Attempt, State};
 
 use super::broken;
-use super::inbox::{Line, Order};
+use super::inbox::{Line, Order, Stopped};
 use super::progress::{self, Overlay};
 use super::tasks::{Tasks, words_of};
 use crate::place::{End, Place, Standing};
@@ -52,10 +52,17 @@ impl<P: Place> Attendance<P> {
             let mut asked = tokio::spawn(async move { place.survey(&sought).await });
             let attempt = attended.attempt.clone();
             let standing = loop {
-                match tokio::time::timeout(SOUGHT, &mut asked).await {
-                    Ok(standing) => break Some(standing),
-                    Err(_) if this.is_open(&attempt).await => {}
-                    Err(_) => break None,
+                if let Ok(standing) = tokio::time::timeout(SOUGHT, &mut asked).await {
+                    break Some(standing);
+                }
+                match this.is_open(&attempt).await {
+                    Ok(true) => {}
+                    Ok(false) => break None,
+                    // Nobody decides any more, so nobody knows: the next start asks again.
+                    Err(Stopped) => {
+                        asked.abort();
+                        return;
+                    }
                 }
             };
             match standing {
@@ -72,11 +79,11 @@ impl<P: Place> Attendance<P> {
         });
     }
 
-    /// Whether the log still waits for the end of an attempt; not when there is nobody to be asked any more.
-    async fn is_open(&self, attempt: &Attempt) -> bool {
+    /// Whether the log still waits for the end of an attempt.
+    async fn is_open(&self, attempt: &Attempt) -> Result<bool, Stopped> {
         let attempt = attempt.clone();
         let is_open = move |state: &State| attended(state).iter().any(|one| one.attempt == attempt);
-        self.line.ask(is_open).await.unwrap_or(false)
+        self.line.ask(is_open).await
     }
 
     /// An attempt that the log knows the end of leaves nothing behind.

@@ -322,6 +322,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_operator_that_ends_releases_nothing_that_may_still_work() {
+        let dir = killed().await;
+        let stands = Box::new(|_: &Attempt| (HOUR, Standing::Works));
+        let world = World::start(dir.path(), Stage { stands, ..stage() }, 2).await;
+        let stage = Arc::clone(&world.stage);
+        world.stop().await;
+        tokio::time::sleep(HOUR * 2).await;
+        assert!(stage.times("released").is_empty(), "{:?}", stage.notes());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_backup_goes_from_its_command_to_its_end() {
         let dir = tempfile::tempdir().unwrap();
         let repository = Arc::new(std::sync::Mutex::new(Uid::default()));
