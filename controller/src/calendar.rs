@@ -163,7 +163,7 @@ fn parse_fields(expression: &str, rest: &str) -> Result<Cron, ScheduleError> {
         .parse(&translated)
         .map_err(|error| ScheduleError::Cron {
             expression: expression.into(),
-            reason: error.to_string(),
+            reason: error.to_string().trim_end_matches('.').into(),
         })
 }
 

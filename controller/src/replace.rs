@@ -32,10 +32,9 @@ fn write(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("a file needs a name and a directory"));
     };
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}", std::process::id()));
-    let temporary = parent.join(temporary);
+    // Not the name itself with something added: it may be as long as a name can be.
+    let digest = blake3::hash(name.as_encoded_bytes()).to_hex();
+    let temporary = parent.join(format!(".{}.{}", &digest[..16], std::process::id()));
     let written = (|| {
         let mut file = OpenOptions::new()
             .write(true)
@@ -63,6 +62,14 @@ fn write(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_name_may_be_as_long_as_names_can_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("n".repeat(255));
+        replace(&path, b"one", OPEN).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+    }
 
     #[test]
     fn nothing_but_the_file_is_left_and_its_mode_is_kept_tight() {

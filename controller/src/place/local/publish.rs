@@ -1,4 +1,5 @@
-//! Statuses as files: `STATUS/<namespace>/<plural>.<group>/<name>.yaml` holds the whole object.
+//! Statuses as files: `STATUS/<namespace>/<plural>.<group>/<name>.yaml` holds the whole object. A name with which the
+//! file's would be too long is cut, and ends in a digest of the whole.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -60,8 +61,22 @@ impl Statuses {
             .0
             .join(&name.namespace)
             .join(format!("{}.{}", kind.plural(), name.group))
-            .join(format!("{}.yaml", name.name)))
+            .join(file_name(&name.name)))
     }
+}
+
+/// Bytes of a file's name: what file systems of Linux take.
+const FILE_NAME_BYTES: usize = 255;
+
+fn file_name(name: &str) -> String {
+    let whole = format!("{name}.yaml");
+    if whole.len() <= FILE_NAME_BYTES {
+        return whole;
+    }
+    let end = format!("-{}.yaml", &blake3::hash(name.as_bytes()).to_hex()[..16]);
+    // Names of Kubernetes are ASCII; of others no character is cut in two.
+    let room = (0..=FILE_NAME_BYTES - end.len()).rev().find(|room| name.is_char_boundary(*room));
+    format!("{}{end}", &name[..room.unwrap_or_default()])
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
@@ -134,6 +149,30 @@ mod tests {
         statuses.retract(&ObjectName::own(of_stash.kind, &of_stash.key)).unwrap();
         assert_eq!(shown(here)["status"]["phase"], "Ready");
         assert!(!dir.path().join("demo/repositories.stash.appscode.com/store.yaml").exists());
+    }
+
+    #[test]
+    fn names_as_long_as_kubernetes_allows_have_files_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let statuses = Statuses::new(dir.path().to_path_buf());
+        let named = |end: &str| {
+            let mut object = published(end);
+            object.key.name = "a".repeat(253 - end.len()) + end;
+            object
+        };
+        let both = [named("x"), named("y")];
+        for object in &both {
+            statuses.publish(object).unwrap();
+            statuses.publish(object).unwrap();
+        }
+        let folder = dir.path().join("demo/backupstorages.storage.kubestash.com");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
+        let names = both.iter().map(|object| ObjectName::own(object.kind, &object.key));
+        let names: Vec<ObjectName> = names.collect();
+        statuses.sweep(&names[..1]);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+        statuses.retract(&names[0]).unwrap();
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     }
 
     #[test]

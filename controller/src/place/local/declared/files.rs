@@ -124,7 +124,7 @@ fn read_limited(file: &Path) -> std::io::Result<String> {
 }
 
 fn whole_file(file: PathBuf, message: String) -> Problem {
-    Problem { place: Place { file, document: 1 }, object: None, field: String::new(), message }
+    Problem { place: Place { file, document: 0 }, object: None, field: String::new(), message }
 }
 
 #[cfg(test)]

@@ -63,13 +63,16 @@ impl fmt::Debug for Manifest {
 pub struct Place {
     /// The file, relative to the directory that is read.
     pub file: PathBuf,
-    /// Number of the document, from 1.
+    /// Number of the document, from 1; zero where the file as a whole is meant.
     pub document: usize,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, document {}", self.file.display(), self.document)
+        match self.document {
+            0 => write!(f, "{}", self.file.display()),
+            number => write!(f, "{}, document {number}", self.file.display()),
+        }
     }
 }
 
@@ -166,9 +169,16 @@ fn parse(document: &str) -> Result<Value, String> {
     }
     // As kubectl reads numbers: 0644 is a mode, not six hundred and forty-four.
     let options = serde_saphyr::options! { legacy_octal_numbers: true };
-    // Behind the first line stands a picture of the place, which a log line has no room for.
     serde_saphyr::from_str_with_options(document, options)
-        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
+        .map_err(|error: serde_saphyr::Error| wrong(&error.to_string()))
+}
+
+/// What the parser says, without what it says to programmers, and without the picture of the place behind the first
+/// line, which a log line has no room for.
+fn wrong(said: &str) -> String {
+    let line = said.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    line.replace("cannot deserialize null into string; use Option<String>", "a key is missing")
 }
 
 fn read_object(object: Value, place: &Place, found: &mut Documents) {
@@ -315,7 +325,12 @@ mod tests {
         assert_eq!(found.manifests[1].place.document, 4);
         assert_eq!(found.problems.len(), 1);
         let text = found.problems[0].to_string();
-        assert!(text.starts_with("a.yaml, document 2: not valid YAML"), "{text}");
+        assert!(text.starts_with("a.yaml, document 2: not valid YAML: line "), "{text}");
+        let found = read(": : :");
+        assert_eq!(
+            found.problems[0].to_string(),
+            "a.yaml, document 1: not valid YAML: line 1 column 1: a key is missing"
+        );
     }
 
     #[test]
