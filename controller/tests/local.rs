@@ -82,6 +82,7 @@ fn restored() -> Value {
             {"found": true, "kind": "Addon", "name": "workload-addon"}
         ],
         "duration": "…",
+        "observedGeneration": 1,
         "phase": "Succeeded",
         "targetFound": true,
         "totalComponents": 2
@@ -98,6 +99,7 @@ fn configured() -> Value {
         }],
         "conditions": [condition("ValidationPassed", "ResourceValidationPassed")],
         "dependencies": [{"found": true, "kind": "Addon", "name": "workload-addon"}],
+        "observedGeneration": 1,
         "phase": "Ready",
         "repositories": [{"name": "gcs-demo-repo", "phase": "Ready"}],
         "sessions": [{
@@ -123,6 +125,7 @@ fn backed_up() -> Value {
             condition("MetricsPushed", "SuccessfullyPushedMetrics")
         ],
         "duration": "…",
+        "observedGeneration": 1,
         "phase": "Succeeded",
         "retentionPolicy": [{
             "phase": "Applied",

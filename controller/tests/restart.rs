@@ -61,6 +61,13 @@ fn workers_outlive_their_operator_and_are_not_started_twice() {
     assert!(tree(&world.state.join("work")).is_empty(), "directories of attempts are gone");
 }
 
+/// Whether a process is there and has not ended.
+fn runs(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with('Z'));
+    state.is_some_and(|is_ended| !is_ended)
+}
+
 #[test]
 fn a_worker_that_was_killed_fails_its_session_and_says_so() {
     let world = World::with(&["storage", "workload", "backup"]);
@@ -74,9 +81,12 @@ fn a_worker_that_was_killed_fails_its_session_and_says_so() {
         .filter(|(name, _)| name.ends_with("worker.json"))
         .map(|(_, text)| serde_json::from_slice::<serde_json::Value>(&text).unwrap())
         .filter(|there| {
-            let pid = i32::try_from(there["process"]["pid"].as_i64().unwrap()).unwrap();
-            let pid = rustix::process::Pid::from_raw(pid).unwrap();
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_ok()
+            let number = i32::try_from(there["process"]["pid"].as_i64().unwrap()).unwrap();
+            let pid = rustix::process::Pid::from_raw(number).unwrap();
+            let is_killed = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            // What it was at in that moment may still be done before it is gone.
+            wait_for("its end", || !runs(number));
+            is_killed.is_ok()
         })
         .count();
     let finished =

@@ -90,6 +90,10 @@ fn flatten(schema: &Value, path: &str, nodes: &mut Nodes) {
 fn allowed(kind: Kind) -> BTreeSet<String> {
     // Older spellings are declared, so that an API server keeps them.
     let mut paths: BTreeSet<String> = aliases::declared(kind).into_iter().collect();
+    // Ours: what kstatus needs. The status itself has a default for it.
+    if schema::of(kind)["properties"]["status"].is_object() {
+        paths.extend([".status".to_owned(), ".status.observedGeneration".to_owned()]);
+    }
     if kind == Kind::Addon {
         // The reference gives the same seven drivers twice, in two orders; once is the same.
         paths.insert(".spec.backupTasks[].driver".to_owned());

@@ -12,6 +12,8 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod kube;
 pub mod local;
 #[cfg(test)]
 mod simulated;

@@ -55,7 +55,11 @@ fn make(kind: Kind) -> Value {
             "spec": spec,
         },
     });
-    if let Some(status) = status {
+    if let Some(mut status) = status {
+        // Whoever judges an object by its status waits until it was looked at: kstatus takes one without this field
+        // for current.
+        status["properties"]["observedGeneration"]["default"] = json!(-1);
+        status["default"] = json!({ "observedGeneration": -1 });
         schema["properties"]["status"] = status;
     }
     if let Some(spec) = schema["properties"]["spec"].as_object_mut() {

@@ -162,6 +162,9 @@ pub struct AzureSpec {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupStorageStatus {
+    /// The generation that this status is about; -1 before the operator has looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
     /// `Ready` or `NotReady`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,

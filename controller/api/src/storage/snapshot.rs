@@ -75,6 +75,9 @@ pub struct SnapshotSpec {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotStatus {
+    /// The generation that this status is about; -1 before the operator has looked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
     /// How far it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<SnapshotPhase>,

@@ -69,6 +69,7 @@ pub fn render(object: &Object, declared: Option<Value>) -> Published {
         metadata["ownerReferences"] = json!([owner]);
     }
     object["status"] = status;
+    object["status"]["observedGeneration"] = generation.into();
     Published { kind, key, object, reason }
 }
 
