@@ -109,6 +109,10 @@ pub struct RestoreHooks {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreSessionStatus {
+    /// Generation of the spec that the rest of the status is about; -1 before the first look at it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = -1))]
+    pub observed_generation: Option<i64>,
     /// How far it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<RestorePhase>,
