@@ -109,8 +109,9 @@ pub struct RestoreHooks {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestoreSessionStatus {
-    /// The generation that this status is about; -1 before the operator has looked.
+    /// Generation of the spec that the rest of the status is about; -1 before the first look at it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = -1))]
     pub observed_generation: Option<i64>,
     /// How far it is.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -68,21 +68,23 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_nobody_wrote_says_that_nobody_has_looked() {
-        let unseen = json!({ "status": { "observedGeneration": -1 } });
-        for (kind, expected) in [
-            (Kind::BackupStorage, &unseen),
-            (Kind::Snapshot, &unseen),
-            (Kind::HookTemplate, &json!({})),
-        ] {
-            assert_eq!(&filled(kind, json!({})), expected, "{kind:?}");
-        }
-    }
-
-    #[test]
     fn a_null_gives_way_to_the_default() {
         let storage = filled(Kind::BackupStorage, json!({ "spec": { "deletionPolicy": null } }));
         assert_eq!(storage["spec"], json!({ "deletionPolicy": "Delete" }));
+    }
+
+    #[test]
+    fn an_object_without_a_status_was_not_looked_at() {
+        let unseen = json!({ "observedGeneration": -1 });
+        for kind in Kind::ALL {
+            let has_status = super::super::of(kind)["properties"]["status"].is_object();
+            let expected = if has_status { unseen.clone() } else { Value::Null };
+            assert_eq!(filled(kind, json!({}))["status"], expected, "{}", kind.name());
+            if has_status {
+                let partly = filled(kind, json!({ "status": { "conditions": [] } }));
+                assert_eq!(partly["status"]["observedGeneration"], -1, "{}", kind.name());
+            }
+        }
     }
 
     #[test]

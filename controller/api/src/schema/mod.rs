@@ -2,11 +2,13 @@
 //!
 //! [`structural`] turns what schemars writes into what an API server accepts; [`marks`] adds what
 //! Kubernetes' own types carry in a definition and their Rust form does not: kinds of lists and maps,
-//! defaults, and fields that are newer than the types.
+//! defaults, and fields that are newer than the types. [`validations`] adds the rules about several
+//! fields of one object.
 
 pub mod defaults;
 pub mod marks;
 pub mod structural;
+pub mod validations;
 
 use std::sync::OnceLock;
 
@@ -49,8 +51,11 @@ fn make(kind: Kind) -> Value {
         "type": "object",
         "description": doc,
         "properties": {
-            "apiVersion": { "type": "string" },
-            "kind": { "type": "string" },
+            "apiVersion": {
+                "type": "string",
+                "description": "Group and version of the kind, as this object spells it.",
+            },
+            "kind": { "type": "string", "description": "Name of the kind." },
             "metadata": { "type": "object" },
             "spec": spec,
         },
@@ -62,10 +67,9 @@ fn make(kind: Kind) -> Value {
         status["default"] = json!({ "observedGeneration": -1 });
         schema["properties"]["status"] = status;
     }
-    if let Some(spec) = schema["properties"]["spec"].as_object_mut() {
-        spec.remove("description");
-    }
+    schema["properties"]["spec"]["description"] = json!("What is wanted.");
     aliases::declare(kind, &mut schema);
+    validations::declare(kind, &mut schema);
     schema
 }
 
