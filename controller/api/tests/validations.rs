@@ -183,14 +183,15 @@ fn every_rule_refuses_something_that_nothing_else_refuses() {
 
 #[test]
 fn the_way_to_a_storage_may_change_and_the_place_may_not() {
-    let storage = |change: fn(&mut Value)| {
+    type Change = fn(&mut Value);
+    let storage = |change: Change| {
         let s3 = json!({ "bucket": "b", "endpoint": "https://a", "secretName": "one" });
         let mut storage = json!({ "provider": "s3", "s3": s3 });
         change(&mut storage);
         json!({ "spec": { "storage": storage }, "status": { "repositories": [{ "name": "r" }] } })
     };
     let before = storage(|_| {});
-    let changes: [(fn(&mut Value), bool); 7] = [
+    let changes: [(Change, bool); 7] = [
         (|s| s["s3"]["secretName"] = json!("two"), true),
         (|s| s["s3"]["endpoint"] = json!("https://b"), true),
         (|s| s["s3"]["maxConnections"] = json!(3), true),

@@ -151,8 +151,7 @@ fn collection_of(object: &Value) -> String {
     let text = |field: &str| object[field].as_str().unwrap().to_owned();
     // All plurals that tests need are made so but for our own, which have their own.
     let own = Kind::ALL.into_iter().find(|kind| kind.name() == text("kind"));
-    let plural =
-        own.map_or(format!("{}s", text("kind").to_lowercase()), |kind| kind.plural().into());
+    let plural = own.map_or(format!("{}s", text("kind").to_lowercase()), |kind| kind.plural());
     format!("{}/{plural}", text("apiVersion"))
 }
 

@@ -59,7 +59,7 @@ pub(super) fn own(kind: Kind) -> Resource {
         version: version.into(),
         api_version: format!("{group}/{version}"),
         kind: kind.name().into(),
-        plural: kind.plural().into(),
+        plural: kind.plural(),
     };
     Resource { of, part: Part::Whole }
 }
