@@ -54,6 +54,8 @@ struct Inner {
     events: Vec<(u64, String, Value)>,
     /// Versions before this one are forgotten.
     oldest: u64,
+    /// Lists are of this version.
+    lags: Option<u64>,
     faults: BTreeMap<&'static str, Fault>,
     requests: Vec<String>,
     /// Watches that began before this one was counted are broken, or silent.
@@ -110,6 +112,16 @@ impl Server {
             inner.oldest = inner.version;
             inner.broken = inner.watches;
         });
+    }
+
+    /// The server forgets nothing any more.
+    pub(super) fn remember(&self) {
+        self.change(|inner| inner.oldest = 0);
+    }
+
+    /// Lists are as of this version, or as all is now.
+    pub(super) fn lag(&self, version: Option<u64>) {
+        self.change(|inner| inner.lags = version);
     }
 
     /// Connections of watches break.
@@ -209,12 +221,18 @@ impl Inner {
     }
 
     fn list(&self, asked: &Asked) -> Value {
+        let version = self.lags.unwrap_or(self.version);
+        let known = |object: &Value| {
+            let made = object["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>();
+            made.unwrap() <= version
+        };
         let all = self.objects.get(&asked.collection).into_iter().flatten();
+        let all = all.filter(|(_, object)| known(object));
         let from: usize = asked.number("continue").unwrap_or(0);
         let limit = asked.number("limit").unwrap_or(usize::MAX);
         let all: Vec<Value> = all.map(|(_, object)| asked.part(object)).collect();
         let next = from.saturating_add(limit);
-        let mut metadata = json!({"resourceVersion": self.version.to_string()});
+        let mut metadata = json!({"resourceVersion": version.to_string()});
         if next < all.len() {
             metadata["continue"] = next.to_string().into();
         }

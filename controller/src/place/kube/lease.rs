@@ -66,28 +66,49 @@ impl Lease {
     }
 
     /// Takes the lead once nobody else has it, and keeps it: the term is over when it could not be renewed in time, or
-    /// somebody else has it.
+    /// somebody else has it. What may be over in a moment is waited for.
     ///
     /// # Errors
     /// What kept it from being asked for; a Lease that another one holds is none.
     pub async fn take(self) -> Result<Term, Trouble> {
-        let mut stands: Option<(String, Instant)> = None;
+        let mut stands = None;
         loop {
-            let found = self.find().await?;
-            let version = version(&found);
-            let (of, since) = stands.get_or_insert_with(|| (version.clone(), Instant::now()));
-            if *of != version {
-                stands = Some((version, Instant::now()));
-            } else if self.is_free(&found) || since.elapsed() >= LASTS {
-                let begun = (self.up_for)();
-                match self.put(found, true).await {
-                    Ok(object) => return Ok(self.keep(object, begun)),
-                    // Another one was faster.
-                    Err(error) if error.status() == Some(409) => {}
-                    Err(error) => return Err(error.into()),
+            match self.attempt(&mut stands).await {
+                Ok(Some((object, begun))) => return Ok(self.keep(object, begun)),
+                Ok(None) => {}
+                Err(error) => {
+                    let trouble = Trouble::from(error);
+                    if !trouble.transient {
+                        return Err(trouble);
+                    }
+                    tracing::warn!(%trouble, "the lead was not asked for");
                 }
             }
             tokio::time::sleep(RENEW).await;
+        }
+    }
+
+    /// Takes it if nobody has to be waited for any more; `stands` is how it stands, and since when.
+    async fn attempt(
+        &self,
+        stands: &mut Option<(String, Instant)>,
+    ) -> Result<Option<(Object, Duration)>, CallError> {
+        let found = self.find().await?;
+        let version = version(&found);
+        let (of, since) = stands.get_or_insert_with(|| (version.clone(), Instant::now()));
+        if *of != version {
+            *stands = Some((version, Instant::now()));
+            return Ok(None);
+        }
+        if !self.is_free(&found) && since.elapsed() < LASTS {
+            return Ok(None);
+        }
+        let begun = (self.up_for)();
+        match self.put(found, true).await {
+            Ok(object) => Ok(Some((object, begun))),
+            // Another one was faster.
+            Err(error) if error.status() == Some(409) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -329,6 +350,20 @@ mod tests {
             assert_eq!(term.is_over(), over, "{seconds}");
             assert_eq!(server.count("PUT") > tries, !over, "it is not even asked for");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_away_for_a_while_is_waited_for() {
+        let server = Server::default();
+        server.fail("GET", Fault::Status(503, "ServiceUnavailable"));
+        let taken = tokio::spawn(lease(&server, "a").take());
+        pass(120).await;
+        assert!(!taken.is_finished());
+        server.heal();
+        server.fail("POST", Fault::Silent);
+        pass(60).await;
+        server.heal();
+        assert!(!taken.await.unwrap().unwrap().is_over());
     }
 
     #[tokio::test(start_paused = true)]

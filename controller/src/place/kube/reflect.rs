@@ -1,7 +1,7 @@
 //! Keeps a store up to date: lists, watches from there, and lists anew when the server says that it has forgotten, or
 //! half an hour is over.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, StreamExt as _};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::calls::{CallError, Calls};
 use super::resource::{Part, Resource};
-use super::store::Store;
+use super::store::{Standing, Store};
 use crate::operator::jitter::Backoff;
 use crate::place::Trouble;
 use crate::ports::ids;
@@ -33,11 +33,15 @@ const WATCH_SECONDS: u32 = 290;
 /// How long a watch may be silent beyond that: a connection that nobody closed shows nothing for ever.
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 5);
 
-/// How long a watch that shows nothing lasts at least; a server that ends it sooner is not asked at once again.
+/// How long a watch that shows nothing lasts at least; a server that ends or refuses it sooner is not asked at once
+/// again.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// After how long all is listed anew: a watch can miss a deletion, a list cannot.
 const RELIST: Duration = Duration::from_secs(1_800);
+
+/// After how long, where the last list was older than what was seen before: a server that lags behind catches up.
+const RELIST_OLDER: Duration = Duration::from_secs(60);
 
 /// The waits between tries.
 const BACKOFF: Backoff =
@@ -81,7 +85,9 @@ impl Reflector {
             match self.step(&mut at).await {
                 Ok(()) => {
                     (wait, failing) = (None, None);
-                    self.change(Store::works);
+                    if self.store().problem().is_some() {
+                        self.change(Store::works);
+                    }
                 }
                 Err(error) => {
                     let trouble = Trouble::from(error);
@@ -100,7 +106,11 @@ impl Reflector {
 
     /// One list, or one watch to its end.
     async fn step(&self, at: &mut Position) -> Result<(), CallError> {
-        let is_old = at.listed.is_none_or(|listed| listed.elapsed() >= RELIST);
+        let lasts = match self.store().standing() {
+            Standing::Older { .. } => RELIST_OLDER,
+            Standing::Unlisted | Standing::Whole => RELIST,
+        };
+        let is_old = at.listed.is_none_or(|listed| listed.elapsed() >= lasts);
         match at.version.take().filter(|_| !is_old) {
             None => {
                 at.version = Some(self.list().await?);
@@ -108,10 +118,15 @@ impl Reflector {
                 Ok(())
             }
             Some(version) => {
-                let mut reached = Some(version);
-                let ended = self.watch(&mut reached).await;
+                let (begun, mut reached) = (Instant::now(), Some(version.clone()));
+                let limit = at.listed.map_or(begun, |listed| listed + lasts);
+                let ended = tokio::time::timeout_at(limit, self.watch(&mut reached)).await;
+                if reached.as_ref() == Some(&version) || reached.is_none() {
+                    tokio::time::sleep_until(begun + LEAST).await;
+                }
                 at.version = reached;
-                ended
+                // It was time to list anew.
+                ended.unwrap_or(Ok(()))
             }
         }
     }
@@ -149,14 +164,11 @@ impl Reflector {
     async fn watch(&self, at: &mut Option<String>) -> Result<(), CallError> {
         let what = format!("watch {}", self.resource.of.plural);
         let Some(from) = at.clone() else { return Ok(()) };
-        let begun = Instant::now();
         let mut shown = match self.open(&what, &from).await {
             Ok(shown) => shown,
             Err(error) => return expired(at, error),
         };
-        let mut any = false;
         while let Ok(Some(next)) = tokio::time::timeout(SILENCE, shown.next()).await {
-            any = true;
             match next {
                 Shown::Changed(object) => {
                     reach(at, &object);
@@ -172,9 +184,6 @@ impl Reflector {
                 }
                 Shown::Failed(error) => return expired(at, CallError::new(&what, error)),
             }
-        }
-        if !any {
-            tokio::time::sleep_until(begun + LEAST).await;
         }
         Ok(())
     }
@@ -194,8 +203,12 @@ impl Reflector {
         Api::all_with(self.calls.client(), &self.resource.of)
     }
 
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn change(&self, change: impl FnOnce(&mut Store)) {
-        change(&mut self.store.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.store());
         self.news.send_modify(|news| *news += 1);
     }
 }
@@ -242,7 +255,6 @@ mod tests {
 
     use super::super::fake::{Fault, Server, object};
     use super::super::resource::{self, own};
-    use super::super::store::Standing;
     use super::*;
     use crate::ports::ids::tests::Seeded;
 
@@ -392,6 +404,36 @@ mod tests {
         pass(60).await;
         let watches = scene.server.count("WATCH");
         assert!((50..=61).contains(&watches), "{watches}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_has_forgotten_everything_is_not_asked_without_a_pause() {
+        let server = Server::default();
+        server.fail("WATCH", Fault::Status(410, "Expired"));
+        let scene = Scene::snapshots(server);
+        pass(60).await;
+        let lists = scene.server.count("LIST");
+        assert!((50..=61).contains(&lists), "{lists}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_lags_behind_is_listed_again_after_a_minute() {
+        let server = Server::default();
+        server.put(object(Kind::Snapshot, "a"));
+        let scene = Scene::snapshots(server);
+        pass(1).await;
+        scene.server.lag(Some(0));
+        scene.server.compact();
+        pass(3).await;
+        assert!(matches!(scene.standing(), Standing::Older { .. }), "{:?}", scene.standing());
+        assert_eq!(scene.names(), ["a"], "nothing is gone");
+        scene.server.remember();
+        pass(2).await;
+        scene.server.lag(None);
+        pass(50).await;
+        assert!(matches!(scene.standing(), Standing::Older { .. }), "a watch does not show all");
+        pass(15).await;
+        assert_eq!(scene.standing(), Standing::Whole);
     }
 
     #[tokio::test(start_paused = true)]
