@@ -1,5 +1,6 @@
-//! An API server in memory, under the client's own code: lists with pages, watches, versions, conflicts, and what goes
-//! wrong with them. It checks no schema and no rights.
+//! An API server in memory, under the client's own code: lists with pages, watches, versions, conflicts, finalizers,
+//! and what goes wrong with them. It checks no schema and no rights, and knows one owner of fields: a server-side apply
+//! merges what it says, and takes away nothing.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -92,7 +93,10 @@ impl Server {
 
     /// Somebody deletes an object.
     pub(super) fn remove(&self, kind: Kind, name: &str) {
-        self.change(|inner| inner.remove(&own_collection(kind), &format!("demo/{name}"), true));
+        self.change(|inner| {
+            inner.delete(&own_collection(kind), &format!("demo/{name}"), &Value::Null)
+        })
+        .unwrap();
     }
 
     /// An object goes, and no watch shows it.
@@ -134,7 +138,7 @@ impl Server {
         self.change(|inner| inner.silent = inner.watches);
     }
 
-    /// Requests of a kind go wrong from now on: LIST, WATCH, GET, POST, PUT.
+    /// Requests of a kind go wrong from now on: LIST, WATCH, GET, POST, PUT, PATCH, DELETE.
     pub(super) fn fail(&self, what: &'static str, fault: Fault) {
         self.change(|inner| inner.faults.insert(what, fault));
     }
@@ -203,7 +207,11 @@ impl Inner {
             collection.into(),
             json!({"type": kind, "object": object}),
         ));
-        self.objects.entry(collection.into()).or_default().insert(name, object.clone());
+        self.objects.entry(collection.into()).or_default().insert(name.clone(), object.clone());
+        let finalizers = object["metadata"]["finalizers"].as_array().map_or(0, Vec::len);
+        if !object["metadata"]["deletionTimestamp"].is_null() && finalizers == 0 {
+            self.remove(collection, &name, true);
+        }
         Ok(object)
     }
 
@@ -217,6 +225,50 @@ impl Inner {
         if is_shown {
             let event = json!({"type": "DELETED", "object": object});
             self.events.push((self.version, collection.into(), event));
+        }
+    }
+
+    /// Deletes an object: it goes when nobody's finalizer is on it.
+    fn delete(&mut self, collection: &str, name: &str, options: &Value) -> Result<Value, u16> {
+        let known = self.objects.get(collection).and_then(|all| all.get(name)).cloned();
+        let mut object = known.ok_or(404_u16)?;
+        let only = &options["preconditions"]["uid"];
+        if !only.is_null() && *only != object["metadata"]["uid"] {
+            return Err(409);
+        }
+        if object["metadata"]["deletionTimestamp"].is_null() {
+            object["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+            self.put(collection, object, None)
+        } else {
+            Ok(object)
+        }
+    }
+
+    /// A patch of an object, or of its status alone.
+    fn patch(&mut self, asked: &Asked, patch: &Value) -> Result<Value, u16> {
+        let known = self.objects.get(&asked.collection).and_then(|all| all.get(&asked.name));
+        let Some(known) = known.cloned() else {
+            // What names a uid means an object that is there.
+            let is_new = asked.is_apply && !asked.is_status && patch["metadata"]["uid"].is_null();
+            return match is_new {
+                true => self.put(&asked.collection, patch.clone(), Some(true)),
+                false => Err(if asked.is_apply { 409 } else { 404 }),
+            };
+        };
+        let given = &patch["metadata"]["uid"];
+        let read = &patch["metadata"]["resourceVersion"];
+        let is_other = !given.is_null() && *given != known["metadata"]["uid"];
+        if is_other || !read.is_null() && *read != known["metadata"]["resourceVersion"] {
+            return Err(409);
+        }
+        let mut object = known.clone();
+        match asked.is_status {
+            true => object["status"] = patch["status"].clone(),
+            false => merge(&mut object, patch),
+        }
+        match object == known {
+            true => Ok(known),
+            false => self.put(&asked.collection, object, Some(false)),
         }
     }
 
@@ -250,6 +302,9 @@ struct Asked {
     name: String,
     query: BTreeMap<String, String>,
     is_metadata: bool,
+    /// A server-side apply, of all patches.
+    is_apply: bool,
+    is_status: bool,
 }
 
 impl Asked {
@@ -273,15 +328,20 @@ impl Asked {
             ("GET", ..) => "GET",
             ("POST", ..) => "POST",
             ("PUT", ..) => "PUT",
+            ("PATCH", ..) => "PATCH",
+            ("DELETE", ..) => "DELETE",
             other => panic!("nobody answers {other:?}"),
         };
-        let accepts = request.headers().get("accept").and_then(|value| value.to_str().ok());
+        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let accepts = header("accept");
         Self {
             what,
             collection: format!("{version}/{}", rest[0]),
             name: format!("{namespace}/{}", rest.get(1).unwrap_or(&"")),
             query,
             is_metadata: accepts.is_some_and(|text| text.contains("PartialObjectMetadata")),
+            is_apply: header("content-type").is_some_and(|text| text.contains("apply-patch")),
+            is_status: rest.get(2) == Some(&"status"),
         }
     }
 
@@ -334,11 +394,18 @@ impl Server {
             "GET" => self.get(&asked.collection, &asked.name).ok_or(404),
             "WATCH" => return self.watch(asked),
             what => {
-                let object = serde_json::from_slice(&body).unwrap();
-                self.change(|inner| inner.put(&asked.collection, object, Some(what == "POST")))
+                let object: Value = serde_json::from_slice(&body).unwrap();
+                self.change(|inner| match what {
+                    "PATCH" => inner.patch(&asked, &object),
+                    "DELETE" => inner.delete(&asked.collection, &asked.name, &object),
+                    what => inner.put(&asked.collection, object, Some(what == "POST")),
+                })
             }
         };
         match found {
+            Ok(object) if asked.name != "/" => {
+                Response::new(whole(asked.part(&object).to_string()))
+            }
             Ok(object) => Response::new(whole(object.to_string())),
             Err(404) => refused(404, "NotFound"),
             Err(code) => refused(code, "Conflict"),
@@ -390,6 +457,23 @@ impl Server {
                 }
             }
             news.changed().await.unwrap();
+        }
+    }
+}
+
+/// Puts what a patch says into an object; null takes away.
+fn merge(object: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *object = patch.clone();
+        return;
+    };
+    if !object.is_object() {
+        *object = json!({});
+    }
+    for (name, value) in patch {
+        match value {
+            Value::Null => drop(object.as_object_mut().and_then(|fields| fields.remove(name))),
+            value => merge(&mut object[name], value),
         }
     }
 }
