@@ -228,5 +228,7 @@ fn what_is_missing_is_said_with_what_to_do() {
     let mut command = assert_cmd::Command::cargo_bin("holdfast").unwrap();
     let output = command.args(["session", "list", "--log"]).arg(&nothing).output().unwrap();
     assert_eq!(output.status.code(), Some(28), "{output:?}");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error, format!("error: no log in {}\n", nothing.display()));
     assert!(!nothing.exists());
 }

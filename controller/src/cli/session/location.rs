@@ -82,7 +82,12 @@ impl Location {
                 Error::Key { keyed: true } => "; --chain-key-file names it",
                 _ => "",
             };
-            anyhow::Error::new(error).context(format!("{}{advice}", path.display()))
+            let shown = path.display().to_string();
+            match error.to_string().contains(&shown) {
+                // It names the place itself.
+                true => error.into(),
+                false => anyhow::Error::new(error).context(format!("{shown}{advice}")),
+            }
         })
     }
 }
